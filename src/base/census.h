@@ -1,0 +1,23 @@
+/*
+ * census: the walk over what is alive, whose, since when, born where.
+ *
+ * Any thread, at any time, also while others hang. Used by the exit check, /tasks and the detector.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/birth.h"
+
+/* Prints each living thing, oldest first, with its owner's path, age and birth stack (addresses). */
+void census_print(FILE *out);
+
+/* Writes the path of a scope, "logcap/sinks/loki", into `path`; returns path. */
+const char *census_owner_path(uint32_t scope_id, char *path, size_t size);
+
+/*
+ * The check at the end of the process and of each test: true when nothing is alive below the root.
+ * Otherwise the census goes to `out`.
+ */
+bool census_empty(FILE *out);

@@ -1,0 +1,59 @@
+/*
+ * fd: descriptors under a scope.
+ *
+ * fd.c is the only file that may call what gives birth to a descriptor. Each is opened close-on-exec
+ * and non-blocking where that means something. The place in the tree is taken before the call.
+ *
+ * The number is -1 whenever the thing is not alive. Errors: 0 or -errno; the calls that read and
+ * write return bytes or -errno, restart on EINTR, and are where tests inject EIO and ENOSPC.
+ */
+#pragma once
+
+#include <dirent.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/scope.h"
+
+struct fd {
+    struct thing thing;
+    int n;
+};
+
+int fd_open(struct fd *f, struct scope *owner, const char *path, int flags, mode_t mode);
+int fd_open_at(struct fd *f, struct scope *owner, int dir, const char *name, int flags, mode_t mode);
+int fd_socket(struct fd *f, struct scope *owner, int domain, int type, int protocol);
+int fd_accept(struct fd *f, struct scope *owner, int listener, struct sockaddr *from, socklen_t *len);
+int fd_epoll(struct fd *f, struct scope *owner);
+int fd_event(struct fd *f, struct scope *owner, const char *name);
+int fd_signal(struct fd *f, struct scope *owner, const sigset_t *set);
+int fd_inotify(struct fd *f, struct scope *owner);
+int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const char *name);
+/* A descriptor that somebody else opened (a library, the parent process) becomes ours. */
+int fd_adopt(struct fd *f, struct scope *owner, int n, const char *name);
+/* Gives the number away (to a library that will close it) and forgets it. */
+int fd_release(struct fd *f);
+void fd_close(struct fd *f); /* nothing when not alive */
+
+ssize_t fd_read(int n, void *data, size_t size);
+ssize_t fd_pread(int n, void *data, size_t size, uint64_t offset);
+ssize_t fd_write(int n, const void *data, size_t size);
+ssize_t fd_writev(int n, const struct iovec *iov, int count);
+int fd_write_all(int n, const void *data, size_t size); /* 0 or -errno; for blocking descriptors */
+int fd_sync(int n);                                    /* fdatasync */
+int fd_truncate(int n, uint64_t size);
+int file_stat(const char *path, struct stat *st);  /* follows links */
+int file_rename(const char *from, const char *to);
+int file_unlink(const char *path);
+int file_mkdirs(const char *path, mode_t mode); /* with its parents; existing is success */
+
+/* A directory being listed; the entry is valid until the next call. NULL at the end: errno 0 or why. */
+struct dir {
+    struct thing thing;
+    DIR *stream;
+};
+int dir_open(struct dir *d, struct scope *owner, const char *path);
+struct dirent *dir_next(struct dir *d);
+void dir_close(struct dir *d);

@@ -1,0 +1,115 @@
+/*
+ * batch: a chunk of bytes as read from one source, with the records marked in it. It travels whole.
+ *
+ * A source fills a batch, then dispatch() (dispatcher.h) seals it: from then on nobody changes it, any
+ * number of sinks read it at once, each under a lease, and the last one to let go returns it.
+ *
+ * Memory: all batches come from one pool with one budget (memory_limit less what is reserved for the
+ * rest). batch_new() reserves before a byte is read and fails with EDQUOT when nothing is left; the source
+ * then waits for pool_wait(). A batch that holds little is moved to a small block when it is sealed.
+ *
+ * Positions: `from` and `to` are places in the source: bytes of a file (of its plain text, for .gz), or
+ * ordinals of records where the source counts those (`ordinal`). Record i ends at `from + marks[i].end`
+ * in bytes, or at `from + i + 1` as ordinals. Whatever lies between records (newlines, cut bytes) belongs
+ * to the record before it.
+ */
+#pragma once
+
+#include "base/scope.h"
+#include "core/stream.h"
+#include "loop/queue.h"
+
+enum { BATCH_STREAMS = 64, SINKS_MAX = 16, POSITION_CURSOR = 240 };
+
+struct mark {
+    uint32_t off, len; /* the record's bytes within data; without its line end */
+    uint32_t end;      /* where it ends in the source, from batch->from; not used if ordinal */
+    uint16_t stream;   /* index into batch->streams */
+    uint16_t more;     /* 1: the next mark continues this record (one entry at the sink) */
+    int64_t time;      /* UTC nanoseconds */
+};
+
+/* How far a source is secured. cursor: for sources whose place is no number (the journal), else NULL. */
+struct position {
+    uint64_t offset;
+    uint64_t tail_hash; /* of the last up to 64 bytes before offset; 0: none */
+    const char *cursor;
+};
+
+struct source;
+struct sink;
+struct batch;
+
+/* A sink's hold on a batch; lives in the batch. first: the marks before it this sink has already. */
+struct lease {
+    struct qnode node;
+    struct batch *batch;
+    struct sink *sink;
+    struct birth *birth; /* under the sink's scope */
+    uint32_t first;
+    void *context; /* the sink type's own */
+};
+
+struct batch {
+    struct thing thing; /* under the pool's scope */
+    struct pool *pool;
+    struct source *source; /* a reference */
+    struct stream *streams[BATCH_STREAMS];
+    uint16_t n_streams;
+    bool ordinal;
+    uint64_t from, to;
+    uint64_t tail_hash;              /* at `to` */
+    char cursor[POSITION_CURSOR];    /* at `to`; "" if the source has none */
+    uint64_t cut_bytes;              /* left out of records by long_lines: cut */
+    char *data;
+    uint32_t size, used; /* of data */
+    struct mark *marks;
+    uint32_t n, cap;
+    _Atomic uint32_t holds; /* leases, and the source's own until dispatched */
+    struct lease leases[SINKS_MAX];
+};
+
+/* ---- the pool ---- */
+
+struct pool {
+    struct scope scope;
+    uint64_t limit;
+    _Atomic uint64_t used; /* bytes reserved, by batches and by pool_reserve() */
+    pthread_mutex_t lock;
+    struct pool_waiter *waiters;
+};
+
+int pool_begin(struct pool *p, struct scope *owner, uint64_t limit);
+void pool_end(struct pool *p);
+
+/* Reserves memory that others use (a sink's buffers). false: not now. */
+bool pool_reserve(struct pool *p, uint64_t bytes);
+void pool_release(struct pool *p, uint64_t bytes);
+
+/* Nudges `wake` once, when memory was given back after this call. Set again after each nudge. */
+struct pool_waiter {
+    struct pool_waiter *next;
+    struct nudge *wake;
+    bool waiting;
+};
+void pool_wait(struct pool *p, struct pool_waiter *w);
+void pool_wait_cancel(struct pool *p, struct pool_waiter *w);
+
+/* ---- filling: the source's thread ---- */
+
+/* Room for `size` bytes and `marks` records. NULL: EDQUOT (pool_wait), ENOMEM. `from` is set by the caller. */
+struct batch *batch_new(struct pool *p, struct source *source, uint32_t size, uint32_t marks);
+/* Index of the stream in this batch, which takes a reference; -ENOSPC when BATCH_STREAMS are in use. */
+int batch_stream(struct batch *b, struct stream *s);
+/* Adds a record; false when the marks are full: seal and go on in a new batch. */
+static inline bool batch_mark(struct batch *b, struct mark m)
+{
+    if (b->n == b->cap)
+        return false;
+    b->marks[b->n++] = m;
+    return true;
+}
+void batch_drop(struct batch *b); /* unsealed: nothing of it was counted */
+
+/* Number of entries (records, MORE joined) from mark `first` on, and their bytes. */
+void batch_count(const struct batch *b, uint32_t first, uint64_t *records, uint64_t *bytes);

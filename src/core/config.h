@@ -1,0 +1,141 @@
+/*
+ * config: the configuration, complete and checked. One immutable object under one scope.
+ *
+ * The option table in config_table.c is the only list of keys: the parser, `logcap config --defaults` and
+ * docs/configuration.md come from it. Sizes are bytes, times are nanoseconds, strings are never NULL
+ * ("" when not set), lists have a count.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/stream.h"
+
+struct string_list {
+    const char **items;
+    unsigned n;
+};
+
+struct label_list {
+    struct label *items;
+    unsigned n;
+};
+
+enum start_at { START_BEGINNING, START_END };
+enum long_lines { LONG_SPLIT, LONG_CUT };
+
+struct multiline_config {
+    const char *start; /* PCRE2; "": off */
+    uint32_t max_lines;
+    int64_t timeout;
+};
+
+struct timestamp_config {
+    const char *regex;  /* group 1, or the whole match, is the time; "": off */
+    const char *format; /* strptime's, with %f for a fraction and %z; or "auto" */
+};
+
+struct files_group {
+    struct string_list paths, exclude;
+    enum start_at start_at;
+    struct label_list labels;
+    enum long_lines long_lines;
+    struct multiline_config multiline;
+    struct timestamp_config timestamp;
+};
+
+struct files_config {
+    bool enabled;
+    struct files_group *groups; /* the flat keys are the first when they have paths */
+    unsigned n_groups;
+    uint64_t max_line_bytes;
+    uint32_t max_open_files;
+    int64_t partial_flush, scan_interval, idle_close;
+    uint64_t max_deleted_bytes; /* held by deleted files that are not read to their end */
+};
+
+struct journal_config {
+    bool enabled;
+    enum start_at start_at;
+    const char *directory; /* "": the host's */
+    struct string_list units, exclude_units;
+    struct label_list labels;
+};
+
+enum sink_format { FORMAT_TEXT, FORMAT_JSON };
+
+struct loki_config {
+    const char *url, *tenant, *username, *password, *password_file, *bearer_token, *bearer_token_file, *proxy;
+    const char *ca_file, *cert_file, *key_file;
+    bool insecure_skip_verify, snappy;
+    struct label_list headers, labels;
+    struct string_list structured_metadata; /* label names that travel as metadata */
+    uint32_t workers;
+    uint64_t batch_size;
+    int64_t batch_timeout, timeout, connect_timeout, backoff_min, backoff_max;
+    uint64_t max_line_bytes;
+    uint32_t max_labels;
+};
+
+struct local_file_config {
+    const char *directory, *filename; /* the pattern */
+    enum sink_format format;
+    uint64_t rotate_size;
+    int64_t rotate_age, retention, sync_interval;
+    uint64_t retention_size;
+    bool compress;
+    uint32_t max_open_files;
+};
+
+struct stdout_config {
+    enum sink_format format;
+};
+
+struct sink_config {
+    const char *name, *type;
+    bool enabled;
+    struct label_list match; /* every one must match: value is a glob; empty: everything */
+    uint64_t queue_size;     /* bytes of leases before the readers are stopped */
+    int64_t drain_grace;
+    union {
+        struct loki_config loki;
+        struct local_file_config local_file;
+        struct stdout_config stdout_;
+    };
+};
+
+struct config {
+    struct scope scope;
+    const char *file; /* "": built-in defaults */
+    struct { enum log_level level; bool json; } log;
+    const char *state_dir;
+    uint64_t memory_limit;
+    int64_t shutdown_timeout, commit_interval;
+    uint64_t max_tasks;
+    const char *host;   /* label `instance` */
+    struct { const char *host; uint32_t port; uint32_t max_connections; } server;
+    struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;
+    struct { bool enabled; uint64_t max_body, rate; } api; /* POST /api/v1/logs: bytes, entries a second */
+    struct files_config files;
+    struct journal_config journal;
+    bool containers_enabled;
+    struct sink_config *sinks; /* enabled ones only, at most SINKS_MAX */
+    unsigned n_sinks;
+};
+
+/*
+ * Reads `path` (and the *.yaml in path's sibling config.d/, in the order of their names), or the built-in
+ * defaults if path is NULL and no file exists at the usual places. NULL: `errors` has one line
+ * each, "file:line:column: sentence". Warnings (aliases, keys that await a later version) go to the log.
+ */
+struct config *config_load(struct scope *owner, const char *path, struct buf *errors);
+void config_free(struct config *c);
+
+/* The effective values as YAML, secrets as ***; and all defaults with comments; and the docs' tables. */
+int config_print(const struct config *c, struct buf *out);
+int config_print_json(const struct config *c, struct buf *out);
+int config_print_defaults(struct buf *out);
+int config_print_reference(struct buf *out);

@@ -1,0 +1,79 @@
+/*
+ * ledger: per source and sink, what became of what was read; and how far the source is secured.
+ *
+ * An account is one source at one sink. All accounts of a sink stand in its book, under one lock, so
+ * that a snapshot of a book is of one moment: positions, counters and a sink's own state (the lengths
+ * of its files) agree. At every moment, in records and in bytes:
+ *
+ *     taken = delivered + spooled + dead + dropped (by reason) + in_flight
+ *
+ * and for each sink whose match takes the whole source: source.read = taken + skipped.
+ * ledger_check() says so, over a snapshot.
+ *
+ * The position moves by securing only, and never backwards (but for ledger_reset()). Leases of one
+ * account end in the order in which they were given; position.offset is the `to` of the last one.
+ *
+ * Threads: any. The lock is recursive: who holds book.lock around several calls makes them one moment.
+ * Changed accounts are remembered in the book until the keeper (keeper.h) has stored them.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "core/batch.h"
+
+enum drop_reason {
+    DROP_INVALID,    /* the sink's server will never take it (until there are dead letters) */
+    DROP_TOO_LONG,   /* longer than the sink allows */
+    DROP_SHUTDOWN,   /* in memory only when the process ended; its source cannot be read again */
+    DROP_REASONS
+};
+const char *drop_reason_name(enum drop_reason reason);
+
+struct amount {
+    uint64_t records, bytes;
+};
+
+struct counts {
+    struct amount taken, delivered, spooled, dead, in_flight, skipped, dropped[DROP_REASONS];
+};
+
+struct book;
+
+struct account {
+    struct account *next_dirty;
+    bool dirty;
+    struct book *book;
+    struct source *source;
+    struct position position; /* cursor points to `cursor` or is NULL */
+    char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
+    struct counts counts;
+};
+
+/* One a sink. `extra` lets a sink type store its own rows in the same transaction, see keeper.h. */
+/* Rows that a sink type adds to a commit of its book: called under the lock by the keeper inside a transaction. */
+struct store;
+struct book {
+    pthread_mutex_t lock;
+    struct account *dirty;
+    struct sink *sink;
+    struct nudge *keeper; /* nudged when something became dirty; may be NULL */
+    int (*extra)(struct book *b, struct store *store); /* NULL: none; 0 or -errno */
+    void (*stored)(struct book *b); /* NULL; what extra() wrote is committed. Any lock but the book's may be taken */
+};
+
+int book_begin(struct book *b, struct sink *sink);
+void book_end(struct book *b);
+
+void account_taken(struct account *a, struct amount taken, struct amount skipped);
+/* The batch of the lease is secured: delivered + dropped must be what was taken with the lease. */
+void account_secured(struct account *a, const struct batch *b, struct amount delivered,
+                     const struct amount dropped[DROP_REASONS]);
+/* The lease ends without being secured (shutdown): in_flight goes back, the position stays. */
+void account_returned(struct account *a, struct amount taken);
+
+/* A consistent copy. */
+void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],
+                  struct counts *counts);
+/* false and a sentence in `why` when the sums do not add up. */
+bool counts_check(const struct counts *c, char *why, size_t size);

@@ -1,0 +1,90 @@
+/*
+ * sink: one destination, as the dispatcher and the rest of the agent see it. The types (out/) implement
+ * struct sink_type; out/sinks.c knows them by name.
+ *
+ * Each sink has a thread with a loop, a queue of leases, a book, and counters. A lease that arrives is the
+ * type's until it calls lease_secured() or lease_returned(), in order for each source.
+ *
+ * Life: sink_begin() builds it on main's thread; sink_start() starts the thread, which calls type->start;
+ * sink_stop() shuts the queue, gives `drain_grace` to what is in flight (type->stop), returns what is left
+ * unsecured and joins. sink_end() frees it.
+ */
+#pragma once
+
+#include "base/thread.h"
+#include "core/config.h"
+#include "core/ledger.h"
+
+struct sink_type {
+    const char *name;
+    int (*start)(struct sink *s);                   /* the sink's thread; errors are logged by the type */
+    void (*take)(struct sink *s, struct lease *l);  /* the sink's thread */
+    /*
+     * The sink's thread, at shutdown: no lease will come any more. Send what can be sent, and call sink_drained()
+     * when nothing is held; must have happened by `deadline` (clock_mono()), with leases returned if need be.
+     */
+    void (*stop)(struct sink *s, int64_t deadline);
+    /* Any thread: one line of what it does now, for /stats; may be NULL. JSON members without braces. */
+    int (*describe)(struct sink *s, struct buf *out);
+};
+
+struct sink_stats { /* atomic; any thread */
+    _Atomic uint64_t requests, request_errors, retries, bytes_out, records_out, rejected_records;
+    _Atomic uint64_t latency_us_sum, latency_count;
+    _Atomic int64_t last_success; /* clock_real(), 0: never */
+    _Atomic bool failing;
+};
+
+struct sink {
+    struct scope scope;
+    unsigned index;
+    const char *name;
+    const struct sink_type *type;
+    const struct sink_config *config;
+    const struct config *root_config;
+    struct pool *pool;
+    struct thread thread;
+    struct loop loop;
+    struct queue queue; /* of leases, weighed in bytes of data; limit: config->queue_size */
+    struct nudge stop_nudge;
+    struct timer stop_timer;
+    int64_t stop_deadline;
+    bool stopping, drained;
+    struct book book;
+    struct sink_stats stats;
+    struct nudge *_Atomic room; /* the collector's, nudged after the queue was full and has room */
+    pthread_mutex_t lock;       /* for error */
+    char error[200];            /* what the server said last; "" when all is well */
+    void *state;                /* the type's own, under scope or thread.scope */
+};
+
+int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct sink_config *config,
+               const struct config *root, const struct sink_type *type, struct pool *pool);
+int sink_start(struct sink *s);
+void sink_stop(struct sink *s, int64_t deadline); /* main's thread: asks; sink_end() waits */
+void sink_end(struct sink *s);
+void sink_drained(struct sink *s);
+void sink_set_error(struct sink *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether the sink's `match` takes this stream. */
+bool sink_wants(const struct sink *s, const struct stream *stream);
+
+/* The lease is over; the batch may be gone afterwards. The sink's thread. */
+void lease_secured(struct lease *l, const struct amount dropped[DROP_REASONS]); /* NULL: nothing dropped */
+/*
+ * The same in two steps, for a sink whose batches are secured later than it can let go of their memory:
+ * lease_copy() remembers what account_secured() needs, lease_release() lets go of the batch.
+ */
+struct secured {
+    struct account *account;
+    struct source *source; /* a reference */
+    uint64_t to, tail_hash;
+    struct amount taken;
+    char cursor[POSITION_CURSOR];
+};
+void lease_copy(const struct lease *l, struct secured *out);
+void lease_release(struct lease *l);
+void lease_returned(struct lease *l);
+/* The wanted entries of a lease: calls it with *i = lease->first at first; false at the end. A record goes
+ * over marks [*i, *next): joined by MORE. */
+bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next);

@@ -1,0 +1,61 @@
+/*
+ * source: one place that lines come from, as the rest of the agent sees it: its name, its accounts and
+ * what it says of itself. The collector that reads it embeds or points to it.
+ *
+ * Ownership: reference counted; the collector holds one, each batch one. A source is born under the
+ * registry's scope (sources_begin) by the collector's thread and freed by whoever lets go last.
+ *
+ * Threads: `name`, `kind`, `key` never change. Counters are atomic, written by the collector. The status
+ * text is behind the source's lock. Everybody may walk the registry.
+ */
+#pragma once
+
+#include "core/ledger.h"
+
+enum source_kind { SOURCE_FILE, SOURCE_JOURNAL, SOURCE_CONTAINER, SOURCE_API };
+const char *source_kind_name(enum source_kind kind);
+
+enum source_state { SOURCE_IDLE, SOURCE_READING, SOURCE_WAITING /* for memory or a sink */, SOURCE_FAILED, SOURCE_GONE };
+const char *source_state_name(enum source_state state);
+
+struct source {
+    struct thing thing; /* under the registry */
+    struct source *next, *prev;
+    _Atomic uint32_t refs;
+    enum source_kind kind;
+    char *key;  /* what the store knows it by: unique, stable over restarts; e.g. "file:DEV:INO:BTIME" */
+    char *name; /* what a person knows it by: the path */
+    _Atomic int state;
+    _Atomic uint64_t read_records, read_bytes; /* dispatched, line ends included in the bytes */
+    _Atomic uint64_t offset, size;             /* the reader's place and where the source ends now */
+    _Atomic uint64_t cut_bytes, lost_by_rotator, rotations, truncations;
+    _Atomic int64_t last_read;                 /* clock_real() */
+    pthread_mutex_t lock;
+    char error[160];  /* why it is not read; "" */
+    char matched[160]; /* the pattern or rule that found it */
+    uint16_t n_accounts;
+    struct account accounts[SINKS_MAX]; /* by the sink's index */
+    char *identity; /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
+};
+
+/* ---- the registry ---- */
+struct sink;
+int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks);
+void sources_end(void); /* must be empty */
+
+/* Born with one reference. Positions start at 0; see source_resume(). */
+struct source *source_new(enum source_kind kind, const char *key, const char *name);
+struct source *source_ref(struct source *s);
+void source_unref(struct source *s);
+
+/* Sets one sink's position from the store, before the first dispatch. */
+void source_resume(struct source *s, unsigned sink, const struct position *position);
+/* The lowest position over the sinks: where reading starts. The sink's index in *sink if not NULL. */
+struct position source_lowest(struct source *s, unsigned *sink);
+
+void source_set_error(struct source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void source_set_identity(struct source *s, const char *identity); /* copied; makes the accounts dirty */
+
+/* Calls fn for each source under the registry's lock; fn must not call back into it. */
+void sources_walk(void (*fn)(struct source *s, void *arg), void *arg);
+uint64_t sources_count(void);

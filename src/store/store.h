@@ -1,0 +1,65 @@
+/*
+ * store: state.db, what must survive: sources with their identities, positions, ledgers, files written.
+ *
+ * SQLite, WAL, synchronous NORMAL: a kill loses nothing that was committed, a power cut may lose the last
+ * commits (and so repeat lines), never the order. One transaction at a time, opened by store_begin().
+ * A database that is damaged or of a later version is set aside as state.db.broken-N, counted, and a
+ * new one is begun, filled from the fallback file (`positions`, checksummed, each minute) if there is a good one.
+ *
+ * Threads: one at a time: main until the keeper starts, then the keeper.
+ * Errors: 0 or -errno (ENOSPC, EIO, EROFS, EBUSY; EUCLEAN for damage), the sentence in store_error().
+ */
+#pragma once
+
+#include "base/mem.h"
+
+struct store;
+
+struct store_source {
+    const char *key, *name, *identity; /* identity may be NULL */
+    int64_t seen;                      /* clock_real() */
+};
+
+struct store_position {
+    const char *source_key, *sink; /* the sink's name */
+    uint64_t offset, tail_hash;
+    const char *cursor; /* NULL: none */
+};
+
+enum { STORE_COUNTERS = 20 };
+struct store_ledger {
+    const char *source_key, *sink;
+    uint64_t counters[STORE_COUNTERS]; /* in core/ledger's order */
+};
+
+/* A file that a sink writes: cut back to `length` after a crash. */
+struct store_file {
+    const char *sink, *path;
+    uint64_t length, inode;
+    int64_t born; /* clock_real() */
+};
+
+struct store *store_open(struct scope *owner, const char *state_dir, int *error);
+void store_close(struct store *s);
+const char *store_error(const struct store *s);
+uint64_t store_set_aside(const struct store *s); /* databases set aside at this start */
+
+int store_begin(struct store *s);
+int store_put_source(struct store *s, const struct store_source *row);
+int store_put_position(struct store *s, const struct store_position *row);
+int store_put_ledger(struct store *s, const struct store_ledger *row);
+int store_put_file(struct store *s, const struct store_file *row);
+int store_delete_file(struct store *s, const char *sink, const char *path);
+int store_delete_source(struct store *s, const char *key); /* with its positions and ledger rows */
+int store_commit(struct store *s); /* on failure everything since begin is undone */
+void store_rollback(struct store *s);
+
+/* Reading: rows in no order; strings live until fn returns; fn says false to end. */
+int store_each_source(struct store *s, bool (*fn)(const struct store_source *, void *), void *arg);
+int store_each_position(struct store *s, const char *source_key,
+                        bool (*fn)(const struct store_position *, void *), void *arg); /* NULL key: all */
+int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, void *), void *arg);
+int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct store_file *, void *), void *arg);
+
+/* The fallback file: positions of all sources, written to a new file, synced, renamed. */
+int store_write_fallback(struct store *s);

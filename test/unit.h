@@ -1,0 +1,44 @@
+/*
+ * What each unit test needs: cmocka, an empty tree at the end of each test, and torture.
+ *
+ * TORTURE(body) runs body with the first fallible call failing, then the second, ... until a run
+ * meets no fault. body takes no arguments, tolerates failure, and must leave an empty tree.
+ */
+#pragma once
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/census.h"
+#include "base/fault.h"
+#include "base/scope.h"
+
+static inline int assert_tree_empty(void **state)
+{
+    (void)state;
+    return census_empty(stderr) ? 0 : -1;
+}
+
+#define TEST(fn) cmocka_unit_test_teardown(fn, assert_tree_empty)
+
+static inline void torture_with(void (*body)(void), int err)
+{
+    for (uint64_t k = 1;; k++) {
+        fault_arm(k, err);
+        body();
+        bool fired = fault_fired();
+        fault_arm(0, 0);
+        if (!census_empty(stderr))
+            fail_msg("call %llu failed and left something alive", (unsigned long long)k);
+        if (!fired)
+            return;
+    }
+}
+#define TORTURE(body) (torture_with(body, ENOMEM), torture_with(body, EIO))
