@@ -16,18 +16,11 @@
 #pragma once
 
 #include "base/scope.h"
+#include "codec/mark.h"
 #include "core/stream.h"
 #include "loop/queue.h"
 
 enum { BATCH_STREAMS = 64, SINKS_MAX = 16, POSITION_CURSOR = 240 };
-
-struct mark {
-    uint32_t off, len; /* the record's bytes within data; without its line end */
-    uint32_t end;      /* where it ends in the source, from batch->from; not used if ordinal */
-    uint16_t stream;   /* index into batch->streams */
-    uint16_t more;     /* 1: the next mark continues this record (one entry at the sink) */
-    int64_t time;      /* UTC nanoseconds */
-};
 
 /* How far a source is secured. cursor: for sources whose place is no number (the journal), else NULL. */
 struct position {

@@ -1,0 +1,33 @@
+/*
+ * past: what the store knew when this process started: sources with identities and positions.
+ *
+ * Read once, before the keeper starts; immutable but for `claimed`, which the collector that recognised the
+ * source sets. Owned by the scope given.
+ */
+#pragma once
+
+#include "core/source.h"
+#include "store/store.h"
+
+struct past_source {
+    struct past_source *next; /* in the list of all */
+    const char *key, *name, *identity; /* identity may be NULL */
+    int64_t seen;
+    bool claimed;
+    bool known[SINKS_MAX]; /* by the sink's index: has a position at this sink */
+    struct position positions[SINKS_MAX];
+    struct counts counts[SINKS_MAX];
+};
+
+struct past {
+    struct past_source *all;
+    size_t n;
+    bool store_was_lost; /* neither database nor fallback file: older files are read from their beginning */
+    struct past_source **slots; /* by hash of key */
+    size_t mask;
+};
+
+struct past *past_load(struct scope *owner, struct store *store, struct sink *const *sinks, unsigned n_sinks);
+struct past_source *past_find(const struct past *p, const char *key); /* NULL: never seen */
+/* Gives a new source its positions and counters; sinks that are not known stay at 0. Sets claimed. */
+void past_resume(struct past_source *p, struct source *s);
