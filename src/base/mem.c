@@ -17,6 +17,11 @@ void *mem_raw_alloc(size_t size)
     return fault_here("alloc") ? NULL : calloc(1, size);
 }
 
+void *mem_raw_alloc_dirty(size_t size)
+{
+    return fault_here("alloc") ? NULL : malloc(size);
+}
+
 void *mem_raw_resize(void *p, size_t size)
 {
     return fault_here("alloc") ? NULL : realloc(p, size);

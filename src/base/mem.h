@@ -22,8 +22,9 @@ void mem_free(void *p); /* NULL is allowed */
 /* The block may move; what is added is not zeroed. NULL leaves it as it was. */
 void *mem_resize(void *p, size_t size);
 
-/* Zeroed, or NULL and ENOMEM. */
+/* Zeroed (but for the dirty one), or NULL and ENOMEM. */
 void *mem_raw_alloc(size_t size);
+void *mem_raw_alloc_dirty(size_t size);
 void *mem_raw_resize(void *p, size_t size);
 void mem_raw_free(void *p);
 

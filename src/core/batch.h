@@ -29,6 +29,11 @@ struct position {
     const char *cursor;
 };
 
+/* Entries and their bytes, line ends not counted. */
+struct amount {
+    uint64_t records, bytes;
+};
+
 struct source;
 struct sink;
 struct batch;
@@ -39,7 +44,9 @@ struct lease {
     struct batch *batch;
     struct sink *sink;
     struct birth *birth; /* under the sink's scope */
-    uint32_t first;
+    uint32_t first;      /* mark */
+    uint64_t wanted;     /* bit i: batch->streams[i] is for this sink */
+    struct amount taken; /* entries from first on that are wanted */
     void *context; /* the sink type's own */
 };
 
@@ -56,6 +63,7 @@ struct batch {
     uint64_t cut_bytes;              /* left out of records by long_lines: cut */
     char *data;
     uint32_t size, used; /* of data */
+    uint64_t cost;       /* what the pool counts for it */
     struct mark *marks;
     uint32_t n, cap;
     _Atomic uint32_t holds; /* leases, and the source's own until dispatched */
@@ -104,5 +112,10 @@ static inline bool batch_mark(struct batch *b, struct mark m)
 }
 void batch_drop(struct batch *b); /* unsealed: nothing of it was counted */
 
-/* Number of entries (records, MORE joined) from mark `first` on, and their bytes. */
-void batch_count(const struct batch *b, uint32_t first, uint64_t *records, uint64_t *bytes);
+/* The entries (MORE joined) from mark `first` on in the streams whose bits are set in `wanted`. */
+struct amount batch_count(const struct batch *b, uint32_t first, uint64_t wanted);
+
+/* For the dispatcher: batch_seal() moves a small batch into a small block; a hold keeps the batch alive. */
+void batch_seal(struct batch *b);
+void batch_hold(struct batch *b);
+void batch_release(struct batch *b); /* any thread; the last one frees it */

@@ -1,8 +1,8 @@
 /*
  * dispatcher: gives a lease on a sealed batch to each sink that wants it and does not have it already.
  *
- * A full queue stops the reader: dispatch() refuses with -EAGAIN, nothing has happened, the batch stays
- * the source's; it tries again when its nudge is called. All queues are tried before the first lease is given.
+ * A full sink stops the reader: dispatch_ready() is asked before reading, so that dispatch() never refuses. A
+ * sink holds at most its queue_size and one batch more for each reader.
  */
 #pragma once
 
@@ -17,5 +17,7 @@ struct dispatcher {
 
 /* Whether every sink that may want this source has room; if not, `room` is nudged when that changes. */
 bool dispatch_ready(struct dispatcher *d, struct nudge *room);
+/* Must be called before a nudge that was given to dispatch_ready() ends. */
+void dispatch_forget(struct dispatcher *d, struct nudge *room);
 /* Seals and hands over the batch: it is not the caller's any more. A batch without records only moves positions. */
 void dispatch(struct dispatcher *d, struct batch *b);

@@ -30,15 +30,12 @@ enum drop_reason {
 };
 const char *drop_reason_name(enum drop_reason reason);
 
-struct amount {
-    uint64_t records, bytes;
-};
-
 struct counts {
     struct amount taken, delivered, spooled, dead, in_flight, skipped, dropped[DROP_REASONS];
 };
 
 struct book;
+struct sink;
 
 struct account {
     struct account *next_dirty;
@@ -48,6 +45,7 @@ struct account {
     struct position position; /* cursor points to `cursor` or is NULL */
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
+    uint32_t leases; /* in flight, empty ones too */
 };
 
 /* One a sink. `extra` lets a sink type store its own rows in the same transaction, see keeper.h. */
@@ -65,12 +63,27 @@ struct book {
 int book_begin(struct book *b, struct sink *sink);
 void book_end(struct book *b);
 
+/* What must be known to secure a lease after its batch is gone. Holds a reference on the source. */
+struct secured {
+    struct account *account;
+    struct source *source;
+    uint64_t to, tail_hash;
+    struct amount taken;
+    char cursor[POSITION_CURSOR];
+};
+
 void account_taken(struct account *a, struct amount taken, struct amount skipped);
-/* The batch of the lease is secured: delivered + dropped must be what was taken with the lease. */
-void account_secured(struct account *a, const struct batch *b, struct amount delivered,
-                     const struct amount dropped[DROP_REASONS]);
-/* The lease ends without being secured (shutdown): in_flight goes back, the position stays. */
+/* Nothing of what was read up to `to` is for this sink. false, and nothing happened: something is in flight. */
+bool account_skipped(struct account *a, const struct batch *b, struct amount skipped);
+/* What was taken was delivered, but for what was dropped (NULL: nothing); the position moves. */
+void account_secured(struct account *a, const struct secured *s, const struct amount dropped[DROP_REASONS]);
+/*
+ * It ends without being secured (shutdown): the position stays. Of a source that cannot be read again it is
+ * dropped for DROP_SHUTDOWN.
+ */
 void account_returned(struct account *a, struct amount taken);
+/* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */
+void account_mark_dirty(struct account *a);
 
 /* A consistent copy. */
 void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],

@@ -9,14 +9,19 @@
 #include "core/source.h"
 #include "store/store.h"
 
+/* At one sink. */
+struct past_at {
+    bool known; /* has a position */
+    struct position position;
+    struct counts counts;
+};
+
 struct past_source {
     struct past_source *next; /* in the list of all */
     const char *key, *name, *identity; /* identity may be NULL */
     int64_t seen;
     bool claimed;
-    bool known[SINKS_MAX]; /* by the sink's index: has a position at this sink */
-    struct position positions[SINKS_MAX];
-    struct counts counts[SINKS_MAX];
+    struct past_at at[]; /* by the sink's index */
 };
 
 struct past {

@@ -17,6 +17,8 @@
 
 struct sink_type {
     const char *name;
+    /* Main's thread, before sink_start() and before the keeper: reads its rows. May be NULL. 0 or -errno. */
+    int (*load)(struct sink *s, struct store *store);
     int (*start)(struct sink *s);                   /* the sink's thread; errors are logged by the type */
     void (*take)(struct sink *s, struct lease *l);  /* the sink's thread */
     /*
@@ -27,6 +29,8 @@ struct sink_type {
     /* Any thread: one line of what it does now, for /stats; may be NULL. JSON members without braces. */
     int (*describe)(struct sink *s, struct buf *out);
 };
+
+enum { SINK_WAITERS = 8 };
 
 struct sink_stats { /* atomic; any thread */
     _Atomic uint64_t requests, request_errors, retries, bytes_out, records_out, rejected_records;
@@ -45,18 +49,24 @@ struct sink {
     struct pool *pool;
     struct thread thread;
     struct loop loop;
-    struct queue queue; /* of leases, weighed in bytes of data; limit: config->queue_size */
+    struct queue queue;          /* of leases on their way to the type */
+    _Atomic uint64_t held;       /* cost of all batches leased to this sink; limit: config->queue_size */
+    _Atomic uint64_t leases;
     struct nudge stop_nudge;
-    struct timer stop_timer;
     int64_t stop_deadline;
+    bool stop_asked; /* main's */
     bool stopping, drained;
     struct book book;
     struct sink_stats stats;
-    struct nudge *_Atomic room; /* the collector's, nudged after the queue was full and has room */
-    pthread_mutex_t lock;       /* for error */
+    struct nudge *room[SINK_WAITERS]; /* who waits for room; under the lock */
+    pthread_mutex_t lock;             /* for room and error */
     char error[200];            /* what the server said last; "" when all is well */
     void *state;                /* the type's own, under scope or thread.scope */
 };
+
+/* Whether the sink has room; if not, `room` is nudged once it has. For the dispatcher. */
+bool sink_has_room(struct sink *s, struct nudge *room);
+void sink_forget(struct sink *s, struct nudge *room);
 
 int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct sink_config *config,
                const struct config *root, const struct sink_type *type, struct pool *pool);
@@ -72,18 +82,13 @@ bool sink_wants(const struct sink *s, const struct stream *stream);
 /* The lease is over; the batch may be gone afterwards. The sink's thread. */
 void lease_secured(struct lease *l, const struct amount dropped[DROP_REASONS]); /* NULL: nothing dropped */
 /*
- * The same in two steps, for a sink whose batches are secured later than it can let go of their memory:
- * lease_copy() remembers what account_secured() needs, lease_release() lets go of the batch.
+ * The same in steps, for a sink that lets go of a batch's memory before it is secured: lease_copy() remembers,
+ * lease_release() lets go of the batch, secured_commit() or secured_return() ends it.
  */
-struct secured {
-    struct account *account;
-    struct source *source; /* a reference */
-    uint64_t to, tail_hash;
-    struct amount taken;
-    char cursor[POSITION_CURSOR];
-};
 void lease_copy(const struct lease *l, struct secured *out);
 void lease_release(struct lease *l);
+void secured_commit(struct secured *s, const struct amount dropped[DROP_REASONS]);
+void secured_return(struct secured *s);
 void lease_returned(struct lease *l);
 /* The wanted entries of a lease: calls it with *i = lease->first at first; false at the end. A record goes
  * over marks [*i, *next): joined by MORE. */

@@ -26,21 +26,21 @@ struct source {
     char *key;  /* what the store knows it by: unique, stable over restarts; e.g. "file:DEV:INO:BTIME" */
     char *name; /* what a person knows it by: the path */
     _Atomic int state;
-    _Atomic uint64_t read_records, read_bytes; /* dispatched, line ends included in the bytes */
+    _Atomic uint64_t read_records, read_bytes; /* dispatched; line ends not counted */
     _Atomic uint64_t offset, size;             /* the reader's place and where the source ends now */
     _Atomic uint64_t cut_bytes, lost_by_rotator, rotations, truncations;
     _Atomic int64_t last_read;                 /* clock_real() */
     pthread_mutex_t lock;
-    char error[160];  /* why it is not read; "" */
-    char matched[160]; /* the pattern or rule that found it */
+    char *error;         /* why it is not read, or NULL; under the lock */
+    const char *matched; /* the pattern or rule that found it: the configuration's */
+    char *identity;      /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
     uint16_t n_accounts;
-    struct account accounts[SINKS_MAX]; /* by the sink's index */
-    char *identity; /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
+    struct account accounts[]; /* by the sink's index */
 };
 
 /* ---- the registry ---- */
 struct sink;
-int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks);
+int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks); /* kept: must outlive it */
 void sources_end(void); /* must be empty */
 
 /* Born with one reference. Positions start at 0; see source_resume(). */
@@ -48,11 +48,18 @@ struct source *source_new(enum source_kind kind, const char *key, const char *na
 struct source *source_ref(struct source *s);
 void source_unref(struct source *s);
 
+/* Whether it can be read again after a restart: what is in flight at the end is then not lost. */
+static inline bool source_rereadable(const struct source *s)
+{
+    return s->kind != SOURCE_API;
+}
+
 /* Sets one sink's position from the store, before the first dispatch. */
 void source_resume(struct source *s, unsigned sink, const struct position *position);
 /* The lowest position over the sinks: where reading starts. The sink's index in *sink if not NULL. */
 struct position source_lowest(struct source *s, unsigned *sink);
 
+/* NULL for format: all is well again. */
 void source_set_error(struct source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void source_set_identity(struct source *s, const char *identity); /* copied; makes the accounts dirty */
 

@@ -1,0 +1,158 @@
+#include "core/ledger.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/source.h"
+
+const char *drop_reason_name(enum drop_reason reason)
+{
+    static const char *const names[DROP_REASONS] = {"invalid", "too_long", "shutdown"};
+    return (unsigned)reason < DROP_REASONS ? names[reason] : "unknown";
+}
+
+int book_begin(struct book *b, struct sink *sink)
+{
+    *b = (struct book){.sink = sink};
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&b->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+    return 0;
+}
+
+void book_end(struct book *b)
+{
+    /* Without a keeper (a dry run) the dirty accounts still hold their sources. */
+    while (b->dirty) {
+        struct account *a = b->dirty;
+        b->dirty = a->next_dirty;
+        a->dirty = false;
+        source_unref(a->source);
+    }
+    pthread_mutex_destroy(&b->lock);
+}
+
+void account_mark_dirty(struct account *a)
+{
+    struct book *b = a->book;
+    if (!a->dirty) {
+        a->dirty = true;
+        source_ref(a->source);
+        a->next_dirty = b->dirty;
+        b->dirty = a;
+    }
+    if (b->keeper)
+        nudge_set(b->keeper);
+}
+
+static void add(struct amount *to, struct amount what)
+{
+    to->records += what.records;
+    to->bytes += what.bytes;
+}
+
+static void subtract(struct amount *from, struct amount what)
+{
+    assert(from->records >= what.records && from->bytes >= what.bytes);
+    from->records -= what.records;
+    from->bytes -= what.bytes;
+}
+
+/* The position follows what was secured, unless a reset put it further on. */
+static void advance(struct account *a, uint64_t to, uint64_t tail_hash, const char *cursor)
+{
+    if (to < a->position.offset)
+        return;
+    a->position.offset = to;
+    a->position.tail_hash = tail_hash;
+    if (cursor[0] && !a->cursor)
+        a->cursor = mem_raw_alloc(POSITION_CURSOR);
+    if (cursor[0] && a->cursor)
+        snprintf(a->cursor, POSITION_CURSOR, "%s", cursor);
+    a->position.cursor = a->cursor;
+}
+
+void account_taken(struct account *a, struct amount taken, struct amount skipped)
+{
+    pthread_mutex_lock(&a->book->lock);
+    add(&a->counts.taken, taken);
+    add(&a->counts.in_flight, taken);
+    add(&a->counts.skipped, skipped);
+    a->leases++;
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+bool account_skipped(struct account *a, const struct batch *b, struct amount skipped)
+{
+    pthread_mutex_lock(&a->book->lock);
+    bool idle = a->leases == 0;
+    if (idle) {
+        add(&a->counts.skipped, skipped);
+        advance(a, b->to, b->tail_hash, b->cursor);
+        account_mark_dirty(a);
+    }
+    pthread_mutex_unlock(&a->book->lock);
+    return idle;
+}
+
+void account_secured(struct account *a, const struct secured *s,
+                     const struct amount dropped[DROP_REASONS])
+{
+    struct amount delivered = s->taken;
+    pthread_mutex_lock(&a->book->lock);
+    for (int i = 0; dropped && i < DROP_REASONS; i++) {
+        add(&a->counts.dropped[i], dropped[i]);
+        subtract(&delivered, dropped[i]);
+    }
+    add(&a->counts.delivered, delivered);
+    subtract(&a->counts.in_flight, s->taken);
+    a->leases--;
+    advance(a, s->to, s->tail_hash, s->cursor);
+    account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_returned(struct account *a, struct amount taken)
+{
+    pthread_mutex_lock(&a->book->lock);
+    subtract(&a->counts.in_flight, taken);
+    a->leases--;
+    if (source_rereadable(a->source))
+        subtract(&a->counts.taken, taken);
+    else
+        add(&a->counts.dropped[DROP_SHUTDOWN], taken);
+    account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],
+                  struct counts *counts)
+{
+    pthread_mutex_lock(&a->book->lock);
+    *position = a->position;
+    *counts = a->counts;
+    snprintf(cursor, POSITION_CURSOR, "%s", a->cursor ? a->cursor : "");
+    pthread_mutex_unlock(&a->book->lock);
+    position->cursor = cursor[0] ? cursor : NULL;
+}
+
+bool counts_check(const struct counts *c, char *why, size_t size)
+{
+    struct amount sum = {0};
+    add(&sum, c->delivered);
+    add(&sum, c->spooled);
+    add(&sum, c->dead);
+    add(&sum, c->in_flight);
+    for (int i = 0; i < DROP_REASONS; i++)
+        add(&sum, c->dropped[i]);
+    if (sum.records == c->taken.records && sum.bytes == c->taken.bytes)
+        return true;
+    snprintf(why, size, "taken %llu records and %llu bytes, accounted for %llu and %llu",
+             (unsigned long long)c->taken.records, (unsigned long long)c->taken.bytes,
+             (unsigned long long)sum.records, (unsigned long long)sum.bytes);
+    return false;
+}

@@ -1,0 +1,143 @@
+#include "core/past.h"
+
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/log.h"
+#include "core/ledger_rows.h"
+
+struct loading {
+    struct past *past;
+    struct scope *scope;
+    struct sink *const *sinks;
+    unsigned n_sinks;
+    bool failed;
+};
+
+static size_t slot_of(const struct past *p, const char *key)
+{
+    return XXH3_64bits(key, strlen(key)) & p->mask;
+}
+
+struct past_source *past_find(const struct past *p, const char *key)
+{
+    if (!p->slots)
+        return NULL;
+    for (size_t i = slot_of(p, key); p->slots[i]; i = (i + 1) & p->mask)
+        if (strcmp(p->slots[i]->key, key) == 0)
+            return p->slots[i];
+    return NULL;
+}
+
+static bool add_source(const struct store_source *row, void *arg)
+{
+    struct loading *l = arg;
+    struct past_source *s = scope_alloc(l->scope, sizeof *s + l->n_sinks * sizeof *s->at);
+    if (s) {
+        s->key = scope_strdup(l->scope, row->key);
+        s->name = scope_strdup(l->scope, row->name);
+        s->identity = row->identity ? scope_strdup(l->scope, row->identity) : NULL;
+    }
+    if (!s || !s->key || !s->name || (row->identity && !s->identity)) {
+        l->failed = true;
+        return false;
+    }
+    s->seen = row->seen;
+    s->next = l->past->all;
+    l->past->all = s;
+    l->past->n++;
+    return true;
+}
+
+/* Open addressing, at most half full. */
+static int index_sources(struct loading *l)
+{
+    struct past *p = l->past;
+    size_t size = 16;
+    while (size < 2 * p->n)
+        size *= 2;
+    p->slots = scope_alloc(l->scope, size * sizeof *p->slots);
+    if (!p->slots)
+        return -ENOMEM;
+    p->mask = size - 1;
+    for (struct past_source *s = p->all; s; s = s->next) {
+        size_t i = slot_of(p, s->key);
+        while (p->slots[i])
+            i = (i + 1) & p->mask;
+        p->slots[i] = s;
+    }
+    return 0;
+}
+
+static struct past_at *find_at(struct loading *l, const char *source_key, const char *sink)
+{
+    struct past_source *s = past_find(l->past, source_key);
+    for (unsigned i = 0; s && i < l->n_sinks; i++)
+        if (strcmp(l->sinks[i]->name, sink) == 0)
+            return &s->at[i];
+    return NULL;
+}
+
+static bool add_position(const struct store_position *row, void *arg)
+{
+    struct loading *l = arg;
+    struct past_at *at = find_at(l, row->source_key, row->sink);
+    if (!at)
+        return true; /* of a sink that is not configured now */
+    at->known = true;
+    at->position.offset = row->offset;
+    at->position.tail_hash = row->tail_hash;
+    if (row->cursor && !(at->position.cursor = scope_strdup(l->scope, row->cursor)))
+        l->failed = true;
+    return !l->failed;
+}
+
+static bool add_ledger(const struct store_ledger *row, void *arg)
+{
+    struct past_at *at = find_at(arg, row->source_key, row->sink);
+    if (at)
+        counts_from_row(&at->counts, row->counters);
+    return true;
+}
+
+struct past *past_load(struct scope *owner, struct store *store, struct sink *const *sinks,
+                       unsigned n_sinks)
+{
+    struct past *p = scope_alloc(owner, sizeof *p);
+    struct loading l = {.past = p, .scope = owner, .sinks = sinks, .n_sinks = n_sinks};
+    if (!p)
+        return NULL;
+    if (!store)
+        return p; /* a dry run: nothing is known */
+    int r = store_each_source(store, add_source, &l);
+    if (r == 0)
+        r = index_sources(&l);
+    if (r == 0)
+        r = store_each_position(store, NULL, add_position, &l);
+    if (r == 0)
+        r = store_each_ledger(store, add_ledger, &l);
+    if (l.failed)
+        return NULL;
+    if (r < 0)
+        log_error("store", "cannot read the positions: %s", store_error(store));
+    p->store_was_lost = r < 0 || (store_set_aside(store) > 0 && p->n == 0);
+    return p;
+}
+
+void past_resume(struct past_source *p, struct source *s)
+{
+    p->claimed = true;
+    for (unsigned i = 0; i < s->n_accounts; i++) {
+        if (p->at[i].known)
+            source_resume(s, i, &p->at[i].position);
+        struct account *a = &s->accounts[i];
+        pthread_mutex_lock(&a->book->lock);
+        a->counts = p->at[i].counts;
+        /* What was in flight when the process ended is read again. */
+        a->counts.taken.records -= a->counts.in_flight.records;
+        a->counts.taken.bytes -= a->counts.in_flight.bytes;
+        a->counts.in_flight = (struct amount){0};
+        pthread_mutex_unlock(&a->book->lock);
+    }
+}

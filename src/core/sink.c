@@ -1,0 +1,259 @@
+#include "core/sink.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "codec/glob.h"
+#include "core/source.h"
+
+/* ---- the sink's thread ---- */
+
+static void take_leases(struct queue *q)
+{
+    struct sink *s = container_of(q, struct sink, queue);
+    for (struct qnode *n; (n = queue_pop(q));)
+        s->type->take(s, container_of(n, struct lease, node));
+}
+
+static void begin_stop(struct nudge *n)
+{
+    struct sink *s = container_of(n, struct sink, stop_nudge);
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    queue_shut(&s->queue);
+    take_leases(&s->queue);
+    s->type->stop(s, s->stop_deadline);
+}
+
+void sink_drained(struct sink *s)
+{
+    s->drained = true;
+    loop_stop(&s->loop);
+}
+
+static void sink_run(struct thread *t)
+{
+    struct sink *s = t->arg;
+    s->loop.task = &t->task;
+    if (s->type->start(s) < 0)
+        sink_set_error(s, "cannot start");
+    if (loop_run(&s->loop) < 0)
+        log_error("sink", "%s: its event loop failed", s->name);
+}
+
+static void sink_thread_stop(struct thread *t)
+{
+    struct sink *s = t->arg;
+    sink_stop(s, clock_mono());
+}
+
+/* ---- life ---- */
+
+int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct sink_config *config,
+               const struct config *root, const struct sink_type *type, struct pool *pool)
+{
+    memset(s, 0, sizeof *s);
+    s->index = index;
+    s->name = config->name;
+    s->type = type;
+    s->config = config;
+    s->root_config = root;
+    s->pool = pool;
+    int r = scope_begin(&s->scope, owner, config->name);
+    if (r < 0)
+        return r;
+    r = loop_begin(&s->loop, &s->scope, "loop");
+    if (r == 0)
+        r = queue_begin(&s->queue, &s->scope, &s->loop, "leases", 0, take_leases);
+    if (r == 0)
+        r = nudge_begin(&s->stop_nudge, &s->scope, &s->loop, "stop", begin_stop);
+    if (r < 0) {
+        scope_end(&s->scope);
+        return r;
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    return book_begin(&s->book, s);
+}
+
+int sink_start(struct sink *s)
+{
+    return thread_begin(&s->thread, &s->scope, s->name, sink_run, sink_thread_stop, s);
+}
+
+void sink_stop(struct sink *s, int64_t deadline)
+{
+    /* The deadline of the first who asks holds; the nudge publishes it. */
+    if (!s->stop_asked) {
+        s->stop_asked = true;
+        s->stop_deadline = deadline;
+        nudge_set(&s->stop_nudge);
+    }
+}
+
+void sink_end(struct sink *s)
+{
+    if (!thing_alive(&s->scope.thing))
+        return;
+    thread_end(&s->thread);
+    assert(atomic_load(&s->leases) == 0);
+    scope_end(&s->scope);
+    book_end(&s->book);
+    pthread_mutex_destroy(&s->lock);
+}
+
+void sink_set_error(struct sink *s, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    pthread_mutex_lock(&s->lock);
+    vsnprintf(s->error, sizeof s->error, format, ap);
+    pthread_mutex_unlock(&s->lock);
+    va_end(ap);
+}
+
+/* ---- room ---- */
+
+static bool full(struct sink *s)
+{
+    return atomic_load(&s->held) >= s->config->queue_size;
+}
+
+bool sink_has_room(struct sink *s, struct nudge *room)
+{
+    if (!full(s))
+        return true;
+    pthread_mutex_lock(&s->lock);
+    int empty = -1;
+    for (int i = 0; i < SINK_WAITERS; i++) {
+        if (s->room[i] == room) {
+            empty = i;
+            break;
+        }
+        if (!s->room[i] && empty < 0)
+            empty = i;
+    }
+    assert(empty >= 0);
+    s->room[empty] = room;
+    /* Looked at again behind the lock: who let go before it saw nobody waiting. */
+    bool has = !full(s);
+    if (has)
+        s->room[empty] = NULL;
+    pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
+void sink_forget(struct sink *s, struct nudge *room)
+{
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < SINK_WAITERS; i++)
+        if (s->room[i] == room)
+            s->room[i] = NULL;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void let_go(struct sink *s, uint64_t cost)
+{
+    uint64_t before = atomic_fetch_sub(&s->held, cost);
+    if (before < s->config->queue_size / 2 || before - cost >= s->config->queue_size)
+        return;
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < SINK_WAITERS; i++)
+        if (s->room[i]) {
+            nudge_set(s->room[i]);
+            s->room[i] = NULL;
+        }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- what it wants ---- */
+
+bool sink_wants(const struct sink *s, const struct stream *stream)
+{
+    const struct label_list *match = &s->config->match;
+    for (unsigned i = 0; i < match->n; i++) {
+        const char *value = stream_value(stream, match->items[i].name);
+        if (!value || !glob_match(match->items[i].value, value))
+            return false;
+    }
+    return true;
+}
+
+bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next)
+{
+    const struct batch *b = l->batch;
+    while (*i < b->n && !(l->wanted >> b->marks[*i].stream & 1))
+        ++*i;
+    if (*i >= b->n)
+        return false;
+    *next = *i + 1;
+    while (*next < b->n && b->marks[*next - 1].more)
+        ++*next;
+    return true;
+}
+
+/* ---- the end of a lease ---- */
+
+static struct account *account_of(const struct lease *l)
+{
+    return &l->batch->source->accounts[l->sink->index];
+}
+
+void lease_copy(const struct lease *l, struct secured *out)
+{
+    const struct batch *b = l->batch;
+    *out = (struct secured){
+        .account = account_of(l),
+        .source = source_ref(b->source),
+        .to = b->to,
+        .tail_hash = b->tail_hash,
+        .taken = l->taken,
+    };
+    memcpy(out->cursor, b->cursor, sizeof out->cursor);
+}
+
+void lease_release(struct lease *l)
+{
+    struct sink *s = l->sink;
+    struct batch *b = l->batch;
+    uint64_t cost = b->cost;
+    birth_free(l->birth);
+    l->birth = NULL;
+    batch_release(b);
+    atomic_fetch_sub(&s->leases, 1);
+    let_go(s, cost);
+}
+
+void secured_commit(struct secured *s, const struct amount dropped[DROP_REASONS])
+{
+    account_secured(s->account, s, dropped);
+    source_unref(s->source);
+    s->source = NULL;
+}
+
+void secured_return(struct secured *s)
+{
+    account_returned(s->account, s->taken);
+    source_unref(s->source);
+    s->source = NULL;
+}
+
+void lease_secured(struct lease *l, const struct amount dropped[DROP_REASONS])
+{
+    struct secured s;
+    lease_copy(l, &s);
+    lease_release(l);
+    secured_commit(&s, dropped);
+}
+
+void lease_returned(struct lease *l)
+{
+    struct secured s;
+    lease_copy(l, &s);
+    lease_release(l);
+    secured_return(&s);
+}
