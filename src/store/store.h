@@ -26,10 +26,30 @@ struct store_position {
     const char *cursor; /* NULL: none */
 };
 
-enum { STORE_COUNTERS = 20 };
+/* Each is a column of the table `ledger`; core/ledger_rows.h translates. A record counter is followed by its bytes. */
+enum store_counter {
+    STORE_TAKEN_RECORDS,
+    STORE_TAKEN_BYTES,
+    STORE_DELIVERED_RECORDS,
+    STORE_DELIVERED_BYTES,
+    STORE_SPOOLED_RECORDS,
+    STORE_SPOOLED_BYTES,
+    STORE_DEAD_RECORDS,
+    STORE_DEAD_BYTES,
+    STORE_SKIPPED_RECORDS,
+    STORE_SKIPPED_BYTES,
+    STORE_INVALID_RECORDS, /* dropped, by reason */
+    STORE_INVALID_BYTES,
+    STORE_TOO_LONG_RECORDS,
+    STORE_TOO_LONG_BYTES,
+    STORE_SHUTDOWN_RECORDS,
+    STORE_SHUTDOWN_BYTES,
+    STORE_COUNTERS
+};
+
 struct store_ledger {
     const char *source_key, *sink;
-    uint64_t counters[STORE_COUNTERS]; /* in core/ledger's order */
+    uint64_t counters[STORE_COUNTERS]; /* at most INT64_MAX each */
 };
 
 /* A file that a sink writes: cut back to `length` after a crash. */
