@@ -17,7 +17,7 @@ static struct amount get(const uint64_t *counters, unsigned at)
     return (struct amount){.records = counters[at], .bytes = counters[at + 1]};
 }
 
-void ledger_to_row(const struct counts *c, uint64_t counters[STORE_COUNTERS])
+void counts_to_row(const struct counts *c, uint64_t counters[STORE_COUNTERS])
 {
     struct amount taken = {.records = c->taken.records - c->in_flight.records,
                            .bytes = c->taken.bytes - c->in_flight.bytes};
@@ -30,7 +30,7 @@ void ledger_to_row(const struct counts *c, uint64_t counters[STORE_COUNTERS])
         put(counters, DROPPED + 2 * i, c->dropped[i]);
 }
 
-void ledger_from_row(const uint64_t counters[STORE_COUNTERS], struct counts *c)
+void counts_from_row(struct counts *c, const uint64_t counters[STORE_COUNTERS])
 {
     *c = (struct counts){
         .taken = get(counters, STORE_TAKEN_RECORDS),

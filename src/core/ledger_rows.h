@@ -13,5 +13,5 @@
 #include "core/ledger.h"
 #include "store/store.h"
 
-void ledger_to_row(const struct counts *counts, uint64_t counters[STORE_COUNTERS]);
-void ledger_from_row(const uint64_t counters[STORE_COUNTERS], struct counts *counts); /* in_flight is 0 */
+void counts_to_row(const struct counts *counts, uint64_t counters[STORE_COUNTERS]);
+void counts_from_row(struct counts *counts, const uint64_t counters[STORE_COUNTERS]); /* in_flight is 0 */

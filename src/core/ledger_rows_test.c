@@ -17,8 +17,8 @@ static void what_is_in_flight_is_not_stored(void **state)
 {
     uint64_t row[STORE_COUNTERS];
     struct counts before = sample(), after;
-    ledger_to_row(&before, row);
-    ledger_from_row(row, &after);
+    counts_to_row(&before, row);
+    counts_from_row(&after, row);
     assert_int_equal(after.taken.records, 61);
     assert_int_equal(after.taken.bytes, 6100);
     assert_int_equal(after.in_flight.records, 0);
@@ -32,8 +32,8 @@ static void everything_else_comes_back(void **state)
 {
     uint64_t row[STORE_COUNTERS];
     struct counts before = sample(), after;
-    ledger_to_row(&before, row);
-    ledger_from_row(row, &after);
+    counts_to_row(&before, row);
+    counts_from_row(&after, row);
     before.taken = after.taken;
     before.in_flight = (struct amount){0};
     assert_memory_equal(&before, &after, sizeof after);
@@ -43,7 +43,7 @@ static void a_counter_never_turns_negative_in_the_store(void **state)
 {
     uint64_t row[STORE_COUNTERS];
     struct counts c = {.delivered = {UINT64_MAX, 1}};
-    ledger_to_row(&c, row);
+    counts_to_row(&c, row);
     assert_true(row[STORE_DELIVERED_RECORDS] == INT64_MAX);
     assert_int_equal(row[STORE_DELIVERED_BYTES], 1);
 }
