@@ -1,0 +1,57 @@
+# logcap: the short way to everything. `make help` lists it.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+BUILD ?= build
+
+# A plain `make run` captures what only root may read.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: all run test soak bench install clean help
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) logcap $(CHECKS)
+
+CHECKS = layers.ok symbols.ok
+
+$(BUILD)/build.ninja: | setup-build
+	@meson setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+
+.PHONY: setup-build setup-test
+setup-build:
+	@tools/setup build
+setup-test:
+	@tools/setup build test
+
+run: all
+	@exec $(AS_ROOT) env $(if $(LOKI_URL),LOKI_URL='$(LOKI_URL)') $(BUILD)/logcap run $(ARGS)
+
+test: setup-test
+	@tools/test
+
+soak: setup-test
+	@tools/test --soak
+
+bench: all
+	@bench/run
+
+install: all
+	install -D -m 755 $(BUILD)/logcap '$(DESTDIR)$(PREFIX)/bin/logcap'
+	install -d -m 755 '$(DESTDIR)$(SYSCONFDIR)/logcap' '$(DESTDIR)$(UNITDIR)'
+	sed 's|@bindir@|$(PREFIX)/bin|' deploy/logcap.service >'$(DESTDIR)$(UNITDIR)/logcap.service'
+	[ -e '$(DESTDIR)$(SYSCONFDIR)/logcap/config.yaml' ] || \
+		install -m 640 deploy/config.yaml '$(DESTDIR)$(SYSCONFDIR)/logcap/config.yaml'
+
+clean:
+	rm -rf build build-* test/node_modules test/artefacts
+
+help:
+	@echo 'make          build/logcap, after installing what the build needs (root or sudo)'
+	@echo 'make run      the same, then capture this host: /var/log and the journal into local files;'
+	@echo '              http://localhost:8401/health answers. LOKI_URL=http://host:3100 adds Loki.'
+	@echo '              ARGS="-c FILE" for a configuration of your own'
+	@echo 'make test     everything that must hold, in at most 20 minutes; the last line counts it'
+	@echo 'make soak     the same with the full counts: hours'
+	@echo 'make bench    what it costs, beside the floor, as one table'
+	@echo 'make install  binary, unit file, configuration (PREFIX, SYSCONFDIR, DESTDIR)'
+	@echo 'make clean    what all of this made'
