@@ -6,7 +6,12 @@
  * A database that is damaged or of a later version is set aside as state.db.broken-N, counted, and a
  * new one is begun, filled from the fallback file (`positions`, checksummed, each minute) if there is a good one.
  *
- * Threads: one at a time: main until the keeper starts, then the keeper.
+ * A database that somebody moved or deleted is begun anew at the next store_begin().
+ *
+ * Files in state_dir: state.db and SQLite's -wal and -shm, positions, lock (the agent's process id; held by
+ * the one agent that may write here), state.db.broken-N (the last three).
+ *
+ * Threads: one at a time: main until the keeper starts, then the keeper. One store a process.
  * Errors: 0 or -errno (ENOSPC, EIO, EROFS, EBUSY; EUCLEAN for damage), the sentence in store_error().
  */
 #pragma once
@@ -59,11 +64,25 @@ struct store_file {
     int64_t born; /* clock_real() */
 };
 
+/* The length of a file's row that was taken from the fallback file while the agent ran: do not cut. */
+#define STORE_LENGTH_UNKNOWN ((uint64_t)INT64_MAX)
+
+/*
+ * NULL only when state_dir cannot be created, another agent works there (-EBUSY), or there is no memory; the log
+ * says so. Otherwise a store: when its database cannot be opened, reading fails and store_begin() tries again.
+ */
 struct store *store_open(struct scope *owner, const char *state_dir, int *error);
+/* Only to look, beside a running agent: takes no lock, changes and repairs nothing. */
+struct store *store_open_reader(struct scope *owner, const char *state_dir, int *error);
+/* The process that has the lock; 0: nobody; -1: somebody. Any thread. */
+int64_t store_holder(const char *state_dir);
 void store_close(struct store *s);
 const char *store_error(const struct store *s);
-uint64_t store_set_aside(const struct store *s); /* databases set aside at this start */
+uint64_t store_set_aside(const struct store *s); /* databases set aside since store_open() */
+/* Grows whenever an empty database is begun: what was stored before must then be stored again. */
+uint64_t store_generation(const struct store *s);
 
+/* After a put that failed the others fail too, until store_commit() or store_rollback(). */
 int store_begin(struct store *s);
 int store_put_source(struct store *s, const struct store_source *row);
 int store_put_position(struct store *s, const struct store_position *row);
@@ -71,6 +90,8 @@ int store_put_ledger(struct store *s, const struct store_ledger *row);
 int store_put_file(struct store *s, const struct store_file *row);
 int store_delete_file(struct store *s, const char *sink, const char *path);
 int store_delete_source(struct store *s, const char *key); /* with its positions and ledger rows */
+int store_delete_positions(struct store *s, const char *key, const char *sink); /* NULL sink: at all */
+int store_forget(struct store *s, int64_t before); /* sources last seen before this time, clock_real() */
 int store_commit(struct store *s); /* on failure everything since begin is undone */
 void store_rollback(struct store *s);
 
@@ -79,7 +100,8 @@ int store_each_source(struct store *s, bool (*fn)(const struct store_source *, v
 int store_each_position(struct store *s, const char *source_key,
                         bool (*fn)(const struct store_position *, void *), void *arg); /* NULL key: all */
 int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, void *), void *arg);
+/* NULL sink: all */
 int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct store_file *, void *), void *arg);
 
-/* The fallback file: positions of all sources, written to a new file, synced, renamed. */
+/* The fallback file: sources, positions and files' lengths, written to a new file, synced, renamed. */
 int store_write_fallback(struct store *s);

@@ -1,0 +1,408 @@
+/* The database as a whole: opened, checked, set aside, begun anew. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "store/store_fallback.h"
+#include "store/store_internal.h"
+
+enum {
+    SCHEMA_VERSION = 1,
+    BUSY_MS = 1000,
+    BROKEN_KEPT = 3,
+    CHECK_MAX = 32 * 1024 * 1024, /* a larger database is not checked at open: it takes too long */
+};
+
+/*
+ * Rows name sources by key, not by number: few enough, and readable with sqlite3 as they are. Counters have
+ * the order of enum store_counter.
+ */
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE sources (key TEXT PRIMARY KEY, name TEXT NOT NULL, identity TEXT,"
+    " seen INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE positions (source TEXT NOT NULL, sink TEXT NOT NULL, offset INTEGER NOT NULL,"
+    " tail_hash INTEGER NOT NULL, cursor TEXT, PRIMARY KEY (source, sink)) WITHOUT ROWID;"
+    "CREATE TABLE ledger (source TEXT NOT NULL, sink TEXT NOT NULL,"
+    " taken_records INTEGER NOT NULL, taken_bytes INTEGER NOT NULL,"
+    " delivered_records INTEGER NOT NULL, delivered_bytes INTEGER NOT NULL,"
+    " spooled_records INTEGER NOT NULL, spooled_bytes INTEGER NOT NULL,"
+    " dead_records INTEGER NOT NULL, dead_bytes INTEGER NOT NULL,"
+    " skipped_records INTEGER NOT NULL, skipped_bytes INTEGER NOT NULL,"
+    " invalid_records INTEGER NOT NULL, invalid_bytes INTEGER NOT NULL,"
+    " too_long_records INTEGER NOT NULL, too_long_bytes INTEGER NOT NULL,"
+    " shutdown_records INTEGER NOT NULL, shutdown_bytes INTEGER NOT NULL,"
+    " PRIMARY KEY (source, sink)) WITHOUT ROWID;"
+    "CREATE TABLE files (sink TEXT NOT NULL, path TEXT NOT NULL, length INTEGER NOT NULL,"
+    " inode INTEGER NOT NULL, born INTEGER NOT NULL, PRIMARY KEY (sink, path)) WITHOUT ROWID;"
+    "PRAGMA user_version = 1;"
+    "COMMIT;";
+static_assert(SCHEMA_VERSION == 1, "the schema says so too");
+
+static const char *const texts[STATEMENTS] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_ROLLBACK] = "ROLLBACK",
+    [ST_PUT_SOURCE] = "INSERT INTO sources VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"
+                      " name = ?2, identity = ?3, seen = ?4",
+    [ST_PUT_POSITION] = "INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+                        " offset = ?3, tail_hash = ?4, cursor = ?5",
+    [ST_PUT_LEDGER] = "REPLACE INTO ledger VALUES"
+                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    [ST_PUT_FILE] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+                    " length = ?3, inode = ?4, born = ?5",
+    [ST_DELETE_FILE] = "DELETE FROM files WHERE sink = ?1 AND path = ?2",
+    [ST_DELETE_SOURCE] = "DELETE FROM sources WHERE key = ?1",
+    [ST_DELETE_SOURCE_POSITIONS] = "DELETE FROM positions WHERE source = ?1",
+    [ST_DELETE_SOURCE_LEDGER] = "DELETE FROM ledger WHERE source = ?1",
+    [ST_DELETE_POSITIONS] = "DELETE FROM positions WHERE source = ?1 AND (?2 IS NULL OR sink = ?2)",
+    [ST_FORGET_POSITIONS] = "DELETE FROM positions WHERE source IN (SELECT key FROM sources WHERE seen < ?1)",
+    [ST_FORGET_LEDGER] = "DELETE FROM ledger WHERE source IN (SELECT key FROM sources WHERE seen < ?1)",
+    [ST_FORGET_SOURCES] = "DELETE FROM sources WHERE seen < ?1",
+    [ST_EACH_SOURCE] = "SELECT key, name, identity, seen FROM sources",
+    [ST_EACH_POSITION] = "SELECT source, sink, offset, tail_hash, cursor FROM positions"
+                         " WHERE ?1 IS NULL OR source = ?1",
+    [ST_EACH_LEDGER] = "SELECT * FROM ledger",
+    [ST_EACH_FILE] = "SELECT sink, path, length, inode, born FROM files WHERE ?1 IS NULL OR sink = ?1",
+};
+
+void store_set_error(struct store *s, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(s->error, sizeof s->error, format, ap);
+    va_end(ap);
+}
+
+static int errno_of(int extended, int system)
+{
+    if (extended == SQLITE_IOERR_NOMEM)
+        return ENOMEM;
+    switch (extended & 0xff) {
+    case SQLITE_NOMEM: return ENOMEM;
+    case SQLITE_FULL: return ENOSPC;
+    case SQLITE_READONLY: return EROFS;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return EUCLEAN;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return EBUSY;
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return EACCES;
+    case SQLITE_CANTOPEN: return system ? system : EACCES;
+    default: return system ? system : EIO;
+    }
+}
+
+int store_failed(struct store *s, int rc, const char *doing)
+{
+    int extended = s->db ? sqlite3_extended_errcode(s->db) : rc;
+    if ((extended & 0xff) != (rc & 0xff))
+        extended = rc;
+    int kind = extended & 0xff;
+    bool system = kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN;
+    int err = errno_of(extended, system && s->db ? sqlite3_system_errno(s->db) : 0);
+    store_set_error(s, "cannot %s %s: %s (%s)", doing, s->path, sqlite3_errstr(extended), strerror(err));
+    if (err == EUCLEAN)
+        s->damaged = true;
+    else if (err != EBUSY && err != ENOSPC)
+        s->doubtful = true;
+    if (s->failed == 0)
+        s->failed = -err;
+    return -err;
+}
+
+static void handle_end(struct thing *t)
+{
+    struct store *s = container_of(t, struct store, handle);
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    sqlite3_close(s->db); /* nothing is left that could keep it open */
+    s->db = NULL;
+}
+
+void store_db_close(struct store *s)
+{
+    thing_end(&s->handle);
+    s->doubtful = false;
+}
+
+bool store_db_moved(const struct store *s)
+{
+    struct stat st;
+    int r = file_stat(s->path, &st);
+    return r == -ENOENT || (r == 0 && st.st_ino != s->inode);
+}
+
+static int exec(struct store *s, const char *sql, const char *doing)
+{
+    int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : store_failed(s, rc, doing);
+}
+
+/* The first column of the first row, as a number and as text; 0 and "" if there is no row. */
+static int ask(struct store *s, const char *sql, int64_t *number, char *text, size_t size)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    *number = 0;
+    if (size)
+        text[0] = 0;
+    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        *number = sqlite3_column_int64(st, 0);
+        if (size) {
+            const char *value = (const char *)sqlite3_column_text(st, 0);
+            snprintf(text, size, "%s", value ? value : "");
+        }
+        rc = SQLITE_DONE;
+    }
+    int r = rc == SQLITE_DONE ? 0 : store_failed(s, rc, "read");
+    sqlite3_finalize(st);
+    return r;
+}
+
+static int damage(struct store *s, const char *what)
+{
+    store_set_error(s, "%s is not usable: %s", s->path, what);
+    s->damaged = true;
+    return -EUCLEAN;
+}
+
+static int check_pages(struct store *s)
+{
+    static const char unreadable[] = "error code=";
+    char answer[120];
+    int64_t n;
+    int r = ask(s, "PRAGMA quick_check(1)", &n, answer, sizeof answer);
+    if (r < 0 || strcmp(answer, "ok") == 0)
+        return r;
+    /* A page that could not be read just now is reported like a damaged one. */
+    const char *code = strstr(answer, unreadable);
+    int rc = code ? atoi(code + sizeof unreadable - 1) & 0xff : SQLITE_CORRUPT;
+    if (rc != SQLITE_CORRUPT && rc != SQLITE_NOTADB)
+        return store_failed(s, rc, "check");
+    return damage(s, answer);
+}
+
+/* Whether what we opened is ours and whole. *fresh: it is empty. */
+static int check(struct store *s, uint64_t size, bool *fresh)
+{
+    int64_t version, objects;
+    *fresh = false;
+    int r = ask(s, "PRAGMA user_version", &version, NULL, 0);
+    if (r == 0)
+        r = ask(s, "SELECT count(*) FROM sqlite_schema", &objects, NULL, 0);
+    if (r < 0)
+        return r;
+    if (version > SCHEMA_VERSION)
+        return damage(s, "a later version of logcap wrote it");
+    if (version < SCHEMA_VERSION && objects > 0)
+        return damage(s, "it holds something else");
+    *fresh = version == 0;
+    return size <= CHECK_MAX ? check_pages(s) : 0;
+}
+
+static int set_up(struct store *s)
+{
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    int r = exec(s, "PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0", "set up");
+    if (r == 0 && !s->reader)
+        r = exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                    "PRAGMA journal_size_limit = 4194304", "set up");
+    return r;
+}
+
+static int prepare(struct store *s)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        int rc = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+        /* A table that is missing or has other columns: it is not the schema that its version says. */
+        if (rc == SQLITE_ERROR)
+            return damage(s, sqlite3_errmsg(s->db));
+        if (rc != SQLITE_OK)
+            return store_failed(s, rc, "prepare");
+    }
+    return 0;
+}
+
+static int open_handle(struct store *s)
+{
+    int flags = s->reader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int r = thing_begin(&s->handle, &s->scope, BIRTH_HANDLE, "state.db", 0, handle_end);
+    if (r < 0) {
+        store_set_error(s, "cannot open %s: %s", s->path, strerror(-r));
+        return r;
+    }
+    int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, "unix");
+    return rc == SQLITE_OK ? 0 : store_failed(s, rc, "open");
+}
+
+static int fill_source(const struct store_source *row, void *arg)
+{
+    return store_put_source(arg, row);
+}
+
+static int fill_position(const struct store_position *row, void *arg)
+{
+    return store_put_position(arg, row);
+}
+
+/*
+ * At a start, positions and lengths are of one moment, and a file is cut back to where its positions are.
+ * Later the positions in memory have gone on, and so has the file: its length is not known here.
+ */
+static int fill_file(const struct store_file *row, void *arg)
+{
+    struct store *s = arg;
+    struct store_file copy = *row;
+    if (s->opened_once)
+        copy.length = STORE_LENGTH_UNKNOWN;
+    return store_put_file(s, &copy);
+}
+
+/* An empty database gets its tables, and what the fallback file remembers. */
+static int fill(struct store *s)
+{
+    const struct fallback_rows rows = {fill_source, fill_position, fill_file, s};
+    int rc = sqlite3_step(s->statements[ST_BEGIN]);
+    sqlite3_reset(s->statements[ST_BEGIN]);
+    if (rc != SQLITE_DONE)
+        return store_failed(s, rc, "begin");
+    s->failed = 0;
+    int r = fallback_read(&s->scope, s->fallback, &rows);
+    if (r == 0 && (r = store_commit(s)) == 0) {
+        log_warn("store", "took the positions of %s into the new %s", s->fallback, s->path);
+        return 0;
+    }
+    int why = s->failed;
+    store_rollback(s);
+    if (why < 0)
+        return why;
+    if (r != -ENOENT)
+        log_warn("store", "cannot use %s: %s", s->fallback,
+                 r == -EUCLEAN ? "it is damaged" : strerror(-r));
+    return 0; /* nothing is remembered; logcap starts all the same */
+}
+
+static int open_checked(struct store *s, bool *fresh)
+{
+    struct stat st = {0};
+    int r = file_stat(s->path, &st);
+    if (r < 0 && r != -ENOENT) {
+        store_set_error(s, "cannot look at %s: %s", s->path, strerror(-r));
+        return r;
+    }
+    r = open_handle(s);
+    if (r == 0)
+        r = check(s, (uint64_t)st.st_size, fresh);
+    if (r == 0)
+        r = set_up(s);
+    if (r == 0 && *fresh && s->reader)
+        return damage(s, "it is empty");
+    if (r == 0 && *fresh)
+        r = exec(s, schema, "begin");
+    if (r == 0)
+        r = prepare(s);
+    if (r == 0 && (r = file_stat(s->path, &st)) == 0)
+        s->inode = st.st_ino;
+    return r;
+}
+
+/* The number behind state.db.broken-, or 0. */
+static unsigned broken_number(const char *name)
+{
+    static const char prefix[] = "state.db.broken-";
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return 0;
+    char *end;
+    unsigned long n = strtoul(name + sizeof prefix - 1, &end, 10);
+    return n < UINT_MAX ? (unsigned)n : 0;
+}
+
+static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+static void path_with(char out[PATH_MAX], const struct store *s, unsigned number, const char *suffix)
+{
+    if (number)
+        snprintf(out, PATH_MAX, "%s.broken-%u%s", s->path, number, suffix);
+    else
+        snprintf(out, PATH_MAX, "%s%s", s->path, suffix);
+}
+
+/* Highest number in use; whatever is at or below `keep_above` is removed. */
+static unsigned broken_scan(struct store *s, unsigned keep_above)
+{
+    unsigned highest = 0;
+    struct dir d;
+    if (dir_open(&d, &s->scope, s->dir) < 0)
+        return 0;
+    for (struct dirent *e; (e = dir_next(&d));) {
+        unsigned n = broken_number(e->d_name);
+        if (n > highest)
+            highest = n;
+        if (n && n <= keep_above) {
+            char path[PATH_MAX];
+            snprintf(path, sizeof path, "%s/%s", s->dir, e->d_name);
+            (void)file_unlink(path);
+        }
+    }
+    dir_close(&d);
+    return highest;
+}
+
+static int set_aside(struct store *s)
+{
+    char reason[sizeof s->error], from[PATH_MAX], to[PATH_MAX];
+    snprintf(reason, sizeof reason, "%s", s->error);
+    store_db_close(s);
+    unsigned number = broken_scan(s, 0) + 1;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        path_with(from, s, 0, suffixes[i]);
+        path_with(to, s, number, suffixes[i]);
+        int r = file_rename(from, to);
+        if (r < 0 && r != -ENOENT) {
+            store_set_error(s, "cannot set %s aside: %s", from, strerror(-r));
+            return r;
+        }
+    }
+    path_with(to, s, number, "");
+    log_error("store", "%s; it is set aside as %s and a new one is begun", reason, to);
+    if (number > BROKEN_KEPT)
+        broken_scan(s, number - BROKEN_KEPT);
+    s->damaged = false;
+    s->set_aside++;
+    return 0;
+}
+
+static int try_open(struct store *s)
+{
+    bool fresh = false;
+    int r = open_checked(s, &fresh);
+    if (r == 0 && fresh)
+        r = fill(s);
+    if (r < 0) {
+        store_db_close(s);
+        return r;
+    }
+    if (fresh)
+        s->generation++;
+    s->opened_once = true;
+    s->failed = 0;
+    return 0;
+}
+
+int store_db_open(struct store *s)
+{
+    store_db_close(s);
+    int r = s->damaged ? -EUCLEAN : try_open(s);
+    if (!s->damaged || s->reader)
+        return r;
+    r = set_aside(s);
+    return r < 0 ? r : try_open(s);
+}

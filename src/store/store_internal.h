@@ -1,0 +1,59 @@
+/* What store.c (rows) and store_db.c (the database as a whole) share. Nobody else includes it. */
+#pragma once
+
+#include <limits.h>
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "store/store.h"
+
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_PUT_SOURCE,
+    ST_PUT_POSITION,
+    ST_PUT_LEDGER,
+    ST_PUT_FILE,
+    ST_DELETE_FILE,
+    ST_DELETE_SOURCE,
+    ST_DELETE_SOURCE_POSITIONS,
+    ST_DELETE_SOURCE_LEDGER,
+    ST_DELETE_POSITIONS,
+    ST_FORGET_POSITIONS,
+    ST_FORGET_LEDGER,
+    ST_FORGET_SOURCES,
+    ST_EACH_SOURCE,
+    ST_EACH_POSITION,
+    ST_EACH_LEDGER,
+    ST_EACH_FILE,
+    STATEMENTS
+};
+
+struct store {
+    struct scope scope;
+    struct scope files;    /* SQLite's descriptors; begun before `handle`, so that they outlive it */
+    struct thing handle;   /* of `db`; alive while that is open */
+    sqlite3 *db;           /* NULL: cannot be opened now; store_begin() tries again */
+    sqlite3_stmt *statements[STATEMENTS];
+    struct fd lock;
+    bool vfs, reader;
+    bool damaged;          /* `db` must be set aside */
+    bool doubtful;         /* `db` must be opened anew */
+    bool opened_once;
+    int failed;            /* what failed first in this transaction, or 0 */
+    ino_t inode;           /* of state.db as we opened it */
+    uint64_t set_aside, generation;
+    const char *dir, *path, *fallback;
+    char error[256];
+};
+
+/* Opens, repairs, or begins the database, so that `db` is usable. 0 or -errno. */
+int store_db_open(struct store *s);
+void store_db_close(struct store *s);
+/* Whether somebody moved or deleted the file under us. */
+bool store_db_moved(const struct store *s);
+/* Turns SQLite's answer into -errno, keeps the sentence, and remembers what it means for the database. */
+int store_failed(struct store *s, int rc, const char *doing);
+void store_set_error(struct store *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
