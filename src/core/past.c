@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "core/ledger_rows.h"
+#include "core/sink.h"
 
 struct loading {
     struct past *past;
@@ -134,10 +135,6 @@ void past_resume(struct past_source *p, struct source *s)
         struct account *a = &s->accounts[i];
         pthread_mutex_lock(&a->book->lock);
         a->counts = p->at[i].counts;
-        /* What was in flight when the process ended is read again. */
-        a->counts.taken.records -= a->counts.in_flight.records;
-        a->counts.taken.bytes -= a->counts.in_flight.bytes;
-        a->counts.in_flight = (struct amount){0};
         pthread_mutex_unlock(&a->book->lock);
     }
 }

@@ -95,11 +95,16 @@ void sink_stop(struct sink *s, int64_t deadline)
     }
 }
 
+void sink_join(struct sink *s)
+{
+    thread_end(&s->thread);
+}
+
 void sink_end(struct sink *s)
 {
     if (!thing_alive(&s->scope.thing))
         return;
-    thread_end(&s->thread);
+    sink_join(s);
     assert(atomic_load(&s->leases) == 0);
     scope_end(&s->scope);
     book_end(&s->book);

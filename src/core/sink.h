@@ -6,8 +6,8 @@
  * type's until it calls lease_secured() or lease_returned(), in order for each source.
  *
  * Life: sink_begin() builds it on main's thread; sink_start() starts the thread, which calls type->start;
- * sink_stop() shuts the queue, gives `drain_grace` to what is in flight (type->stop), returns what is left
- * unsecured and joins. sink_end() frees it.
+ * sink_stop() shuts the queue and asks the type to let go of everything by a deadline; sink_join() waits for that;
+ * then the keeper takes what the books say; sink_end() frees it.
  */
 #pragma once
 
@@ -72,6 +72,7 @@ int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct
                const struct config *root, const struct sink_type *type, struct pool *pool);
 int sink_start(struct sink *s);
 void sink_stop(struct sink *s, int64_t deadline); /* main's thread: asks; sink_end() waits */
+void sink_join(struct sink *s); /* waits for its thread; the books stay until sink_end() */
 void sink_end(struct sink *s);
 void sink_drained(struct sink *s);
 void sink_set_error(struct sink *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
