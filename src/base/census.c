@@ -6,17 +6,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-struct list {
-    struct birth_info *items;
-    size_t n, cap;
-};
-
 static bool collect(const struct birth_info *info, void *arg)
 {
-    struct list *l = arg;
-    if (l->n == l->cap)
+    struct census *c = arg;
+    if (c->n == c->cap)
         return false;
-    l->items[l->n++] = *info;
+    c->items[c->n++] = *info;
     return true;
 }
 
@@ -26,49 +21,62 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* A copy of all records in the order of birth. Not a thing itself, so that it does not count itself. */
-static struct list take(void)
+bool census_take(struct census *c)
 {
-    struct list l = {.cap = birth_count(BIRTH_NONE) + 64};
-    l.items = mem_raw_alloc(l.cap * sizeof *l.items);
-    if (!l.items)
-        return (struct list){0};
-    birth_walk(collect, &l);
-    qsort(l.items, l.n, sizeof *l.items, by_id);
-    return l;
+    *c = (struct census){.cap = birth_count(BIRTH_NONE) + 64};
+    c->items = mem_raw_alloc(c->cap * sizeof *c->items);
+    if (!c->items)
+        return false;
+    birth_walk(collect, c);
+    qsort(c->items, c->n, sizeof *c->items, by_id);
+    return true;
 }
 
-static void owner_path(const struct list *l, uint32_t id, char *path, size_t size)
+void census_drop(struct census *c)
+{
+    mem_raw_free(c->items);
+    *c = (struct census){0};
+}
+
+const char *census_path(const struct census *c, uint32_t id, char *path, size_t size)
 {
     char tail[512] = "";
     for (int depth = 0; id && depth < 16; depth++) {
         struct birth_info key = {.id = id};
-        const struct birth_info *s = bsearch(&key, l->items, l->n, sizeof *l->items, by_id);
+        const struct birth_info *s = bsearch(&key, c->items, c->n, sizeof *c->items, by_id);
         char joined[sizeof tail];
         snprintf(joined, sizeof joined, "/%s%s", s ? s->name : "?", tail);
         memcpy(tail, joined, sizeof tail);
         id = s ? s->owner : 0;
     }
     snprintf(path, size, "logcap%s", tail);
+    return path;
 }
 
 const char *census_owner_path(uint32_t scope_id, char *path, size_t size)
 {
-    struct list l = take();
-    owner_path(&l, scope_id, path, size);
-    mem_raw_free(l.items);
+    struct census c;
+    path[0] = 0;
+    if (census_take(&c)) {
+        census_path(&c, scope_id, path, size);
+        census_drop(&c);
+    }
     return path;
 }
 
 void census_print(FILE *out)
 {
-    struct list l = take();
+    struct census c;
     int64_t now = clock_mono();
 
-    for (size_t i = 0; i < l.n; i++) {
-        const struct birth_info *b = &l.items[i];
+    if (!census_take(&c)) {
+        fputs("census: no memory to list what is alive\n", out);
+        return;
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        const struct birth_info *b = &c.items[i];
         char path[512];
-        owner_path(&l, b->owner, path, sizeof path);
+        census_path(&c, b->owner, path, sizeof path);
         fprintf(out, "%-7s %-24s of %s, %.3f s old", birth_kind_name(b->kind), b->name, path,
                 (double)(now - b->born) / SECOND);
         if (b->fd >= 0)
@@ -80,7 +88,7 @@ void census_print(FILE *out)
             fprintf(out, " %p", (void *)b->stack[f]);
         fputc('\n', out);
     }
-    mem_raw_free(l.items);
+    census_drop(&c);
 }
 
 bool census_empty(FILE *out)

@@ -10,6 +10,18 @@
 
 #include "base/birth.h"
 
+/*
+ * A copy of all records, in the order of birth, with what it takes to name owners. Not a thing itself, so that it
+ * does not count itself; whoever took it drops it. false: no memory.
+ */
+struct census {
+    struct birth_info *items;
+    size_t n, cap;
+};
+bool census_take(struct census *c);
+void census_drop(struct census *c);
+const char *census_path(const struct census *c, uint32_t scope_id, char *path, size_t size);
+
 /* Prints each living thing, oldest first, with its owner's path, age and birth stack (addresses). */
 void census_print(FILE *out);
 

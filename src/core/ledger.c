@@ -76,12 +76,19 @@ static void advance(struct account *a, uint64_t to, uint64_t tail_hash, const ch
     a->position.cursor = a->cursor;
 }
 
+/* Each change is made twice: in the account and in what the book counts since this start. */
+#define BOTH(op, account, field, what)                    \
+    do {                                                  \
+        op(&(account)->counts.field, what);               \
+        op(&(account)->book->totals.field, what);         \
+    } while (0)
+
 void account_taken(struct account *a, struct amount taken, struct amount skipped)
 {
     pthread_mutex_lock(&a->book->lock);
-    add(&a->counts.taken, taken);
-    add(&a->counts.in_flight, taken);
-    add(&a->counts.skipped, skipped);
+    BOTH(add, a, taken, taken);
+    BOTH(add, a, in_flight, taken);
+    BOTH(add, a, skipped, skipped);
     a->leases++;
     pthread_mutex_unlock(&a->book->lock);
 }
@@ -91,7 +98,7 @@ bool account_skipped(struct account *a, const struct batch *b, struct amount ski
     pthread_mutex_lock(&a->book->lock);
     bool idle = a->leases == 0;
     if (idle) {
-        add(&a->counts.skipped, skipped);
+        BOTH(add, a, skipped, skipped);
         advance(a, b->to, b->tail_hash, b->cursor);
         account_mark_dirty(a);
     }
@@ -105,11 +112,11 @@ void account_secured(struct account *a, const struct secured *s,
     struct amount delivered = s->taken;
     pthread_mutex_lock(&a->book->lock);
     for (int i = 0; dropped && i < DROP_REASONS; i++) {
-        add(&a->counts.dropped[i], dropped[i]);
+        BOTH(add, a, dropped[i], dropped[i]);
         subtract(&delivered, dropped[i]);
     }
-    add(&a->counts.delivered, delivered);
-    subtract(&a->counts.in_flight, s->taken);
+    BOTH(add, a, delivered, delivered);
+    BOTH(subtract, a, in_flight, s->taken);
     a->leases--;
     advance(a, s->to, s->tail_hash, s->cursor);
     account_mark_dirty(a);
@@ -119,14 +126,21 @@ void account_secured(struct account *a, const struct secured *s,
 void account_returned(struct account *a, struct amount taken)
 {
     pthread_mutex_lock(&a->book->lock);
-    subtract(&a->counts.in_flight, taken);
+    BOTH(subtract, a, in_flight, taken);
     a->leases--;
     if (source_rereadable(a->source))
-        subtract(&a->counts.taken, taken);
+        BOTH(subtract, a, taken, taken);
     else
-        add(&a->counts.dropped[DROP_SHUTDOWN], taken);
+        BOTH(add, a, dropped[DROP_SHUTDOWN], taken);
     account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
+}
+
+void book_totals(struct book *b, struct counts *counts)
+{
+    pthread_mutex_lock(&b->lock);
+    *counts = b->totals;
+    pthread_mutex_unlock(&b->lock);
 }
 
 void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],

@@ -55,6 +55,7 @@ struct book {
     pthread_mutex_t lock;
     struct account *dirty;
     struct sink *sink;
+    struct counts totals; /* since this start, over all accounts, those of sources that are gone too; under the lock */
     struct nudge *keeper; /* nudged when something became dirty; may be NULL */
     int (*extra)(struct book *b, struct store *store); /* NULL: none; 0 or -errno */
     void (*stored)(struct book *b); /* NULL; what extra() wrote is committed. Any lock but the book's may be taken */
@@ -85,7 +86,8 @@ void account_returned(struct account *a, struct amount taken);
 /* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */
 void account_mark_dirty(struct account *a);
 
-/* A consistent copy. */
+/* Consistent copies. */
+void book_totals(struct book *b, struct counts *counts);
 void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],
                   struct counts *counts);
 /* false and a sentence in `why` when the sums do not add up. */

@@ -1,0 +1,100 @@
+/*
+ * server: HTTP/1.1 on a loop: libmicrohttpd without threads and without sockets of its own.
+ *
+ * We listen and accept; each connection is a scope with its descriptor, its deadline and its request, so the
+ * census shows who is connected since when. libmicrohttpd gets the accepted socket, parses, and closes it; its
+ * epoll is watched on our loop.
+ *
+ * Slow and hostile clients: a connection without a byte for `idle` is closed, one that has not finished its
+ * request and read the reply within `deadline` too. At `max_connections` the one that has waited longest without
+ * a complete request goes; if all are being answered the new one is closed. One address other than this host
+ * gets at most half of them. Headers are limited by SERVER_HEADER_BYTES, bodies by the handler; all
+ * bodies and replies together by SERVER_MEMORY, beyond it: 503.
+ *
+ * Threads: begun and ended by one thread, driven by the loop's in between.
+ */
+#pragma once
+
+#include <netinet/in.h>
+
+#include "base/mem.h"
+#include "loop/loop.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+
+enum {
+    SERVER_LISTENERS = 8,
+    SERVER_HEADER_BYTES = 32 * 1024, /* a connection's pool: request line, headers, and our reply's */
+    SERVER_MEMORY = 16 * 1024 * 1024,
+    SERVER_REPLY_BYTES = 8 * 1024 * 1024,
+};
+
+struct server;
+
+struct listener {
+    struct fd fd;
+    struct watch watch;
+    struct server *server;
+    int tag; /* the user's */
+    bool loopback;
+    uint16_t port; /* as bound */
+};
+
+struct client;
+
+/* One request and its reply; lives until the reply is sent. */
+struct request {
+    struct scope scope; /* under the client's */
+    struct client *client;
+    const struct listener *listener;
+    struct MHD_Connection *connection;
+    const char *method, *path; /* the library's, valid until replied */
+    struct buf body;
+    uint64_t max_body;
+    bool body_too_large, body_failed, replied;
+    /* the reply */
+    unsigned status;
+    const char *content_type;
+    const char *allow;    /* an Allow header, or NULL */
+    unsigned retry_after; /* seconds; 0: no such header */
+    struct buf out;
+};
+
+const char *request_header(struct request *q, const char *name); /* NULL: not there */
+const char *request_arg(struct request *q, const char *name);    /* of the query; NULL: not there */
+/* Fills in a reply {"error": "..."}; what stood in `out` is dropped. */
+void request_fail(struct request *q, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct server_config {
+    unsigned max_connections;
+    int64_t idle, deadline; /* ns */
+    /*
+     * The headers are here. Sets max_body (0: none is allowed), or replies already by setting `status`.
+     */
+    void (*admit)(struct request *q);
+    void (*answer)(struct request *q); /* body is complete; sets status, content_type, out */
+    void *arg;
+};
+
+struct server {
+    struct scope scope;
+    struct loop *loop;
+    struct server_config config;
+    struct listener listeners[SERVER_LISTENERS];
+    unsigned n_listeners;
+    struct scope clients_scope;
+    struct client *clients; /* newest first */
+    struct thing daemon_thing, epoll_thing;
+    struct MHD_Daemon *daemon;
+    struct watch watch;
+    struct timer timer, retry_accept;
+    _Atomic uint64_t accepted, refused, evicted, timed_out, requests;
+    _Atomic uint32_t open;
+};
+
+int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config);
+/* Adds listeners for all addresses of `host`. 0 or -errno, and a sentence in `why`. Port 0: any. */
+int server_listen(struct server *s, const char *host, uint32_t port, int tag, char *why, size_t size);
+void server_end(struct server *s);
