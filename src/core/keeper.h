@@ -2,11 +2,16 @@
  * keeper: the store thread. Takes what is dirty in the books, and commits it in groups (store.h).
  *
  * A commit happens commit_interval (200 ms) after the first change, and at the end. Each book is copied
- * under its lock in one go, with the rows its sink adds (keeper_extra), so a transaction holds one
- * moment of a sink: what the positions say is in the file is what the file's length says. When the store
- * refuses (disk full), what was dirty stays dirty, the error is said once and counted, and it is tried again.
+ * under its lock in one go, and book.extra is called there, so a transaction holds one moment of a sink:
+ * what the positions say is in the file is what the file's length says. No lock is held for the other rows.
  *
- * Every minute the positions also go to the fallback file (positions_file.h).
+ * When the store refuses (disk full), what was dirty stays dirty, the error is said once and counted, and it is
+ * tried again, up to 30 s apart. When the store had to begin an empty database, all accounts are stored again.
+ *
+ * Every minute the positions also go to the fallback file (store.h). Twice a day, and ten minutes after the
+ * start, all living sources are stored as seen, and those not seen for 30 days are deleted.
+ *
+ * Threads: begin and end are main's; the counters anybody's; everything else the keeper's own.
  */
 #pragma once
 
@@ -18,17 +23,22 @@ struct keeper {
     struct thread thread;
     struct loop loop;
     struct nudge dirty;
-    struct timer commit, fallback;
+    struct timer commit, minute;
     struct store *store;
     struct sink *const *sinks;
     unsigned n_sinks;
     int64_t interval;
+    int64_t retry;                  /* to wait after the next failure, ns */
+    uint64_t sequence, generation;  /* of commits tried; of the database that has all accounts */
+    uint64_t minutes, in_fallback;  /* in_fallback: commits when the fallback file was written */
+    bool forget, fallback_failing;
+    struct buf rows, identity;      /* of the commit being made */
     _Atomic uint64_t commits, failures;
     _Atomic int64_t last_commit; /* clock_real() */
     _Atomic bool failing;
 };
 
 int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, struct sink *const *sinks,
-                 unsigned n_sinks, int64_t interval, const char *state_dir);
+                 unsigned n_sinks, int64_t interval);
 /* Commits what is left and joins. After all sinks have stopped, before sources and books end. */
-void keeper_end(struct keeper *k);
+void keeper_end(struct keeper *k); /* nothing when not alive */

@@ -34,6 +34,7 @@ struct source {
     char *error;         /* why it is not read, or NULL; under the lock */
     const char *matched; /* the pattern or rule that found it: the configuration's */
     char *identity;      /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
+    uint64_t stored;     /* the keeper's own: the commit that last wrote its row */
     uint16_t n_accounts;
     struct account accounts[]; /* by the sink's index */
 };

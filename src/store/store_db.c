@@ -205,7 +205,7 @@ static int check(struct store *s, uint64_t size, bool *fresh)
     if (version < SCHEMA_VERSION && objects > 0)
         return damage(s, "it holds something else");
     *fresh = version == 0;
-    return size <= CHECK_MAX ? check_pages(s) : 0;
+    return s->confirm || size <= CHECK_MAX ? check_pages(s) : 0;
 }
 
 static int set_up(struct store *s)
@@ -400,8 +400,17 @@ static int try_open(struct store *s)
 int store_db_open(struct store *s)
 {
     store_db_close(s);
-    int r = s->damaged ? -EUCLEAN : try_open(s);
-    if (!s->damaged || s->reader)
+    if (!s->damaged) {
+        int r = try_open(s);
+        if (!s->damaged || s->reader)
+            return r;
+    }
+    /* A read that failed just once can look like damage: nothing is set aside unless it is seen twice. */
+    s->damaged = false;
+    s->confirm = true;
+    int r = try_open(s);
+    s->confirm = false;
+    if (!s->damaged)
         return r;
     r = set_aside(s);
     return r < 0 ? r : try_open(s);

@@ -40,6 +40,7 @@ struct store {
     struct fd lock;
     bool vfs, reader;
     bool damaged;          /* `db` must be set aside */
+    bool confirm;          /* whether it is: check the pages of a large one too */
     bool doubtful;         /* `db` must be opened anew */
     bool opened_once;
     int failed;            /* what failed first in this transaction, or 0 */
