@@ -1,0 +1,165 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "core/pipeline.h"
+
+#include <pcre2.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "codec/timestamp.h"
+
+/* What a hostile line may cost: PCRE2's match steps and its heap in KiB. Beyond it the line does not match. */
+enum { MATCH_STEPS = 100000, MATCH_HEAP_KIB = 1024 };
+
+struct regex {
+    struct thing thing;
+    pcre2_code *code;
+    pcre2_match_data *match;
+    pcre2_match_context *limits;
+};
+
+struct pipeline {
+    struct scope scope;
+    struct regex start, time; /* alive if configured */
+    uint32_t max_lines;
+    const char *time_format;
+};
+
+static void regex_thing_end(struct thing *t)
+{
+    struct regex *r = container_of(t, struct regex, thing);
+    pcre2_match_context_free(r->limits);
+    pcre2_match_data_free(r->match);
+    pcre2_code_free(r->code);
+}
+
+static bool regex_begin(struct regex *r, struct scope *owner, const char *pattern, const char *what,
+                        struct buf *error)
+{
+    int code;
+    PCRE2_SIZE offset;
+    PCRE2_UCHAR message[120];
+
+    if (thing_begin(&r->thing, owner, BIRTH_HANDLE, what, 0, regex_thing_end) < 0) {
+        buf_puts(error, "out of memory");
+        return false;
+    }
+    r->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &code,
+                            &offset, NULL);
+    if (!r->code) {
+        pcre2_get_error_message(code, message, sizeof message);
+        buf_printf(error, "%s: %s at character %zu of '%s'", what, (char *)message, offset + 1, pattern);
+        return false;
+    }
+    pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without JIT it is slower, nothing else */
+    r->match = pcre2_match_data_create_from_pattern(r->code, NULL);
+    r->limits = pcre2_match_context_create(NULL);
+    if (!r->match || !r->limits) {
+        buf_puts(error, "out of memory");
+        return false;
+    }
+    pcre2_set_match_limit(r->limits, MATCH_STEPS);
+    pcre2_set_heap_limit(r->limits, MATCH_HEAP_KIB);
+    return true;
+}
+
+static bool regex_match(struct regex *r, const char *text, size_t len)
+{
+    int n = pcre2_match(r->code, (PCRE2_SPTR)text, len, 0, 0, r->match, r->limits);
+    if (n < 0 && n != PCRE2_ERROR_NOMATCH)
+        log_warn("pipeline", "a line is too hard for the pattern of %s (%d); it does not match",
+                 "multiline or timestamp", n);
+    return n > 0;
+}
+
+struct pipeline *pipeline_new(struct scope *owner, const struct files_group *group, struct buf *error)
+{
+    struct pipeline *p = scope_new(owner, sizeof *p, "pipeline");
+    if (!p) {
+        buf_puts(error, "out of memory");
+        return NULL;
+    }
+    const char *bad = NULL;
+    p->max_lines = group->multiline.max_lines ? group->multiline.max_lines : UINT32_MAX;
+    p->time_format = group->timestamp.format[0] ? group->timestamp.format : "auto";
+    bool good = true;
+    if (group->multiline.start[0])
+        good = regex_begin(&p->start, &p->scope, group->multiline.start, "multiline.start", error);
+    if (good && group->timestamp.regex[0]) {
+        good = regex_begin(&p->time, &p->scope, group->timestamp.regex, "timestamp.regex", error);
+        bad = good ? timestamp_check(p->time_format) : NULL;
+    }
+    if (bad)
+        buf_printf(error, "timestamp.format '%s': %s", p->time_format, bad);
+    if (good && !bad)
+        return p;
+    scope_end(&p->scope);
+    return NULL;
+}
+
+bool pipeline_is_multiline(const struct pipeline *p)
+{
+    return thing_alive(&p->start.thing);
+}
+
+/* The bytes of mark i, as lines joined to one record so far, up to the end of mark j. */
+static uint32_t joined_length(const struct batch *b, const struct mark *first, const struct mark *last)
+{
+    return last->off + last->len - first->off;
+}
+
+/* Joins each line to the one before it that began a record; returns the index of the last record. */
+static uint32_t join_lines(struct pipeline *p, struct batch *b, uint64_t max_bytes, bool *last_is_full)
+{
+    uint32_t out = 0, lines = 1;
+    for (uint32_t i = 1; i < b->n; i++) {
+        const struct mark *line = &b->marks[i];
+        struct mark *record = &b->marks[out];
+        bool fits = lines < p->max_lines && joined_length(b, record, line) <= max_bytes;
+        if (fits && line->stream == record->stream &&
+            !regex_match(&p->start, b->data + line->off, line->len)) {
+            record->len = joined_length(b, record, line);
+            record->end = line->end;
+            lines++;
+        } else {
+            b->marks[++out] = *line;
+            lines = 1;
+        }
+    }
+    *last_is_full = lines >= p->max_lines || b->marks[out].len >= max_bytes;
+    return out;
+}
+
+static int64_t time_of(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor)
+{
+    const char *text = b->data + m->off;
+    int64_t found;
+    if (!regex_match(&p->time, text, m->len))
+        return anchor + m->off;
+    const PCRE2_SIZE *groups = pcre2_get_ovector_pointer(p->time.match);
+    bool has_group = pcre2_get_ovector_count(p->time.match) > 1 && groups[2] != PCRE2_UNSET;
+    size_t from = groups[has_group ? 2 : 0], to = groups[has_group ? 3 : 1];
+    if (to > from && timestamp_parse(p->time_format, text + from, to - from, anchor, &found))
+        return found;
+    return anchor + m->off;
+}
+
+int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t max_bytes, bool flush)
+{
+    int held = 0;
+    if (pipeline_is_multiline(p) && b->n > 0) {
+        bool full;
+        uint32_t last = join_lines(p, b, max_bytes, &full);
+        held = !flush && !full;
+        b->n = held ? last : last + 1;
+        if (held)
+            b->to = b->from + (last ? b->marks[last - 1].end : 0);
+    }
+    if (thing_alive(&p->time.thing)) {
+        for (uint32_t i = 0; i < b->n; i++)
+            b->marks[i].time = time_of(p, b, &b->marks[i], anchor);
+    } else {
+        for (uint32_t i = 0; i < b->n; i++)
+            b->marks[i].time = anchor + b->marks[i].off;
+    }
+    return held;
+}

@@ -1,0 +1,205 @@
+#include "core/pipeline.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "core/source.h"
+#include "unit.h"
+
+static struct world {
+    struct scope scope;
+    struct pool pool;
+    struct source *source;
+    struct stream *stream;
+    struct buf error;
+    struct files_group group;
+} w;
+
+static bool begin(void)
+{
+    w = (struct world){.group = {.multiline = {.start = "", .max_lines = 0},
+                                 .timestamp = {.regex = "", .format = "auto"}}};
+    if (scope_begin(&w.scope, &scope_root, "world") < 0)
+        return false;
+    sources_begin(&w.scope, NULL, 0);
+    return buf_begin(&w.error, &w.scope, "error", 4096) == 0 && streams_begin(&w.scope) == 0 &&
+           pool_begin(&w.pool, &w.scope, 1 << 20) == 0 &&
+           (w.source = source_new(SOURCE_FILE, "k", "n")) &&
+           (w.stream = stream_get(&(struct label){"a", "b"}, 1));
+}
+
+static void end(void)
+{
+    if (w.stream)
+        stream_unref(w.stream);
+    source_unref(w.source);
+    sources_end();
+    if (thing_alive(&w.pool.scope.thing))
+        pool_end(&w.pool);
+    streams_end();
+    scope_end(&w.scope);
+}
+
+static struct batch *lines(const char *text)
+{
+    struct batch *b = batch_new(&w.pool, w.source, 1024, 32);
+    if (!b)
+        return NULL;
+    b->used = (uint32_t)strlen(text);
+    b->from = 100;
+    memcpy(b->data, text, b->used);
+    batch_stream(b, w.stream);
+    uint32_t off = 0;
+    for (const char *nl; (nl = strchr(text + off, '\n')); off = (uint32_t)(nl - text) + 1)
+        batch_mark(b, (struct mark){.off = off,
+                                    .len = (uint32_t)(nl - text) - off,
+                                    .end = (uint32_t)(nl - text) + 1});
+    b->to = b->from + off;
+    return b;
+}
+
+static void assert_record(const struct batch *b, uint32_t i, const char *text)
+{
+    assert_true(i < b->n);
+    assert_int_equal(b->marks[i].len, strlen(text));
+    assert_memory_equal(b->data + b->marks[i].off, text, strlen(text));
+}
+
+static void without_rules_each_line_has_a_time_of_its_own(void **state)
+{
+    assert_true(begin());
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    struct batch *b = lines("a\n\nc\n");
+    assert_int_equal(pipeline_run(p, b, 1000, 4096, false), 0);
+    assert_int_equal(b->n, 3);
+    assert_int_equal(b->marks[0].time, 1000);
+    assert_int_equal(b->marks[1].time, 1002);
+    assert_int_equal(b->marks[2].time, 1003);
+    batch_drop(b);
+    end();
+}
+
+static void lines_are_joined_until_the_next_start(void **state)
+{
+    assert_true(begin());
+    w.group.multiline.start = "^\\d";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    assert_true(pipeline_is_multiline(p));
+    struct batch *b = lines("1 x\n at y\n at z\n2 x\n at q\n");
+    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1); /* the last one may go on */
+    assert_int_equal(b->n, 1);
+    assert_record(b, 0, "1 x\n at y\n at z");
+    assert_int_equal(b->to, 116);
+    batch_drop(b);
+    b = lines("1 x\n at y\n2 x\n at q\n");
+    assert_int_equal(pipeline_run(p, b, 0, 4096, true), 0);
+    assert_int_equal(b->n, 2);
+    assert_record(b, 1, "2 x\n at q");
+    assert_int_equal(b->to, 120);
+    batch_drop(b);
+    b = lines(" only\n the rest\n");
+    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1);
+    assert_int_equal(b->n, 0);
+    assert_int_equal(b->to, 100);
+    batch_drop(b);
+    end();
+}
+
+static void records_have_a_limit_of_lines_and_bytes(void **state)
+{
+    assert_true(begin());
+    w.group.multiline.start = "^START";
+    w.group.multiline.max_lines = 2;
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    struct batch *b = lines("a\nb\nc\nd\n");
+    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 0); /* the last is full: it cannot go on */
+    assert_int_equal(b->n, 2);
+    assert_record(b, 0, "a\nb");
+    assert_record(b, 1, "c\nd");
+    batch_drop(b);
+    w.group.multiline.max_lines = 100;
+    p = pipeline_new(&w.scope, &w.group, &w.error);
+    b = lines("aaaa\nbbbb\ncccc\n");
+    pipeline_run(p, b, 0, 9, true);
+    assert_int_equal(b->n, 2);
+    assert_record(b, 0, "aaaa\nbbbb");
+    batch_drop(b);
+    end();
+}
+
+static void times_come_from_the_line(void **state)
+{
+    assert_true(begin());
+    w.group.timestamp.regex = "^\\[([^]]+)\\]";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    struct batch *b = lines("[2026-11-21T03:54:00Z] x\n[nonsense] y\nz\n");
+    pipeline_run(p, b, 5000, 4096, true);
+    assert_int_equal(b->marks[0].time, INT64_C(1795233240) * SECOND);
+    assert_int_equal(b->marks[1].time, 5025);
+    assert_int_equal(b->marks[2].time, 5038);
+    batch_drop(b);
+    end();
+}
+
+static void a_hostile_line_does_not_match(void **state)
+{
+    assert_true(begin());
+    w.group.multiline.start = "^(a+)+$";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    struct batch *b = lines("x\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\n");
+    pipeline_run(p, b, 0, 4096, true);
+    assert_int_equal(b->n, 1);
+    batch_drop(b);
+    end();
+}
+
+static void bad_rules_are_explained(void **state)
+{
+    assert_true(begin());
+    w.group.multiline.start = "(";
+    assert_null(pipeline_new(&w.scope, &w.group, &w.error));
+    assert_non_null(strstr(w.error.data, "multiline.start"));
+    w.group.multiline.start = "";
+    w.group.timestamp.regex = "x";
+    w.group.timestamp.format = "none";
+    assert_null(pipeline_new(&w.scope, &w.group, &w.error));
+    assert_non_null(strstr(w.error.data, "timestamp.format"));
+    end();
+}
+
+static void torture_body(void)
+{
+    if (begin()) {
+        w.group.multiline.start = "^\\d";
+        w.group.timestamp.regex = "^\\S+";
+        struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+        struct batch *b = p ? lines("1 a\n b\n2 c\n") : NULL;
+        if (b) {
+            pipeline_run(p, b, 0, 4096, false);
+            batch_drop(b);
+        }
+    }
+    end();
+}
+
+static void it_survives_torture(void **state)
+{
+    TORTURE(torture_body);
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+    const struct CMUnitTest tests[] = {
+        TEST(without_rules_each_line_has_a_time_of_its_own),
+        TEST(lines_are_joined_until_the_next_start),
+        TEST(records_have_a_limit_of_lines_and_bytes),
+        TEST(times_come_from_the_line),
+        TEST(a_hostile_line_does_not_match),
+        TEST(bad_rules_are_explained),
+        TEST(it_survives_torture),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
