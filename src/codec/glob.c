@@ -3,7 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The pattern's offsets are the states. `next` leads from '{' and ',' to the next ',' or '}' of that brace. */
+/*
+ * The pattern's offsets are the states. `next` leads from '{' and ',' to the next ',' or '}' of that brace (0 for a
+ * ',' outside of braces), and says of a '*' whether it is the second of a "**".
+ */
 struct glob {
     const char *pattern;
     uint16_t len;
@@ -31,7 +34,7 @@ static const char *glob_parse(struct glob *g, const char *pattern)
 {
     size_t len = strnlen(pattern, GLOB_MAX + 1);
     uint16_t open[GLOB_MAX]; /* the last '{' or ',' of each brace around */
-    unsigned depth = 0;
+    unsigned depth = 0, star = GLOB_MAX;
     if (len > GLOB_MAX)
         return "the pattern is longer than 1024 bytes";
     if (!len)
@@ -48,6 +51,10 @@ static const char *glob_parse(struct glob *g, const char *pattern)
             i = class_end(pattern, i);
             if (!i--)
                 return "'[' without ']'";
+            break;
+        case '*':
+            g->next[i] = i && i - 1 == star;
+            star = i;
             break;
         case '{':
             open[depth++] = (uint16_t)i;
@@ -133,18 +140,13 @@ static bool class_has(const char *p, unsigned at, unsigned char c)
     return found != negated;
 }
 
-/* Whether the second star of "**": every star behind a star, as one star is matched by the state of the last. */
-static bool is_double_star(const char *p, unsigned at)
-{
-    return (at && p[at - 1] == '*' && !(at > 1 && p[at - 2] == '\\')) || p[at + 1] == '*';
-}
-
 static void state_step(const struct glob *g, uint64_t *set, unsigned at, char c)
 {
     const char *p = g->pattern;
     switch (p[at]) {
     case '*':
-        if (c != '/' || is_double_star(p, at))
+        /* Of a "**" the last star takes the characters: the first may stand for nothing, but only at its place. */
+        if (p[at + 1] != '*' && (c != '/' || g->next[at]))
             state_add(g, set, at);
         return;
     case '?':

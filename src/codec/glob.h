@@ -2,7 +2,7 @@
  * glob: shell patterns over whole paths.
  *
  *   *       any characters but '/'           ?     one character but '/'
- *   **      any characters, '/' too          **+/  between slashes: any number of directories, none too
+ *   **      any characters, '/' too          '**' '/' between slashes: any number of directories, none too
  *   [a-z]   one of, [!a-z] or [^a-z] none of; never '/'
  *   {a,b}   either; they nest                \x    x itself
  *
@@ -27,7 +27,7 @@ bool glob_match(const char *pattern, const char *path);
 
 /*
  * The directory below which everything lies that an absolute pattern can match, without a trailing '/': "/var/log"
- * for "/var/log/(**)/x", "/" for "/(**)", "" for a relative pattern that begins with a wildcard. Escapes are
+ * for "/var/log/a*", "/" for "/a*", "" for a relative pattern that begins with a wildcard. Escapes are
  * resolved. Returns out, or NULL when it does not fit.
  */
 char *glob_root(const char *pattern, char *out, size_t size);
