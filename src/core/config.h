@@ -124,6 +124,7 @@ struct config {
     bool containers_enabled;
     struct sink_config *sinks; /* enabled ones only, at most SINKS_MAX */
     unsigned n_sinks;
+    struct string_list own_directories;
 };
 
 /*
@@ -132,7 +133,16 @@ struct config {
  * each, "file:line:column: sentence". Warnings (aliases, keys that await a later version) go to the log.
  */
 struct config *config_load(struct scope *owner, const char *path, struct buf *errors);
-void config_free(struct config *c);
+/* The same from memory, without a config.d/; `name` is what errors call it. */
+struct config *config_parse(struct scope *owner, const char *name, const char *text, size_t size,
+                            struct buf *errors);
+void config_free(struct config *c); /* NULL is allowed */
+
+/*
+ * Where logcap itself writes: state_dir and the directories of local_file sinks, also of those that are
+ * not enabled (what they wrote earlier is still there). No file below them is ever read.
+ */
+const struct string_list *config_own_directories(const struct config *c);
 
 /* The effective values as YAML, secrets as ***; and all defaults with comments; and the docs' tables. */
 int config_print(const struct config *c, struct buf *out);

@@ -1,0 +1,107 @@
+#include "core/config_check.h"
+
+#include <string.h>
+
+#include "core/units.h"
+
+enum { CHUNK_EXTRA = 64 << 10, CHUNKS_LEAST = 8 };
+
+void check_group(const struct files_group *g, struct node *const *seen, const struct option_set *set,
+                 struct problems *problems)
+{
+    const struct node *format = seen[option_find(set, "timestamp.format")];
+    if (format && !*g->timestamp.regex)
+        problem(problems, format->key_at, "timestamp.format needs timestamp.regex, which finds the time in a record");
+    static const char *const needs_start[] = {"multiline.max_lines", "multiline.timeout"};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct node *n = seen[option_find(set, needs_start[i])];
+        if (n && !*g->multiline.start)
+            problem(problems, n->key_at, "%s needs multiline.start", needs_start[i]);
+    }
+}
+
+static struct place place_in(const struct node *map, const char *key)
+{
+    const struct node *n = node_child(map, key);
+    return n ? n->key_at : map->key_at;
+}
+
+/* Both the address of the server and that of its push path are common; they mean the same. */
+static void trim_push_path(struct scope *scope, const char **url)
+{
+    static const char push[] = "/loki/api/v1/push";
+    size_t n = strlen(*url), m = sizeof push - 1;
+    if (n > m && strcmp(*url + n - m, push) == 0)
+        n -= m;
+    while (n && (*url)[n - 1] == '/')
+        n--;
+    char *trimmed = scope_printf(scope, "%.*s", (int)n, *url);
+    if (trimmed)
+        *url = trimmed;
+}
+
+static void check_loki(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems)
+{
+    struct loki_config *l = &s->loki;
+    char limit[UNITS_TEXT];
+    if (s->enabled && !*l->url)
+        problem(problems, place_in(n, "url"), "sinks.%s needs a url, such as http://127.0.0.1:3100", s->name);
+    trim_push_path((struct scope *)&c->scope, &l->url);
+    if (*l->password && *l->password_file)
+        problem(problems, place_in(n, "password_file"), "password and password_file exclude each other");
+    if (*l->bearer_token && *l->bearer_token_file)
+        problem(problems, place_in(n, "bearer_token_file"), "bearer_token and bearer_token_file exclude each other");
+    bool basic = *l->username || *l->password || *l->password_file;
+    if (basic && (*l->bearer_token || *l->bearer_token_file))
+        problem(problems, place_in(n, "username"), "basic and bearer authentication exclude each other");
+    if (basic && !*l->username)
+        problem(problems, place_in(n, *l->password ? "password" : "password_file"), "a password needs a username");
+    if (!*l->cert_file != !*l->key_file)
+        problem(problems, place_in(n, *l->cert_file ? "cert_file" : "key_file"), "cert_file and key_file need each other");
+    if (l->backoff_min > l->backoff_max)
+        problem(problems, place_in(n, "backoff_min"), "backoff_min must not be above backoff_max");
+    if (l->batch_size > c->memory_limit / 4)
+        problem(problems, place_in(n, "batch_size"), "batch_size must be at most a quarter of memory_limit (%s)",
+                units_size_text(c->memory_limit, limit));
+}
+
+static void check_local_file(const struct sink_config *s, const struct node *n, struct problems *problems)
+{
+    if (!*s->local_file.filename || s->local_file.filename[0] == '/' || strstr(s->local_file.filename, ".."))
+        problem(problems, place_in(n, "filename"), "filename must be a path below directory, without '..'");
+}
+
+void check_sink(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems)
+{
+    if (strcmp(s->type, "loki") == 0)
+        check_loki(c, s, n, problems);
+    else if (strcmp(s->type, "local_file") == 0)
+        check_local_file(s, n, problems);
+}
+
+static struct place place_seen(const struct config *c, const struct binding *b, const char *path)
+{
+    const struct node *n = b->seen[option_find(b->set, path)];
+    return n ? n->at : (struct place){*c->file ? c->file : "configuration", 0, 0};
+}
+
+void check_config(const struct config *c, const struct binding *agent, const struct binding *files,
+                  struct problems *problems)
+{
+    char line[UNITS_TEXT], least[UNITS_TEXT];
+    uint64_t need = CHUNKS_LEAST * (c->files.max_line_bytes + CHUNK_EXTRA);
+    const struct node *limit = agent->seen[option_find(agent->set, "memory_limit")];
+
+    if (c->memory_limit < need)
+        problem(problems, limit ? limit->at : place_seen(c, files, "max_line_bytes"),
+                "memory_limit must be at least %s with max_line_bytes: %s", units_size_text(need, least),
+                units_size_text(c->files.max_line_bytes, line));
+    if (c->metrics.enabled && c->metrics.port && c->metrics.port == c->server.port &&
+        strcmp(c->metrics.host, c->server.host) == 0)
+        problem(problems, place_seen(c, agent, "metrics.port"),
+                "metrics.port and server.port are the same; the API has /metrics too, so set metrics.enabled: false");
+    if (c->metrics.path[0] != '/')
+        problem(problems, place_seen(c, agent, "metrics.path"), "metrics.path must begin with '/'");
+    if (!*c->server.host)
+        problem(problems, place_seen(c, agent, "server.host"), "server.host is empty; write 127.0.0.1, or 0.0.0.0 for all");
+}

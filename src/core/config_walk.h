@@ -1,0 +1,23 @@
+/*
+ * config_walk: puts what a map of the file says into structs, by the table: options, aliases of older names,
+ * refusals with advice, unknown keys with the nearest valid name.
+ */
+#pragma once
+
+#include "core/config_yaml.h"
+#include "core/option.h"
+
+struct walk {
+    struct scope *scope;   /* the configuration's: what values need */
+    struct scope *scratch; /* ended with the load */
+    struct problems *problems;
+    const struct binding *bindings;
+    unsigned n;
+    const char *const *elsewhere; /* paths that the caller reads itself; NULL-terminated, or NULL */
+    bool no_memory;
+};
+
+/* Makes the array of `seen` and sets every option of the binding to its initial value. */
+bool walk_bind(struct walk *w, struct binding *b, const struct option_set *set, const char *prefix, void *base);
+/* `prefix` is where the map stands, with a dot at its end, or "". */
+void walk_map(struct walk *w, const struct node *map, const char *prefix);
