@@ -19,9 +19,8 @@ const {root} = protobuf.parse(`
 const PushRequest = root.lookupType('PushRequest');
 
 // {labels, time (ns as BigInt), line, metadata} of each entry in a request's body.
-export function decode(body, compressed = true) {
-    const plain = compressed ? snappy.uncompress(body) : body;
-    const push = PushRequest.decode(plain);
+export function decode(body) {
+    const push = PushRequest.decode(snappy.uncompress(body));
     const entries = [];
     for (const stream of push.streams) {
         for (const e of stream.entries) {
@@ -157,7 +156,7 @@ export class Loki {
             }
             const request = {headers: req.headers, bytes: body.length, number: this.requests};
             try {
-                request.entries = decode(body, req.headers['content-encoding'] !== 'identity');
+                request.entries = decode(body);
             } catch (e) {
                 this.faults.push(`a body of ${body.length} bytes that cannot be decoded: ${e.message}`);
                 return send(400)(res);
