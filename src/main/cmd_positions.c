@@ -220,6 +220,7 @@ static const char *find_state_dir(struct scope *scope, const struct positions_ar
     struct config *c = config_load(scope, a->config, &errors);
     if (!c)
         fprintf(stderr, "%s", errors.data ? errors.data : "logcap: out of memory\n");
+    buf_end(&errors);
     return c ? c->state_dir : NULL;
 }
 
