@@ -53,8 +53,9 @@ async function freePort() {
 }
 
 // Runs a command of the binary that ends by itself: {code, stdout, stderr}.
-export function command(...args) {
-    const done = spawnSync(binary, args, {encoding: 'utf8', timeout: 20000 * patience});
+export function command(args, env = {}) {
+    const done = spawnSync(binary, args,
+        {encoding: 'utf8', timeout: 20000 * patience, env: {...process.env, ...env}});
     return {code: done.status, stdout: done.stdout, stderr: done.stderr};
 }
 
