@@ -362,7 +362,7 @@ static void time_came(struct timer *t)
     pump(container_of(t, struct server, timer));
 }
 
-static void library_says(void *arg, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void library_says(void *arg, const char *format, va_list ap)
 {
     char text[300];
     vsnprintf(text, sizeof text, format, ap);

@@ -21,7 +21,6 @@ import {Writer} from './writer.mjs';
 
 export const binary = process.env.LOGCAP ?? fileURLToPath(new URL('../../build/logcap', import.meta.url));
 export const sanitized = Boolean(process.env.LOGCAP_SANITIZER);
-export const isRoot = process.getuid() === 0;
 
 // Deadlines are for a normal build on a normal machine, five times what is usual; sanitizers take more.
 export const patience = sanitized ? 10 : 1;

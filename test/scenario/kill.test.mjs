@@ -61,7 +61,6 @@ function readAll(directory) {
     return have;
 }
 
-// recursive: true came with Node 18.17; both kinds of names are relative there.
 scenario('local files have every line exactly once after kills at random moments', async (s) => {
     const writers = [s.writer('a.log'), s.writer('b.log')];
     const agent = await s.agent(s.config({
