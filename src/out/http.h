@@ -1,0 +1,126 @@
+/*
+ * http: an HTTP client for one URL, on one loop.
+ *
+ * libcurl's multi interface is driven by our watches and one timer (curl_multi_socket_action); its sockets are
+ * opened and closed by us, under the client's scope; its memory is counted (http_library.h); names are resolved by
+ * c-ares on the same loop (lookup.h) and handed over with CURLOPT_RESOLVE. So nothing here blocks and nothing runs
+ * beside the loop: http_cancel() and http_end() end whatever waits, at once.
+ *
+ * A request is a task with a deadline over everything: the name, the connection, the body, the answer.
+ * The body is sent from the caller's memory, which must stay until done(). Of an answer HTTP_BODY_KEPT bytes are
+ * kept; one with more than HTTP_BODY_MAX bytes, or HTTP_HEADERS_MAX bytes of headers, is an error. HTTP/1.1 only,
+ * no redirects: a redirect is an answer like any other.
+ *
+ * Connections are kept for the next request and bounded in number. An easy handle lives as long as its request:
+ * an idle client holds its connections and nothing else. libcurl opens a pair of sockets of its own for each multi handle; they
+ * stand in the census as "curl wake", without their numbers, which libcurl keeps to itself.
+ *
+ * Thread: the loop's. done() may start, repeat and cancel requests, but not end the client.
+ */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "base/mem.h"
+#include "out/http_library.h"
+#include "out/http_target.h"
+#include "out/lookup.h"
+#include "out/secret.h"
+
+enum {
+    HTTP_BODY_KEPT = 64 * 1024,
+    HTTP_BODY_MAX = 1024 * 1024,
+    HTTP_HEADERS_MAX = 64 * 1024,
+    HTTP_UPLOAD_MAX = 2 * 1024 * 1024, /* curl's upload buffer; smaller for smaller bodies */
+};
+
+struct http_header {
+    const char *name, *value;
+};
+
+/* Strings are never NULL ("": not set) and must live as long as the client. */
+struct http_options {
+    const char *url;
+    const char *user_agent;
+    const struct http_header *headers; /* sent with each request */
+    unsigned n_headers;
+    const char *username, *password, *password_file;
+    const char *bearer_token, *bearer_token_file;
+    const char *ca_file, *cert_file, *key_file, *proxy;
+    bool insecure_skip_verify;
+    const char *dns_servers; /* see lookup.h */
+    int64_t timeout, connect_timeout; /* ns */
+    unsigned max_connections;
+};
+
+struct http_request;
+
+struct http {
+    struct scope scope;
+    struct loop *loop;
+    struct http_options options;
+    struct http_library library;
+    struct http_target target;
+    struct secret password, token;
+    struct scope sockets; /* older than the multi handle, which closes them when it ends */
+    struct fd wake_pair[2];
+    struct thing handle;
+    CURLM *multi;
+    struct timer timer;
+    struct nudge started; /* a request began, or failed at once */
+    struct scope requests;
+    struct lookup lookup;
+    struct http_request *waiting; /* for the lookup */
+    char addresses[LOOKUP_ADDRESSES * INET6_ADDRSTRLEN + 8]; /* "a,b,c"; "": none known */
+    int64_t addresses_until;
+    bool resolve_anew;
+};
+
+/* What became of a request; valid during done(). */
+struct http_answer {
+    int status;          /* 0: no answer; `error` says why */
+    int64_t retry_after; /* ns from now; -1: not given */
+    const char *body;    /* NUL-terminated */
+    size_t body_len;
+    const char *error;
+    int64_t took; /* ns */
+};
+
+struct http_request {
+    struct scope scope;
+    struct task task;
+    struct timer deadline;
+    struct http *http;
+    struct thing handle;
+    CURL *easy;
+    struct curl_slist *headers, *resolve;
+    struct http_request *next, **at; /* while waiting for the lookup */
+    const void *data;
+    size_t size;
+    int64_t began, retry_after;
+    char *body;
+    size_t body_len, body_cap, body_seen, headers_seen;
+    const char *too_much;
+    char error[CURL_ERROR_SIZE];
+    void (*done)(struct http_request *r, const struct http_answer *answer);
+};
+
+/* 0, -EINVAL (URL or proxy), -ENOMEM, ... */
+int http_begin(struct http *h, struct scope *owner, struct loop *loop, const struct http_options *options);
+/* Ends requests, without done(), and connections. */
+void http_end(struct http *h);
+
+/*
+ * POSTs the body. 0: done() will be called, once, from the loop. -errno: nothing was started.
+ * The request must be zeroed before its first use and may be used again from done() on.
+ */
+int http_post(struct http_request *r, struct http *h, const struct task_kind *kind, const void *body, size_t size,
+              void (*done)(struct http_request *, const struct http_answer *));
+void http_cancel(struct http_request *r); /* without done(); nothing when it is not under way */
+static inline bool http_busy(const struct http_request *r)
+{
+    return thing_alive(&r->scope.thing);
+}
+
+/* Retry-After: seconds or a date, as ns from `now` (UTC ns), at least 0; -1: neither. */
+int64_t http_retry_after(const char *value, int64_t now);
