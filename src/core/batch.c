@@ -29,6 +29,11 @@ bool pool_reserve(struct pool *p, uint64_t bytes)
     return false;
 }
 
+void pool_claim(struct pool *p, uint64_t bytes)
+{
+    atomic_fetch_add(&p->used, bytes);
+}
+
 void pool_release(struct pool *p, uint64_t bytes)
 {
     atomic_fetch_sub(&p->used, bytes);

@@ -85,6 +85,8 @@ void pool_end(struct pool *p);
 
 /* Reserves memory that others use (a sink's buffers). false: not now. */
 bool pool_reserve(struct pool *p, uint64_t bytes);
+/* Counts memory that must be had whatever the limit, so that others wait the longer. */
+void pool_claim(struct pool *p, uint64_t bytes);
 void pool_release(struct pool *p, uint64_t bytes);
 
 /* Nudges `wake` once, when memory was given back after this call. Set again after each nudge. */

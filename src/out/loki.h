@@ -1,0 +1,78 @@
+/*
+ * loki: the sink that pushes to Grafana Loki (POST /loki/api/v1/push, protobuf in a snappy block).
+ *
+ * One thread, one loop. `workers` are slots: places for a request in flight, not threads; encoding is so much faster
+ * than a server's answer that one thread fills any number of them, with one encode buffer between them all.
+ * A source always goes to the same slot and a slot has one request under way, so what one source says arrives in its order.
+ * A slot collects leases until they hold batch_size bytes, or batch_timeout after the first.
+ *
+ * What an answer means (Loki's pkg/distributor and pkg/loghttp/push):
+ *   2xx                   the entries are secured
+ *   260                   a 2xx that says: blocked by policy. Streams are tried one by one; what is refused is dropped
+ *   429, 408, 5xx, none   tried again for ever: exponential backoff with full jitter between backoff_min and
+ *                         backoff_max, or what Retry-After says if that is longer (an hour at most)
+ *   413                   halved; a single entry that is too large is dropped
+ *   400                   the valid entries were stored. The rest is found by halving with the same bytes (Loki stores an
+ *                         entry once), or at once when the answer says that all were refused; those are dropped
+ *   anything else         401, 403, 404, redirects: configuration, or a gateway's outage. Kept, tried again each
+ *                         backoff_max, and said as an error
+ * Drops are DROP_INVALID, and bytes cut from lines over max_line_bytes DROP_TOO_LONG, in the ledger.
+ *
+ * compression: none sends a snappy block that is one literal (Loki's protobuf endpoint takes nothing else): six bytes
+ * more than the message itself, which is encoded right behind them, so that nothing is copied.
+ *
+ * Memory: the encode buffer and the bodies in flight are reserved from the pool before they are made. One request always may
+ * proceed, whatever the pool says, since its leases are what fills the pool; the others wait until one is done. All is
+ * given back after LOKI_IDLE without a request.
+ *
+ * Stop: what was collected is sent as far as the deadline allows; who waits to try again gives up; the rest is returned.
+ */
+#pragma once
+
+#include "core/sink.h"
+#include "out/http.h"
+#include "out/loki_request.h"
+
+#define LOKI_IDLE (2 * SECOND)
+
+struct loki;
+
+struct loki_slot {
+    struct loki *loki;
+    struct qnode *head, **tail; /* leases that were collected */
+    uint64_t bytes;           /* of what was collected */
+    bool due;                 /* batch_timeout is over, or the sink stops */
+    struct timer collect, retry;
+    struct loki_request *request; /* under way */
+    struct loki_encoder encoder;  /* of its body */
+    struct buf body;
+    uint64_t reserved; /* from the pool, for the body */
+    const char *send;  /* in the body */
+    size_t send_n;
+    struct http_request http;
+    unsigned attempt; /* failures in a row */
+};
+
+struct loki {
+    struct scope scope;
+    struct sink *sink;
+    const struct loki_config *config;
+    struct http http;
+    struct loki_streams streams;
+    struct buf raw, joined;
+    uint64_t raw_reserved;
+    struct timer idle, deadline;
+    bool stopping, complained;
+    uint64_t random;
+    /* For describe(), which any thread calls. */
+    _Atomic unsigned in_flight, retrying;
+    _Atomic int last_status;
+    _Atomic int64_t next_try; /* clock_mono() */
+    unsigned n_slots;
+    struct loki_slot slots[];
+};
+
+extern const struct sink_type loki_sink;
+
+/* For tests: "address:port" of a DNS server instead of the system's; "" again for those. Before sinks start. */
+void loki_set_dns_servers(const char *servers);

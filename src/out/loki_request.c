@@ -1,0 +1,253 @@
+#include "out/loki_request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* ---- the entries in their order ---- */
+
+struct walk {
+    const struct loki_request *r;
+    unsigned lease;
+    unsigned stream;
+    uint32_t mark, next; /* the entry */
+    uint32_t ordinal;    /* of the next entry */
+    bool new_stream;     /* it is the first of its stream in its lease */
+};
+
+static void walk_begin(struct walk *w, const struct loki_request *r, uint32_t from)
+{
+    *w = (struct walk){.r = r};
+    while (w->lease < r->n && w->ordinal + r->leases[w->lease].entries <= from)
+        w->ordinal += r->leases[w->lease++].entries;
+    if (w->lease < r->n)
+        w->next = r->leases[w->lease].lease->first;
+    w->new_stream = true;
+}
+
+static bool walk_next(struct walk *w)
+{
+    bool fresh = w->new_stream;
+    for (; w->lease < w->r->n; w->lease++, w->stream = 0) {
+        const struct lease *l = w->r->leases[w->lease].lease;
+        for (; w->stream < l->batch->n_streams; w->stream++) {
+            if (!(l->wanted >> w->stream & 1))
+                continue;
+            if (fresh)
+                w->next = l->first;
+            w->mark = w->next;
+            while (lease_next(l, &w->mark, &w->next)) {
+                if (l->batch->marks[w->mark].stream == w->stream) {
+                    w->ordinal++;
+                    w->new_stream = false;
+                    return true;
+                }
+                w->mark = w->next;
+            }
+            fresh = true;
+        }
+        fresh = true;
+    }
+    return false;
+}
+
+/* The first entry from `from` on; each further one by walk_next(). */
+static bool walk_to(struct walk *w, const struct loki_request *r, uint32_t from)
+{
+    walk_begin(w, r, from);
+    while (walk_next(w))
+        if (w->ordinal > from)
+            return true;
+    return false;
+}
+
+static const struct lease *walk_lease(const struct walk *w)
+{
+    return w->r->leases[w->lease].lease;
+}
+
+static const struct stream *walk_stream(const struct walk *w)
+{
+    return walk_lease(w)->batch->streams[w->stream];
+}
+
+#define EACH_ENTRY(w, r, span) \
+    for (bool more_ = walk_to(&(w), r, (span).from); more_ && (w).ordinal <= (span).to; more_ = walk_next(&(w)))
+
+/* ---- life ---- */
+
+static uint32_t count_entries(const struct lease *l)
+{
+    uint32_t n = 0, i = l->first, next;
+    for (; lease_next(l, &i, &next); i = next)
+        n++;
+    return n;
+}
+
+struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, unsigned n)
+{
+    struct loki_request *r = scope_new(owner, sizeof *r, "request");
+    if (!r)
+        return NULL;
+    r->leases = scope_alloc(&r->scope, n * sizeof *r->leases);
+    if (!r->leases) {
+        scope_end(&r->scope);
+        return NULL;
+    }
+    for (; r->n < n; r->n++) {
+        struct lease *l = container_of(*head, struct lease, node);
+        *head = l->node.next;
+        r->leases[r->n].lease = l;
+        r->leases[r->n].entries = count_entries(l);
+        r->entries += r->leases[r->n].entries;
+    }
+    if (r->entries)
+        r->todo[r->n_todo++] = (struct span){0, r->entries};
+    return r;
+}
+
+void loki_request_secured(struct loki_request *r)
+{
+    assert(loki_request_done(r));
+    for (unsigned i = 0; i < r->n; i++)
+        lease_secured(r->leases[i].lease, r->leases[i].dropped);
+    scope_end(&r->scope);
+}
+
+void loki_request_returned(struct loki_request *r)
+{
+    for (unsigned i = 0; i < r->n; i++)
+        lease_returned(r->leases[i].lease);
+    scope_end(&r->scope);
+}
+
+/* ---- sending ---- */
+
+int loki_request_encode(struct loki_request *r, struct loki_encoder *e, struct loki_streams *streams)
+{
+    struct walk w;
+    const struct stream *open = NULL;
+    const struct loki_labels *labels = NULL;
+    EACH_ENTRY(w, r, loki_request_next(r)) {
+        if (walk_stream(&w) != open) {
+            open = walk_stream(&w);
+            labels = loki_streams_get(streams, open);
+            if (!labels)
+                return -ENOMEM;
+            loki_encode_stream(e, labels->bytes, labels->labels_n);
+        }
+        loki_encode_entry(e, walk_lease(&w)->batch, w.mark, w.next, labels->bytes + labels->labels_n,
+                          labels->metadata_n);
+        if (e->failed)
+            break;
+    }
+    return loki_encode_end(e);
+}
+
+uint32_t loki_request_accepted(struct loki_request *r, struct loki_encoder *e)
+{
+    struct span s = r->todo[--r->n_todo];
+    struct walk w;
+    if (e->cut_bytes)
+        EACH_ENTRY(w, r, s)
+            r->leases[w.lease].dropped[DROP_TOO_LONG].bytes +=
+                loki_cut(e, walk_lease(&w)->batch, w.mark, w.next);
+    return s.to - s.from;
+}
+
+uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason)
+{
+    struct span s = r->todo[--r->n_todo];
+    struct walk w;
+    EACH_ENTRY(w, r, s) {
+        const struct batch *b = walk_lease(&w)->batch;
+        struct amount *dropped = &r->leases[w.lease].dropped[reason];
+        for (uint32_t i = w.mark; i < w.next; i++) {
+            dropped->bytes += b->marks[i].len;
+            dropped->records += !b->marks[i].more;
+        }
+    }
+    return s.to - s.from;
+}
+
+/* Where a stream ends within the next span, nearest to its middle; 0: nowhere. */
+static uint32_t stream_boundary(const struct loki_request *r)
+{
+    struct span s = loki_request_next(r);
+    uint32_t middle = s.from + (s.to - s.from) / 2, best = 0;
+    const struct stream *before = NULL;
+    struct walk w;
+    EACH_ENTRY(w, r, s) {
+        uint32_t at = w.ordinal - 1;
+        if (before && walk_stream(&w) != before &&
+            (!best || llabs((long long)at - middle) < llabs((long long)best - middle)))
+            best = at;
+        before = walk_stream(&w);
+    }
+    return best;
+}
+
+bool loki_request_single_stream(const struct loki_request *r)
+{
+    return stream_boundary(r) == 0;
+}
+
+bool loki_request_split(struct loki_request *r, bool only_streams)
+{
+    struct span *s = &r->todo[r->n_todo - 1];
+    uint32_t at = stream_boundary(r);
+    if (!at && !only_streams && s->to - s->from > 1)
+        at = s->from + (s->to - s->from) / 2;
+    if (!at)
+        return false;
+    assert(r->n_todo < SPANS_MAX);
+    struct span first = {s->from, at};
+    s->from = at;
+    r->todo[r->n_todo++] = first;
+    return true;
+}
+
+/* ---- what a 400 says ---- */
+
+static uint64_t errors_in(const char *part, size_t n)
+{
+    static const char like[] = " errors like: ";
+    char *end;
+    unsigned long long count = strtoull(part, &end, 10);
+    if (end != part && (size_t)(end - part) + sizeof like - 1 <= n &&
+        strncmp(end, like, sizeof like - 1) == 0)
+        return count;
+    return 0;
+}
+
+static bool all_ignored(const char *body, uint32_t entries)
+{
+    static const char mark[] = "total ignored: ", between[] = " out of ";
+    const char *at = strstr(body, mark);
+    if (!at)
+        return false;
+    char *end;
+    unsigned long long ignored = strtoull(at + sizeof mark - 1, &end, 10);
+    if (strncmp(end, between, sizeof between - 1) != 0)
+        return false;
+    unsigned long long of = strtoull(end + sizeof between - 1, &end, 10);
+    return ignored == of && of == entries;
+}
+
+bool loki_refused_all(const char *body, uint32_t entries, bool single_stream)
+{
+    if (single_stream && all_ignored(body, entries))
+        return true;
+    /* Only what is counted counts: a message without "N errors like" may hide that it was shortened. */
+    uint64_t sum = 0;
+    for (const char *part = body; *part;) {
+        const char *end = strstr(part, "; ");
+        size_t n = end ? (size_t)(end - part) : strlen(part);
+        sum += errors_in(part, n);
+        part += end ? n + 2 : n;
+    }
+    return sum == entries;
+}

@@ -1,0 +1,71 @@
+/*
+ * loki_request: some leases that one slot sends, and which of their entries are still to be sent.
+ *
+ * Entries are counted through the request: lease by lease, and within one, stream by stream. A span is a run of
+ * them. What is left is a stack of spans in that order; the top one is sent next. A refusal splits it, between two
+ * streams if it has several, else in the middle; a single entry that is refused is dropped with its reason. So a
+ * request of N entries takes at most 2N - 1 sends, what was accepted is never sent after what came later, and an
+ * entry that is sent again is the same to the byte.
+ *
+ * It does not know about HTTP: loki.c sends, and says what came of it. Thread: the sink's.
+ */
+#pragma once
+
+#include "core/sink.h"
+#include "out/loki_encode.h"
+#include "out/loki_streams.h"
+
+enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */
+
+struct span {
+    uint32_t from, to;
+};
+
+struct request_lease {
+    struct lease *lease;
+    uint32_t entries;
+    struct amount dropped[DROP_REASONS];
+};
+
+struct loki_request {
+    struct scope scope;
+    struct request_lease *leases;
+    unsigned n;
+    uint32_t entries;
+    struct span todo[SPANS_MAX];
+    unsigned n_todo;
+};
+
+/* Takes the first n leases of the list. NULL: no memory, nothing taken. */
+struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, unsigned n);
+/* All is accepted or dropped: secures the leases in their order and frees the request. */
+void loki_request_secured(struct loki_request *r);
+/* Gives them back unsecured. */
+void loki_request_returned(struct loki_request *r);
+
+static inline bool loki_request_done(const struct loki_request *r)
+{
+    return r->n_todo == 0;
+}
+/* The span to be sent next. */
+static inline struct span loki_request_next(const struct loki_request *r)
+{
+    return r->todo[r->n_todo - 1];
+}
+
+/* Encodes the next span. 0 or -errno. */
+int loki_request_encode(struct loki_request *r, struct loki_encoder *e, struct loki_streams *streams);
+
+/* The next span was accepted; `e` as it was for its encoding. Returns how many entries that was. */
+uint32_t loki_request_accepted(struct loki_request *r, struct loki_encoder *e);
+/* It was refused: false when it is a single entry (or, with only_streams, of a single stream): drop it. */
+bool loki_request_split(struct loki_request *r, bool only_streams);
+/* Its entries will never be taken. Returns how many. */
+uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason);
+
+/*
+ * Whether the text of a 400 says that each of `entries` was refused, so that no halving is needed: "N errors like: ...;
+ * M errors like: ...; ..." adds up to them, or, for a single stream, "total ignored: N out of N".
+ */
+bool loki_refused_all(const char *body, uint32_t entries, bool single_stream);
+bool loki_request_single_stream(const struct loki_request *r);
