@@ -63,7 +63,7 @@ static void load_group(struct loader *l, struct files_group *g, const struct nod
         problem(&l->problems, n->at, "this entry of monitors.files.sources has no paths");
     else if (!g->paths.n)
         problem(&l->problems, paths->at, "paths is empty; write at least one, or remove the entry");
-    check_group(g, b.seen, b.set, &l->problems);
+    check_group(b.seen, b.set, &l->problems);
 }
 
 static void load_groups(struct loader *l, const struct binding *flat, const struct node *sources)
@@ -89,7 +89,7 @@ static void load_groups(struct loader *l, const struct binding *flat, const stru
     }
     if (with_flat) {
         f->groups[f->n_groups++] = *(const struct files_group *)flat->base;
-        check_group(f->groups, flat->seen, flat->set, &l->problems);
+        check_group(flat->seen, flat->set, &l->problems);
     }
     for (const struct node *s = sources ? sources->first : NULL; s && !l->no_memory; s = s->next)
         load_group(l, &f->groups[f->n_groups++], s);

@@ -6,16 +6,16 @@
 
 enum { CHUNK_EXTRA = 64 << 10, CHUNKS_LEAST = 8 };
 
-void check_group(const struct files_group *g, struct node *const *seen, const struct option_set *set,
-                 struct problems *problems)
+void check_group(struct node *const *seen, const struct option_set *set, struct problems *problems)
 {
     const struct node *format = seen[option_find(set, "timestamp.format")];
-    if (format && !*g->timestamp.regex)
+    if (format && !seen[option_find(set, "timestamp.regex")])
         problem(problems, format->key_at, "timestamp.format needs timestamp.regex, which finds the time in a record");
+    const struct node *start = seen[option_find(set, "multiline.start")];
     static const char *const needs_start[] = {"multiline.max_lines", "multiline.timeout"};
     for (unsigned i = 0; i < 2; i++) {
         const struct node *n = seen[option_find(set, needs_start[i])];
-        if (n && !*g->multiline.start)
+        if (n && !start)
             problem(problems, n->key_at, "%s needs multiline.start", needs_start[i]);
     }
 }

@@ -4,8 +4,7 @@
 #include "core/config_yaml.h"
 #include "core/option.h"
 
-void check_group(const struct files_group *g, struct node *const *seen, const struct option_set *set,
-                 struct problems *problems);
+void check_group(struct node *const *seen, const struct option_set *set, struct problems *problems);
 void check_sink(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems);
 void check_config(const struct config *c, const struct binding *agent, const struct binding *files,
                   struct problems *problems);

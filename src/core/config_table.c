@@ -163,7 +163,7 @@ static const struct option group[] = {
      .initial = "[\"/var/log/**/*.log\", \"/var/log/**/*_log\", \"/var/log/**/*.err\", /var/log/syslog, /var/log/messages, "
                 "/var/log/secure, /var/log/maillog, /var/log/cron, /var/log/debug, /var/log/dmesg]",
      .doc = "Which files: absolute, with *, ?, [a-z], and ** for any depth of directories."},
-    {"exclude", OPTION_STRINGS, AT(struct files_group, exclude),
+    {"exclude", OPTION_GLOBS, AT(struct files_group, exclude),
      .initial = "[\"*.gz\", \"*.xz\", \"*.bz2\", \"*.zst\", \"/var/log/journal/**\", wtmp, btmp, lastlog, faillog, tallylog]",
      .doc = "Which of them not: patterns for the name, or with a '/' for the whole path. What logcap writes itself "
             "is always left out."},

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/glob.h"
 #include "core/suggest.h"
 #include "core/units.h"
 
@@ -171,6 +172,11 @@ static unsigned count(const struct node *list)
     return n;
 }
 
+static bool is_glob(enum option_type type)
+{
+    return type == OPTION_GLOBS || type == OPTION_PATHS;
+}
+
 static int set_strings(const struct target *t, const struct node *n)
 {
     if (n->kind != NODE_LIST)
@@ -186,6 +192,11 @@ static int set_strings(const struct target *t, const struct node *n)
         }
         if (t->option->type == OPTION_PATHS && i->text[0] != '/') {
             problem(t->problems, i->at, "'%.80s' in %s must be an absolute path, such as /var/log/*.log", i->text, t->path);
+            return -EINVAL;
+        }
+        const char *fault = is_glob(t->option->type) ? glob_check(i->text) : NULL;
+        if (fault) {
+            problem(t->problems, i->at, "'%.80s' in %s is no valid pattern: %s", i->text, t->path, fault);
             return -EINVAL;
         }
         if (!(list.items[list.n++] = scope_strdup(t->scope, i->text)))
@@ -257,6 +268,7 @@ int value_set(struct scope *scope, void *base, const struct option *o, const cha
     case OPTION_CHOICE:
         return set_choice(&t, n);
     case OPTION_STRINGS:
+    case OPTION_GLOBS:
     case OPTION_PATHS:
         return set_strings(&t, n);
     case OPTION_LABELS:

@@ -16,7 +16,8 @@ const char *option_type_name(enum option_type type)
         [OPTION_REGEX] = "a regular expression",
         [OPTION_CHOICE] = "a word",
         [OPTION_STRINGS] = "a list",
-        [OPTION_PATHS] = "a list of absolute paths",
+        [OPTION_GLOBS] = "a list of patterns",
+        [OPTION_PATHS] = "a list of absolute paths or patterns",
         [OPTION_LABELS] = "a map such as {name: value}",
         [OPTION_HEADERS] = "a map such as {name: value}",
     };

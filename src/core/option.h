@@ -20,7 +20,8 @@ enum option_type {
     OPTION_REGEX,   /* a string that PCRE2 compiles */
     OPTION_CHOICE,  /* an enum or a bool: the index in `choices` */
     OPTION_STRINGS, /* struct string_list */
-    OPTION_PATHS,   /* the same, of absolute paths with wildcards */
+    OPTION_GLOBS,   /* the same, of patterns for paths (codec/glob.h) */
+    OPTION_PATHS,   /* the same, of absolute ones */
     OPTION_LABELS,  /* struct label_list: a map of names that are valid as labels */
     OPTION_HEADERS, /* struct label_list: a map of HTTP headers, values printed as *** */
 };

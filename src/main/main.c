@@ -1,4 +1,59 @@
-int main(void)
+/* logcap: finds the command, and at the end asks the census whether everything was given back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/census.h"
+#include "main/commands.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+};
+
+static const struct command commands[] = {
+    {"check", cmd_check, "say whether a configuration is right, what it reads and where it sends"},
+    {"config", cmd_config, "show the configuration in effect, all defaults, or the reference"},
+    {"why", cmd_why, "ask the running agent why a file is or is not read"},
+    {"positions", cmd_positions, "show or reset how far each source is delivered"},
+    {"version", cmd_version, "show the version"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int usage(FILE *out, int code)
 {
-    return 0;
+    fprintf(out, "logcap captures the logs of a host and delivers them to Grafana Loki and local files.\n\n"
+                 "usage: logcap COMMAND [OPTION...]\n\n");
+    for (unsigned i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].what);
+    fprintf(out, "\nlogcap COMMAND --help says more. Without a configuration file logcap reads the host's logs and the\n"
+                 "journal and writes local files.\n\n"
+                 "Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration, 3 something was not given back at the\n"
+                 "end (a bug; what it was is printed).\n");
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    int code = -1;
+
+    if (argc < 2)
+        return usage(stderr, EXIT_USAGE);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return usage(stdout, EXIT_DONE);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            code = commands[i].run(argc - 1, argv + 1);
+    if (code < 0) {
+        fprintf(stderr, "logcap: there is no command '%s'\n\n", name);
+        return usage(stderr, EXIT_USAGE);
+    }
+    if (fflush(stdout) != 0 && code == EXIT_DONE) {
+        perror("logcap: standard output");
+        code = EXIT_FAILED;
+    }
+    return census_empty(stderr) ? code : EXIT_NOT_EMPTY;
 }

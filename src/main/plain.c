@@ -1,0 +1,69 @@
+#include "main/plain.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct plain {
+    struct buf *out;
+    unsigned depth;
+    bool at_start; /* of a line */
+};
+
+static void start_line(struct plain *p)
+{
+    if (!p->at_start)
+        buf_puts(p->out, "\n");
+    for (unsigned i = 1; i < p->depth; i++)
+        buf_puts(p->out, "  ");
+    p->at_start = false;
+}
+
+/* The string at `c`, after its quote; returns where it goes on. */
+static const char *put_string(struct plain *p, const char *c, const char *end)
+{
+    for (; c < end && *c != '"'; c++) {
+        if (*c == '\\' && c + 1 < end && strchr("\"\\/", c[1]))
+            c++;
+        buf_add(p->out, c, 1);
+    }
+    return c < end ? c + 1 : c;
+}
+
+int plain_from_json(const char *json, size_t size, struct buf *out)
+{
+    struct plain p = {out, 0, true};
+    bool key = true; /* the next string begins a line */
+
+    for (const char *c = json, *end = json + size; c < end;) {
+        if (*c == '{' || *c == '[') {
+            p.depth++;
+            key = true;
+            c++;
+        } else if (*c == '}' || *c == ']') {
+            p.depth -= p.depth > 0;
+            c++;
+        } else if (*c == ',') {
+            key = true;
+            c++;
+        } else if (*c == ':') {
+            buf_puts(out, ": ");
+            key = false;
+            c++;
+        } else if (strchr(" \t\r\n", *c)) {
+            c++;
+        } else {
+            if (key)
+                start_line(&p);
+            key = false;
+            if (*c == '"') {
+                c = put_string(&p, c + 1, end);
+                continue;
+            }
+            do
+                buf_add(out, c++, 1);
+            while (c < end && !strchr(",:{}[]\" \t\r\n", *c));
+        }
+    }
+    buf_puts(out, "\n");
+    return out->failed ? -ENOMEM : 0;
+}
