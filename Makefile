@@ -39,8 +39,8 @@ install: all
 	install -D -m 755 $(BUILD)/logcap '$(DESTDIR)$(PREFIX)/bin/logcap'
 	install -d -m 755 '$(DESTDIR)$(SYSCONFDIR)/logcap' '$(DESTDIR)$(UNITDIR)'
 	sed 's|@bindir@|$(PREFIX)/bin|' deploy/logcap.service >'$(DESTDIR)$(UNITDIR)/logcap.service'
-	[ -e '$(DESTDIR)$(SYSCONFDIR)/logcap/config.yaml' ] || \
-		install -m 640 deploy/config.yaml '$(DESTDIR)$(SYSCONFDIR)/logcap/config.yaml'
+	[ -e '$(DESTDIR)$(SYSCONFDIR)/logcap/logcap.yaml' ] || \
+		install -m 640 deploy/logcap.yaml '$(DESTDIR)$(SYSCONFDIR)/logcap/logcap.yaml'
 
 clean:
 	rm -rf build build-* test/node_modules test/artefacts

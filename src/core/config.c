@@ -329,7 +329,7 @@ static void merge_directory(struct loader *l, struct node *tree, const char *dir
             problem(&l->problems, (struct place){dir, 0, 0}, "cannot open the directory: %s", strerror(-r));
         return;
     }
-    struct dirent *e;
+    struct dirent *e = NULL;
     while (!l->no_memory && (e = dir_next(&d)) && n < DROPINS_MAX)
         if (is_yaml(e->d_name)) {
             paths[n] = scope_printf(&l->scratch, "%s/%s", dir, e->d_name);

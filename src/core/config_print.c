@@ -31,7 +31,7 @@ static void emit_sinks(struct emit *e, const struct config *c)
 
 static int print(const struct config *c, struct buf *out, bool json)
 {
-    struct emit e = {.out = out, .json = json};
+    struct emit e = {.out = out, .json = json, .first = true};
     if (json)
         emit_open(&e, NULL, '{');
     emit_options(&e, &options_agent, c);

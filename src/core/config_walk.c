@@ -189,7 +189,7 @@ static void walk_key(struct walk *w, struct node *n, const char *prefix, struct 
         in.old = old;
         in.off = in.off || node_is(node_child(n, "enabled"), "false");
         if (in.off)
-            log_info("config", "%s:%u: '%s' is switched off and has no meaning any more; it can be removed",
+            log_debug("config", "%s:%u: '%s' is switched off and has no meaning any more; it can be removed",
                      n->key_at.file, n->key_at.line, path);
     }
     if (is_section(w, path, true)) {

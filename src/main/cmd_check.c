@@ -137,6 +137,7 @@ static bool pipelines_are_right(struct scope *scope, const struct config *c)
             good = false;
         }
     }
+    buf_end(&error);
     return good;
 }
 

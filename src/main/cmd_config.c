@@ -17,18 +17,17 @@ static const char help[] = "usage: logcap config [-c FILE] [--json]\n"
                            "      --defaults     every key with its default and what it means, as a file to start from\n"
                            "      --reference    docs/configuration.md\n";
 
-static int show(struct scope *scope, const char *file, int (*what)(struct buf *),
+static int show(struct scope *scope, struct buf *out, const char *file, int (*what)(struct buf *),
                 int (*print)(const struct config *, struct buf *))
 {
-    struct buf out;
     struct config *c = what ? NULL : load_or_say(scope, file);
     if (!what && !c)
         return EXIT_USAGE;
-    if (buf_begin(&out, scope, "output", TEXT_BYTES) < 0 || (what ? what(&out) : print(c, &out)) < 0) {
+    if (buf_begin(out, scope, "output", TEXT_BYTES) < 0 || (what ? what(out) : print(c, out)) < 0) {
         fputs("logcap: out of memory\n", stderr);
         return EXIT_FAILED;
     }
-    fputs(out.data, stdout);
+    fputs(out->data, stdout);
     return EXIT_DONE;
 }
 
@@ -44,6 +43,7 @@ int cmd_config(int argc, char **argv)
     int (*what)(struct buf *) = NULL;
     int (*print)(const struct config *, struct buf *) = config_print;
     struct scope scope;
+    struct buf out;
 
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;)
@@ -73,7 +73,7 @@ int cmd_config(int argc, char **argv)
     }
     if (scope_begin(&scope, &scope_root, "config command") < 0)
         return EXIT_FAILED;
-    int code = show(&scope, file, what, print);
+    int code = show(&scope, &out, file, what, print);
     scope_end(&scope);
     return code;
 }

@@ -9,7 +9,7 @@
 
 #include "main/commands.h"
 #include "main/load.h"
-#include "main/plain.h"
+#include "main/outline.h"
 
 enum { ANSWER_BYTES = 1 << 20, TIMEOUT_S = 10 };
 
@@ -85,9 +85,8 @@ static int get(struct scope *scope, const char *url, struct buf *answer, long *s
     return (int)code;
 }
 
-static int ask(struct scope *scope, const char *file, const char *path, bool json)
+static int ask(struct scope *scope, struct buf *answer, struct buf *text, const char *file, const char *path, bool json)
 {
-    struct buf answer, text;
     char whole[PATH_MAX];
     long status = 0;
     struct config *c = load_or_say(scope, file);
@@ -101,21 +100,21 @@ static int ask(struct scope *scope, const char *file, const char *path, bool jso
         path = scope_printf(scope, "%s/%s", whole, path);
     }
     char *escaped = path ? escape(scope, path) : NULL, *url = escaped ? url_of(scope, c, escaped) : NULL;
-    if (!url || buf_begin(&answer, scope, "answer", ANSWER_BYTES) < 0 || buf_puts(&answer, "") < 0 ||
-        buf_begin(&text, scope, "text", 2 * ANSWER_BYTES) < 0) {
+    if (!url || buf_begin(answer, scope, "answer", ANSWER_BYTES) < 0 || buf_puts(answer, "") < 0 ||
+        buf_begin(text, scope, "text", 2 * ANSWER_BYTES) < 0) {
         fputs("logcap: out of memory\n", stderr);
         return EXIT_FAILED;
     }
-    int code = get(scope, url, &answer, &status);
+    int code = get(scope, url, answer, &status);
     if (code != CURLE_OK) {
         fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
                 c->server.host, c->server.port, curl_easy_strerror((CURLcode)code));
         return EXIT_FAILED;
     }
     if (json)
-        fwrite(answer.data, 1, answer.len, stdout);
-    else if (plain_from_json(answer.data, answer.len, &text) == 0)
-        fputs(text.data, stdout);
+        fwrite(answer->data, 1, answer->len, stdout);
+    else if (outline_from_json(answer->data, answer->len, text) == 0)
+        fputs(text->data, stdout);
     return status < 400 || status == 404 ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -128,6 +127,7 @@ int cmd_why(int argc, char **argv)
     const char *file = NULL;
     bool json = false;
     struct scope scope;
+    struct buf answer, text;
 
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
@@ -147,7 +147,7 @@ int cmd_why(int argc, char **argv)
     }
     if (scope_begin(&scope, &scope_root, "why command") < 0)
         return EXIT_FAILED;
-    int code = ask(&scope, file, argv[optind], json);
+    int code = ask(&scope, &answer, &text, file, argv[optind], json);
     scope_end(&scope);
     return code;
 }

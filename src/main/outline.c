@@ -1,15 +1,15 @@
-#include "main/plain.h"
+#include "main/outline.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct plain {
+struct outline {
     struct buf *out;
     unsigned depth;
     bool at_start; /* of a line */
 };
 
-static void start_line(struct plain *p)
+static void start_line(struct outline *p)
 {
     if (!p->at_start)
         buf_puts(p->out, "\n");
@@ -19,7 +19,7 @@ static void start_line(struct plain *p)
 }
 
 /* The string at `c`, after its quote; returns where it goes on. */
-static const char *put_string(struct plain *p, const char *c, const char *end)
+static const char *put_string(struct outline *p, const char *c, const char *end)
 {
     for (; c < end && *c != '"'; c++) {
         if (*c == '\\' && c + 1 < end && strchr("\"\\/", c[1]))
@@ -29,9 +29,9 @@ static const char *put_string(struct plain *p, const char *c, const char *end)
     return c < end ? c + 1 : c;
 }
 
-int plain_from_json(const char *json, size_t size, struct buf *out)
+int outline_from_json(const char *json, size_t size, struct buf *out)
 {
-    struct plain p = {out, 0, true};
+    struct outline p = {out, 0, true};
     bool key = true; /* the next string begins a line */
 
     for (const char *c = json, *end = json + size; c < end;) {
