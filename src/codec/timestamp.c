@@ -135,8 +135,7 @@ static bool epoch(const char *text, int64_t *out)
         return false;
     if (unit == SECOND && text[digits] == '.')
         fraction(text + digits + 1, &ns);
-    *out = value * unit + ns;
-    return true;
+    return !__builtin_mul_overflow(value, unit, &value) && !__builtin_add_overflow(value, ns, out);
 }
 
 /* An optional fraction and an optional zone behind the seconds. */
