@@ -66,6 +66,7 @@ static void what_is_no_time_is_refused(void **state)
     refuse("auto", "");
     refuse("auto", "hello");
     refuse("auto", "12345");
+    refuse("auto", "9333333309");
     refuse("auto", "99999999999999999999");
     refuse("auto", "2026-13-45T99:99:99Z");
     refuse("%Y-%m-%d", "21 Nov");
