@@ -2,10 +2,16 @@
 
 #include <string.h>
 
+#include "out/local_file.h"
 #include "out/loki.h"
+#include "out/null.h"
+#include "out/stdout.h"
 
 static const struct sink_type *const types[] = {
     &loki_sink,
+    &local_file_sink,
+    &stdout_sink,
+    &null_sink,
 };
 
 const struct sink_type *sink_type_at(unsigned i)
