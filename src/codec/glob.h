@@ -2,7 +2,7 @@
  * glob: shell patterns over whole paths.
  *
  *   *       any characters but '/'           ?     one character but '/'
- *   **      any characters, '/' too          '**' '/' between slashes: any number of directories, none too
+ *   **      any characters, '/' too; between slashes: any number of directories, none too
  *   [a-z]   one of, [!a-z] or [^a-z] none of; never '/'
  *   {a,b}   either; they nest                \x    x itself
  *
