@@ -16,6 +16,7 @@ static struct {
     unsigned n_sinks;
     struct source *head;
     uint64_t n;
+    struct source_totals gone[SOURCE_API + 1];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 const char *source_kind_name(enum source_kind kind)
@@ -100,6 +101,26 @@ struct source *source_ref(struct source *s)
     return s;
 }
 
+static void add_totals(struct source_totals *t, const struct source *s)
+{
+    t->read_records += s->read_records;
+    t->read_bytes += s->read_bytes;
+    t->cut_bytes += s->cut_bytes;
+    t->lost_by_rotator += s->lost_by_rotator;
+    t->rotations += s->rotations;
+    t->truncations += s->truncations;
+}
+
+void sources_totals(enum source_kind kind, struct source_totals *totals)
+{
+    pthread_mutex_lock(&registry.lock);
+    *totals = registry.gone[kind];
+    for (struct source *s = registry.head; s; s = s->next)
+        if (s->kind == kind)
+            add_totals(totals, s);
+    pthread_mutex_unlock(&registry.lock);
+}
+
 void source_unref(struct source *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
@@ -112,6 +133,7 @@ void source_unref(struct source *s)
     if (s->next)
         s->next->prev = s->prev;
     registry.n--;
+    add_totals(&registry.gone[s->kind], s);
     thing_end(&s->thing);
     pthread_mutex_unlock(&registry.lock);
 }

@@ -67,3 +67,9 @@ void source_set_identity(struct source *s, const char *identity); /* copied; mak
 /* Calls fn for each source under the registry's lock; fn must not call back into it. */
 void sources_walk(void (*fn)(struct source *s, void *arg), void *arg);
 uint64_t sources_count(void);
+
+/* What all sources of a kind came to since this start, those that are gone too. */
+struct source_totals {
+    uint64_t read_records, read_bytes, cut_bytes, lost_by_rotator, rotations, truncations;
+};
+void sources_totals(enum source_kind kind, struct source_totals *totals);

@@ -1,0 +1,167 @@
+/*
+ * How the agent is. A sink that cannot be reached makes it degraded, not unhealthy: restarting would not help, and
+ * the lines are where they are until it is back. Unhealthy is what only a restart or a person can mend.
+ */
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#include "base/census.h"
+#include "base/clock.h"
+#include "web/process.h"
+#include "web/routes.h"
+
+enum level { HEALTHY, DEGRADED, UNHEALTHY };
+static const char *const level_names[] = {"healthy", "degraded", "unhealthy"};
+
+enum { HANGS_AFTER_HEARTBEATS = 6 };
+
+struct exam {
+    struct doc doc;
+    enum level worst;
+};
+
+static void check(struct exam *e, const char *name, enum level level, const char *unit, double value, double limit)
+{
+    if (level > e->worst)
+        e->worst = level;
+    doc_object(&e->doc, name);
+    doc_string(&e->doc, "status", level_names[level]);
+    doc_string(&e->doc, "unit", unit);
+    doc_real(&e->doc, "value", value);
+    doc_real(&e->doc, "limit", limit);
+    doc_object_end(&e->doc);
+}
+
+static enum level between(double value, double degraded, double unhealthy)
+{
+    return value >= unhealthy ? UNHEALTHY : value >= degraded ? DEGRADED : HEALTHY;
+}
+
+static void check_queues(struct exam *e, const struct web_context *c)
+{
+    double fullest = 0;
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        uint64_t limit = c->sinks[i]->config->queue_size;
+        double used = limit ? (double)c->sinks[i]->held / (double)limit : 0;
+        if (used > fullest)
+            fullest = used;
+    }
+    check(e, "queue_utilization", fullest >= 0.9 ? DEGRADED : HEALTHY, "ratio", fullest, 1);
+}
+
+static void check_disk(struct exam *e, const struct web_context *c)
+{
+    struct statvfs v;
+    double free_ratio = 1;
+    if (statvfs(c->config->state_dir, &v) == 0 && v.f_blocks)
+        free_ratio = (double)v.f_bavail / (double)v.f_blocks;
+    bool failing = c->keeper && c->keeper->failing;
+    check(e, "disk_space", free_ratio < 0.05 || failing ? DEGRADED : HEALTHY, "ratio free", free_ratio, 0.05);
+}
+
+static void check_sinks(struct exam *e, const struct web_context *c)
+{
+    unsigned failing = 0;
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        failing += c->sinks[i]->stats.failing;
+    check(e, "sink_connectivity", failing ? DEGRADED : HEALTHY, "sinks failing", failing, c->n_sinks);
+}
+
+static bool count_hanging(const struct birth_info *b, void *arg)
+{
+    unsigned *hanging = arg;
+    int64_t heartbeat = b->task_kind ? b->task_kind->heartbeat : 0;
+    if ((b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD) && heartbeat && b->state == BIRTH_RUNNING && b->beat &&
+        clock_mono() - b->beat > HANGS_AFTER_HEARTBEATS * heartbeat)
+        ++*hanging;
+    return true;
+}
+
+struct tally {
+    uint64_t all[4], failed[4];
+};
+
+static void tally_source(struct source *s, void *arg)
+{
+    struct tally *t = arg;
+    t->all[s->kind]++;
+    t->failed[s->kind] += s->state == SOURCE_FAILED;
+}
+
+static void service(struct exam *e, const char *name, bool enabled, enum level level)
+{
+    if (enabled && level > e->worst)
+        e->worst = level;
+    doc_object(&e->doc, name);
+    doc_string(&e->doc, "status", enabled ? level_names[level] : "disabled");
+    doc_object(&e->doc, "stats");
+}
+
+static void service_end(struct exam *e)
+{
+    doc_object_end(&e->doc);
+    doc_object_end(&e->doc);
+}
+
+static void services(struct exam *e, const struct web_context *c)
+{
+    struct tally t = {0};
+    unsigned hanging = 0;
+    struct counts sum = {0};
+
+    sources_walk(tally_source, &t);
+    birth_walk(count_hanging, &hanging);
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        struct counts n;
+        book_totals(&c->sinks[i]->book, &n);
+        sum.taken.records += n.taken.records;
+        sum.delivered.records += n.delivered.records;
+        sum.in_flight.records += n.in_flight.records;
+    }
+    doc_object(&e->doc, "services");
+    service(e, "dispatcher", true, HEALTHY);
+    doc_uint(&e->doc, "taken", sum.taken.records);
+    doc_uint(&e->doc, "delivered", sum.delivered.records);
+    doc_uint(&e->doc, "in_flight", sum.in_flight.records);
+    service_end(e);
+    service(e, "file_monitor", c->config->files.enabled, HEALTHY);
+    doc_uint(&e->doc, "files", t.all[SOURCE_FILE]);
+    doc_uint(&e->doc, "failed", t.failed[SOURCE_FILE]);
+    service_end(e);
+    service(e, "container_monitor", c->config->containers_enabled, HEALTHY);
+    doc_uint(&e->doc, "containers", t.all[SOURCE_CONTAINER]);
+    doc_uint(&e->doc, "failed", t.failed[SOURCE_CONTAINER]);
+    service_end(e);
+    service(e, "goroutine_tracker", true, hanging ? UNHEALTHY : HEALTHY);
+    doc_uint(&e->doc, "tasks", task_count());
+    doc_uint(&e->doc, "hanging", hanging);
+    doc_uint(&e->doc, "refused", task_refused());
+    service_end(e);
+    doc_object_end(&e->doc);
+}
+
+void health_answer(struct web *w, struct request *q)
+{
+    const struct web_context *c = w->context;
+    struct exam e = {.doc = {.out = &q->out}};
+    struct process p;
+
+    process_read(&p, &q->scope);
+    doc_object(&e.doc, NULL);
+    doc_time(&e.doc, "timestamp", clock_real());
+    doc_string(&e.doc, "version", LOGCAP_VERSION);
+    doc_real(&e.doc, "uptime", (double)((clock_mono() - c->started) / SECOND));
+    services(&e, c);
+    doc_object(&e.doc, "checks");
+    check_queues(&e, c);
+    double pool = c->pool->limit ? (double)c->pool->used / (double)c->pool->limit : 0;
+    check(&e, "memory", pool >= 0.95 ? DEGRADED : HEALTHY, "ratio of the pool", pool, 1);
+    check_disk(&e, c);
+    check_sinks(&e, c);
+    double fds = p.fd_limit > 0 && p.fds > 0 ? (double)p.fds / (double)p.fd_limit : 0;
+    check(&e, "file_descriptors", between(fds, 0.8, 0.95), "ratio of the limit", fds, 1);
+    doc_object_end(&e.doc);
+    doc_string(&e.doc, "status", level_names[e.worst]);
+    doc_object_end(&e.doc);
+    q->status = e.worst == UNHEALTHY ? 503 : 200;
+}

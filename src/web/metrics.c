@@ -1,0 +1,204 @@
+/*
+ * Prometheus' text format, version 0.0.4. No series for a single source: as many series as there are kinds and
+ * sinks, whatever is read. Counters count since this start.
+ */
+#include <inttypes.h>
+
+#include "base/census.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "web/process.h"
+#include "web/routes.h"
+
+static void family(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void plain(struct buf *out, const char *name, const char *type, const char *help, double value)
+{
+    family(out, name, type, help);
+    buf_printf(out, "%s %.17g\n", name, value);
+}
+
+static void escaped(struct buf *out, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            buf_printf(out, "\\%c", *value);
+        else if (*value == '\n')
+            buf_puts(out, "\\n");
+        else
+            buf_add(out, value, 1);
+    }
+}
+
+static void labelled(struct buf *out, const char *name, const char *label, const char *value, double number)
+{
+    buf_printf(out, "%s{%s=\"", name, label);
+    escaped(out, value);
+    buf_printf(out, "\"} %.17g\n", number);
+}
+
+struct by_kind {
+    uint64_t sources[4], failed[4];
+    uint64_t lag[4];
+};
+
+static void add_source(struct source *s, void *arg)
+{
+    struct by_kind *t = arg;
+    uint64_t offset = s->offset, size = s->size;
+    t->sources[s->kind]++;
+    t->failed[s->kind] += s->state == SOURCE_FAILED;
+    t->lag[s->kind] += size > offset ? size - offset : 0;
+}
+
+static void write_sources(struct buf *out)
+{
+    struct by_kind live = {0};
+    struct source_totals totals[4];
+    sources_walk(add_source, &live);
+    for (int k = 0; k < 4; k++)
+        sources_totals(k, &totals[k]);
+#define EACH_KIND(name, type, help, value)                                  \
+    do {                                                                    \
+        family(out, name, type, help);                                      \
+        for (int k = 0; k < 4; k++)                                         \
+            labelled(out, name, "kind", source_kind_name(k), (double)value); \
+    } while (0)
+    EACH_KIND("logcap_sources", "gauge", "Sources that are known.", live.sources[k]);
+    EACH_KIND("logcap_sources_failed", "gauge", "Sources that cannot be read now.", live.failed[k]);
+    EACH_KIND("logcap_source_lag_bytes", "gauge", "Bytes that are not read yet.", live.lag[k]);
+    EACH_KIND("logcap_read_records_total", "counter", "Records read.", totals[k].read_records);
+    EACH_KIND("logcap_read_bytes_total", "counter", "Bytes of records read.", totals[k].read_bytes);
+    EACH_KIND("logcap_cut_bytes_total", "counter", "Bytes left out of lines that were too long.", totals[k].cut_bytes);
+    EACH_KIND("logcap_lost_by_rotator_bytes_total", "counter", "Bytes that rotation destroyed before they were read.",
+              totals[k].lost_by_rotator);
+    EACH_KIND("logcap_rotations_total", "counter", "Rotations seen.", totals[k].rotations);
+    EACH_KIND("logcap_truncations_total", "counter", "Truncations seen.", totals[k].truncations);
+#undef EACH_KIND
+}
+
+static void write_sinks(struct buf *out, const struct web_context *c)
+{
+    struct counts counts[SINKS_MAX];
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        book_totals(&c->sinks[i]->book, &counts[i]);
+#define EACH_SINK(family_name, type, help, value)                                       \
+    do {                                                                         \
+        family(out, family_name, type, help);                                    \
+        for (unsigned i = 0; i < c->n_sinks; i++)                                \
+            labelled(out, family_name, "sink", c->sinks[i]->name, (double)(value)); \
+    } while (0)
+#define STAT(field) c->sinks[i]->stats.field
+    EACH_SINK("logcap_sink_queue_bytes", "gauge", "Memory of batches leased to the sink.", c->sinks[i]->held);
+    EACH_SINK("logcap_sink_queue_limit_bytes", "gauge", "Beyond this the readers wait.", c->sinks[i]->config->queue_size);
+    EACH_SINK("logcap_sink_failing", "gauge", "1 while the sink cannot deliver.", STAT(failing));
+    EACH_SINK("logcap_sink_taken_records_total", "counter", "Records given to the sink.", counts[i].taken.records);
+    EACH_SINK("logcap_sink_delivered_records_total", "counter", "Records acknowledged.", counts[i].delivered.records);
+    EACH_SINK("logcap_sink_delivered_bytes_total", "counter", "Bytes of records acknowledged.", counts[i].delivered.bytes);
+    EACH_SINK("logcap_sink_in_flight_records", "gauge", "Records not acknowledged yet.", counts[i].in_flight.records);
+    EACH_SINK("logcap_sink_requests_total", "counter", "Requests sent.", STAT(requests));
+    EACH_SINK("logcap_sink_request_errors_total", "counter", "Requests that failed.", STAT(request_errors));
+    EACH_SINK("logcap_sink_retries_total", "counter", "Requests sent again.", STAT(retries));
+    EACH_SINK("logcap_sink_sent_bytes_total", "counter", "Bytes sent, as encoded.", STAT(bytes_out));
+    EACH_SINK("logcap_sink_last_success_timestamp_seconds", "gauge", "When it last delivered; 0: never.",
+              (double)STAT(last_success) / SECOND);
+#undef STAT
+#undef EACH_SINK
+    family(out, "logcap_sink_dropped_records_total", "counter", "Records the sink will never have, by reason.");
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        for (int r = 0; r < DROP_REASONS; r++) {
+            buf_puts(out, "logcap_sink_dropped_records_total{sink=\"");
+            escaped(out, c->sinks[i]->name);
+            buf_printf(out, "\",reason=\"%s\"} %" PRIu64 "\n", drop_reason_name(r), counts[i].dropped[r].records);
+        }
+    family(out, "logcap_sink_request_duration_seconds", "summary", "Time a request took.");
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        struct sink_stats *t = &c->sinks[i]->stats;
+        labelled(out, "logcap_sink_request_duration_seconds_sum", "sink", c->sinks[i]->name, (double)t->latency_us_sum / 1e6);
+        labelled(out, "logcap_sink_request_duration_seconds_count", "sink", c->sinks[i]->name, (double)t->latency_count);
+    }
+}
+
+enum { TASK_KINDS = 64 };
+struct task_tally {
+    const char *names[TASK_KINDS];
+    uint64_t counts[TASK_KINDS];
+    unsigned n;
+};
+
+static bool add_task(const struct birth_info *b, void *arg)
+{
+    struct task_tally *t = arg;
+    unsigned i = 0;
+    if (!b->task_kind)
+        return true;
+    while (i < t->n && t->names[i] != b->task_kind->name)
+        i++;
+    if (i == TASK_KINDS)
+        return true;
+    t->names[i] = b->task_kind->name;
+    t->n += i == t->n;
+    t->counts[i]++;
+    return true;
+}
+
+static void write_alive(struct buf *out)
+{
+    struct task_tally t = {0};
+    birth_walk(add_task, &t);
+    family(out, "logcap_tasks", "gauge", "Tasks and threads that run, by kind.");
+    for (unsigned i = 0; i < t.n; i++)
+        labelled(out, "logcap_tasks", "kind", t.names[i], (double)t.counts[i]);
+    family(out, "logcap_alive", "gauge", "Things in the census, by kind.");
+    for (int k = BIRTH_SCOPE; k < BIRTH_KINDS; k++)
+        labelled(out, "logcap_alive", "kind", birth_kind_name(k), (double)birth_count(k));
+    plain(out, "logcap_tasks_refused_total", "counter", "Tasks that were refused at max_tasks.", (double)task_refused());
+    plain(out, "goroutines", "gauge", "Tasks and threads that run, under the predecessor's name.", (double)task_count());
+}
+
+static void write_process(struct buf *out, const struct web_context *c, struct scope *scratch)
+{
+    struct process p;
+    process_read(&p, scratch);
+    family(out, "logcap_build_info", "gauge", "1, with the version.");
+    labelled(out, "logcap_build_info", "version", LOGCAP_VERSION, 1);
+    plain(out, "logcap_uptime_seconds", "gauge", "Since the start.", (double)(clock_mono() - c->started) / SECOND);
+    plain(out, "logcap_ready", "gauge", "1 when everything has started.", c->ready);
+    plain(out, "logcap_process_cpu_seconds_total", "counter", "User and system time.", p.cpu_seconds);
+    plain(out, "logcap_process_resident_bytes", "gauge", "Resident memory.", (double)p.resident_bytes);
+    plain(out, "logcap_process_threads", "gauge", "Kernel threads.", (double)p.threads);
+    plain(out, "logcap_process_open_fds", "gauge", "Open descriptors.", (double)p.fds);
+    plain(out, "logcap_process_max_fds", "gauge", "Their limit.", (double)p.fd_limit);
+    plain(out, "file_descriptors_open", "gauge", "Open descriptors, under the predecessor's name.", (double)p.fds);
+    plain(out, "logcap_pool_used_bytes", "gauge", "Memory reserved from the pool.", (double)c->pool->used);
+    plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the readers wait.", (double)c->pool->limit);
+}
+
+void metrics_answer(struct web *w, struct request *q)
+{
+    const struct web_context *c = w->context;
+    struct buf *out = &q->out;
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+
+    q->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    write_process(out, c, &q->scope);
+    write_alive(out);
+    write_sources(out);
+    write_sinks(out, c);
+    if (c->keeper) {
+        plain(out, "logcap_commits_total", "counter", "Commits of positions and ledgers.", (double)c->keeper->commits);
+        plain(out, "logcap_commit_failures_total", "counter", "Commits that failed.", (double)c->keeper->failures);
+    }
+    plain(out, "logcap_databases_set_aside", "gauge", "Damaged databases set aside at this start.",
+          (double)c->databases_set_aside);
+    family(out, "logcap_log_messages_total", "counter", "logcap's own messages.");
+    for (int i = 0; i < 4; i++)
+        labelled(out, "logcap_log_messages_total", "level", levels[i], (double)log_count(i));
+    plain(out, "logcap_http_connections", "gauge", "Open HTTP connections.", w->server.open);
+    plain(out, "logcap_http_requests_total", "counter", "HTTP requests.", (double)w->server.requests);
+    plain(out, "logcap_http_turned_away_total", "counter", "HTTP connections refused, evicted or too slow.",
+          (double)(w->server.refused + w->server.evicted + w->server.timed_out));
+}

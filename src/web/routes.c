@@ -1,0 +1,114 @@
+#include "web/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/host.h"
+
+static void index_answer(struct web *w, struct request *q);
+static void config_answer(struct web *w, struct request *q);
+
+static const struct route routes[] = {
+    {"/", ROUTE_GET, "this list", index_answer},
+    {"/health", ROUTE_GET, "how it is: healthy, degraded (200), unhealthy (503)", health_answer},
+    {"/ready", ROUTE_GET, "whether everything has started (200 or 503)", ready_answer},
+    {"/stats", ROUTE_GET, "sinks, memory, threads, log", stats_answer},
+    {"/sources", ROUTE_GET, "each source with its ledger; ?limit=N&offset=N", sources_answer},
+    {"/positions", ROUTE_GET, "how far each source is secured at each sink; ?limit=N&offset=N", positions_answer},
+    {"/tasks", ROUTE_GET, "what runs, grouped by kind and birth stack; ?full=1 for each", tasks_answer},
+    {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
+    {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
+    {"/metrics", ROUTE_GET, "for Prometheus", metrics_answer},
+};
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+const struct route *route_find(const char *path, enum web_listener listener, const char *metrics_path)
+{
+    if (strcmp(path, metrics_path) == 0)
+        path = "/metrics";
+    for (int i = 0; i < ROUTES; i++) {
+        const struct route *r = &routes[i];
+        bool shown = listener == WEB_ALL || r->answer == metrics_answer || r->answer == health_answer;
+        if (shown && strcmp(path, r->path) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+enum route_method route_method(const char *name)
+{
+    if (strcmp(name, "GET") == 0 || strcmp(name, "HEAD") == 0)
+        return ROUTE_GET;
+    return strcmp(name, "POST") == 0 ? ROUTE_POST : 0;
+}
+
+/* false: it comes from a page that has no business here, and is answered. */
+static bool comes_from_here(struct web *w, struct request *q)
+{
+    const char *host = request_header(q, "Host"), *origin = request_header(q, "Origin");
+    if (q->listener->loopback && host && !host_allowed(host, w->own_names)) {
+        request_fail(q, 403, "not for host %s: ask for localhost, an address, or the configured name", host);
+        return false;
+    }
+    if (origin && strcmp(q->method, "POST") == 0 && !origin_allowed(origin, w->own_names)) {
+        request_fail(q, 403, "not from the page at %s", origin);
+        return false;
+    }
+    return true;
+}
+
+static struct web *web_of(struct request *q)
+{
+    return q->listener->server->config.arg;
+}
+
+static const struct route *route_of(struct web *w, struct request *q)
+{
+    return route_find(q->path, q->listener->tag, w->context->config->metrics.path);
+}
+
+void routes_admit(struct request *q)
+{
+    struct web *w = web_of(q);
+    if (!comes_from_here(w, q))
+        return;
+    const struct route *r = route_of(w, q);
+    if (!r) {
+        request_fail(q, 404, "no such path: %s; GET / lists them", q->path);
+    } else if (!(route_method(q->method) & r->methods)) {
+        q->allow = r->methods == ROUTE_POST ? "POST" : "GET, HEAD";
+        request_fail(q, 405, "%s takes %s", r->path, q->allow);
+    }
+}
+
+void routes_answer(struct request *q)
+{
+    struct web *w = web_of(q);
+    q->status = 200;
+    q->content_type = "application/json";
+    route_of(w, q)->answer(w, q);
+}
+
+struct page request_page(struct request *q, uint64_t limit)
+{
+    const char *asked = request_arg(q, "limit"), *offset = request_arg(q, "offset");
+    return (struct page){
+        .limit = asked ? strtoull(asked, NULL, 10) : limit,
+        .offset = offset ? strtoull(offset, NULL, 10) : 0,
+    };
+}
+
+static void index_answer(struct web *w, struct request *q)
+{
+    q->content_type = "text/plain; charset=utf-8";
+    buf_puts(&q->out, "logcap " LOGCAP_VERSION "\n\n");
+    for (int i = 0; i < ROUTES; i++)
+        buf_printf(&q->out, "%-5s %-14s %s\n", routes[i].methods & ROUTE_POST ? "POST" : "GET",
+                   routes[i].path, routes[i].says);
+}
+
+static void config_answer(struct web *w, struct request *q)
+{
+    if (w->context->print_config(w->context->config, &q->out) < 0)
+        request_fail(q, 500, "the configuration cannot be printed");
+}

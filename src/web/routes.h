@@ -1,0 +1,39 @@
+/*
+ * routes: which path is answered by whom. Each answer stands in a file of its own, named after its noun.
+ */
+#pragma once
+
+#include "web/doc.h"
+#include "web/web.h"
+
+enum route_method { ROUTE_GET = 1, ROUTE_POST = 2 };
+
+struct route {
+    const char *path;
+    enum route_method methods;
+    const char *says; /* for the index */
+    void (*answer)(struct web *w, struct request *q);
+};
+
+/* NULL: no such path for this listener. `metrics_path` is the configured one. */
+const struct route *route_find(const char *path, enum web_listener listener, const char *metrics_path);
+/* HEAD is GET. 0: some other method. */
+enum route_method route_method(const char *name);
+void routes_admit(struct request *q);
+void routes_answer(struct request *q);
+
+void health_answer(struct web *w, struct request *q);
+void ready_answer(struct web *w, struct request *q);
+void stats_answer(struct web *w, struct request *q);
+void positions_answer(struct web *w, struct request *q);
+void sources_answer(struct web *w, struct request *q);
+void tasks_answer(struct web *w, struct request *q);
+void why_answer(struct web *w, struct request *q);
+void metrics_answer(struct web *w, struct request *q);
+
+/* A page of a long list, from ?limit= and ?offset=. */
+struct page {
+    uint64_t limit, offset;
+};
+struct page request_page(struct request *q, uint64_t limit);
+void counts_write(struct doc *d, const struct counts *c);

@@ -1,0 +1,105 @@
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "web/process.h"
+#include "web/routes.h"
+
+static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
+{
+    struct counts counts;
+    struct sink_stats *t = &s->stats;
+    struct buf own;
+    char error[sizeof s->error];
+
+    pthread_mutex_lock(&s->lock);
+    snprintf(error, sizeof error, "%s", s->error);
+    pthread_mutex_unlock(&s->lock);
+    book_totals(&s->book, &counts);
+    doc_object(d, NULL);
+    doc_string(d, "name", s->name);
+    doc_string(d, "type", s->type->name);
+    doc_bool(d, "failing", t->failing);
+    doc_string(d, "error", error[0] ? error : NULL);
+    doc_uint(d, "queue_bytes", s->held);
+    doc_uint(d, "queue_limit", s->config->queue_size);
+    doc_uint(d, "leases", s->leases);
+    doc_uint(d, "requests", t->requests);
+    doc_uint(d, "request_errors", t->request_errors);
+    doc_uint(d, "retries", t->retries);
+    doc_uint(d, "bytes_out", t->bytes_out);
+    doc_uint(d, "records_out", t->records_out);
+    doc_uint(d, "rejected_records", t->rejected_records);
+    doc_time(d, "last_success", t->last_success);
+    doc_object(d, "since_start");
+    counts_write(d, &counts);
+    doc_object_end(d);
+    if (s->type->describe && buf_begin(&own, scratch, "describe", 64 * 1024) == 0) {
+        if (s->type->describe(s, &own) >= 0 && own.len && !own.failed)
+            doc_raw(d, NULL, own.data);
+        buf_end(&own);
+    }
+    doc_object_end(d);
+}
+
+void stats_answer(struct web *w, struct request *q)
+{
+    struct web_context *c = w->context;
+    struct doc d = {.out = &q->out};
+    struct process p;
+
+    process_read(&p, &q->scope);
+    doc_object(&d, NULL);
+    doc_string(&d, "version", LOGCAP_VERSION);
+    doc_real(&d, "uptime_seconds", (double)(clock_mono() - c->started) / SECOND);
+    doc_array(&d, "sinks");
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        write_sink(&d, c->sinks[i], &q->scope);
+    doc_array_end(&d);
+    doc_uint(&d, "sources", sources_count());
+    doc_uint(&d, "streams", streams_count());
+    doc_object(&d, "pool");
+    doc_uint(&d, "used_bytes", c->pool->used);
+    doc_uint(&d, "limit_bytes", c->pool->limit);
+    doc_object_end(&d);
+    doc_object(&d, "process");
+    doc_real(&d, "cpu_seconds", p.cpu_seconds);
+    doc_int(&d, "resident_bytes", p.resident_bytes);
+    doc_int(&d, "virtual_bytes", p.virtual_bytes);
+    doc_int(&d, "threads", p.threads);
+    doc_int(&d, "fds", p.fds);
+    doc_int(&d, "fd_limit", p.fd_limit);
+    doc_uint(&d, "tasks", task_count());
+    doc_object_end(&d);
+    if (c->keeper) {
+        doc_object(&d, "keeper");
+        doc_uint(&d, "commits", c->keeper->commits);
+        doc_uint(&d, "failures", c->keeper->failures);
+        doc_time(&d, "last_commit", c->keeper->last_commit);
+        doc_uint(&d, "databases_set_aside", c->databases_set_aside);
+        doc_object_end(&d);
+    }
+    doc_object(&d, "http");
+    doc_uint(&d, "open", w->server.open);
+    doc_uint(&d, "accepted", w->server.accepted);
+    doc_uint(&d, "refused", w->server.refused);
+    doc_uint(&d, "evicted", w->server.evicted);
+    doc_uint(&d, "timed_out", w->server.timed_out);
+    doc_uint(&d, "requests", w->server.requests);
+    doc_object_end(&d);
+    doc_object(&d, "log");
+    doc_uint(&d, "warnings", log_count(LOG_LEVEL_WARN));
+    doc_uint(&d, "errors", log_count(LOG_LEVEL_ERROR));
+    doc_object_end(&d);
+    doc_object_end(&d);
+}
+
+void ready_answer(struct web *w, struct request *q)
+{
+    struct doc d = {.out = &q->out};
+    bool ready = w->context->ready;
+    q->status = ready ? 200 : 503;
+    doc_object(&d, NULL);
+    doc_bool(&d, "ready", ready);
+    doc_object_end(&d);
+}

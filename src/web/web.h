@@ -1,0 +1,49 @@
+/*
+ * web: what the agent shows of itself over HTTP, on a thread of its own.
+ *
+ *   server.host:port    all routes (see routes.c; GET / lists them)
+ *   metrics.host:port   metrics.path and /health only
+ *
+ * A port that cannot be had is an error at start: an agent that nobody can look at is not wanted.
+ * On a loopback address only requests for a loopback name, an address literal or the configured names are
+ * answered (403 otherwise, see host.h); what listens on the network is asked under any name, but a POST must not
+ * come from another site's page (Origin).
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "core/keeper.h"
+#include "core/sink.h"
+#include "core/source.h"
+#include "web/server.h"
+
+/* What the agent hands in. All of it outlives the web. */
+struct web_context {
+    const struct config *config;
+    struct pool *pool;
+    struct keeper *keeper;   /* NULL: a dry run */
+    struct sink *const *sinks;
+    unsigned n_sinks;
+    int64_t started;    /* clock_mono() */
+    _Atomic bool ready; /* everything has started; /ready */
+    uint64_t databases_set_aside;
+    int (*print_config)(const struct config *c, struct buf *out);    /* config_print_json(), masked */
+    int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; NULL: no files are read */
+};
+
+enum web_listener { WEB_ALL, WEB_METRICS };
+
+struct web {
+    struct scope scope;
+    struct loop loop;
+    struct server server;
+    struct thread thread;
+    struct web_context *context;
+    char host_name[256];
+    const char *own_names[4]; /* for host.h */
+};
+
+/* 0 or -errno, and a sentence for the operator in `error`. */
+int web_begin(struct web *w, struct scope *owner, struct web_context *context, char *error, size_t size);
+void web_end(struct web *w);

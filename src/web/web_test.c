@@ -1,0 +1,212 @@
+/* A real server on a port of its own, and clients that behave, that do not, and that are hostile. */
+#include "web/web.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "unit.h"
+#include "web/routes.h"
+
+static struct config config;
+static struct web_context context;
+static struct pool pool;
+static struct web web;
+
+static int print_config(const struct config *c, struct buf *out)
+{
+    return buf_puts(out, "{}");
+}
+
+static int why(const char *path, struct buf *out)
+{
+    return buf_printf(out, "%s: no pattern matches it\n", path);
+}
+
+static int up(char *error, size_t size)
+{
+    config = (struct config){.state_dir = "/", .server = {.host = "127.0.0.1", .max_connections = 8},
+                             .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"}};
+    context = (struct web_context){.config = &config, .pool = &pool, .started = clock_mono(), .ready = true,
+                                   .print_config = print_config, .why = why};
+    int r = pool_begin(&pool, &scope_root, 1 << 20);
+    if (r < 0)
+        return r;
+    sources_begin(&scope_root, NULL, 0);
+    r = web_begin(&web, &scope_root, &context, error, size);
+    if (r < 0) {
+        sources_end();
+        pool_end(&pool);
+    }
+    return r;
+}
+
+static void begin(void)
+{
+    char error[300];
+    int r = up(error, sizeof error);
+    if (r < 0)
+        fail_msg("%s", error);
+}
+
+static void end(void)
+{
+    web_end(&web);
+    sources_end();
+    pool_end(&pool);
+}
+
+static int dial(unsigned listener)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(web.server.listeners[listener].port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int n = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(n >= 0);
+    assert_int_equal(connect(n, (struct sockaddr *)&to, sizeof to), 0);
+    return n;
+}
+
+/* Everything until the server closes, or 5 s without a byte. */
+static char *converse(unsigned listener, const char *request)
+{
+    static char reply[1 << 20];
+    size_t len = 0;
+    int n = dial(listener);
+    send(n, request, strlen(request), MSG_NOSIGNAL);
+    struct pollfd p = {.fd = n, .events = POLLIN};
+    while (len + 1 < sizeof reply && poll(&p, 1, 5000) == 1) {
+        ssize_t r = recv(n, reply + len, sizeof reply - 1 - len, 0);
+        if (r <= 0)
+            break;
+        len += (size_t)r;
+    }
+    close(n);
+    reply[len] = 0;
+    return reply;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+static void says(const char *reply, unsigned status, const char *part)
+{
+    unsigned got = 0;
+    if (sscanf(reply, "HTTP/1.%*d %u", &got) != 1 || got != status || !strstr(reply, part))
+        fail_msg("expected %u and \"%s\" in: %s", status, part, reply);
+}
+
+static void routes_answer_what_they_say(void **state)
+{
+    begin();
+    says(converse(0, GET("/")), 200, "/health");
+    says(converse(0, GET("/health")), 200, "\"goroutine_tracker\":{\"status\":\"healthy\"");
+    says(converse(0, GET("/ready")), 200, "\"ready\":true");
+    says(converse(0, GET("/stats")), 200, "\"pool\":{\"used_bytes\":0,\"limit_bytes\":1048576}");
+    says(converse(0, GET("/sources")), 200, "\"adds_up\":true");
+    says(converse(0, GET("/positions")), 200, "\"positions\":[]");
+    says(converse(0, GET("/tasks")), 200, "\"kind\":\"http_client\",\"count\":1");
+    says(converse(0, GET("/tasks?full=1")), 200, "\"owner\":\"logcap/web/server/clients/client\"");
+    says(converse(0, GET("/why?path=/x%20y")), 200, "/x y: no pattern matches it\n");
+    says(converse(0, GET("/why?path=/x&format=json")), 200, "\"is_read\":false");
+    says(converse(0, GET("/why?path=x")), 400, "absolute");
+    says(converse(0, GET("/metrics")), 200, "\ngoroutines ");
+    says(converse(0, GET("/nothing")), 404, "no such path");
+    says(converse(1, GET("/metrics")), 200, "# TYPE logcap_build_info gauge");
+    says(converse(1, GET("/stats")), 404, "no such path");
+    end();
+}
+
+static void methods_and_hosts(void **state)
+{
+    begin();
+    const char *head = converse(0, "HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    says(head, 200, "Cache-Control: no-store");
+    assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
+    says(converse(0, "DELETE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), 405, "Allow: GET, HEAD");
+    says(converse(0, "GET /stats HTTP/1.1\r\nHost: evil.example:8401\r\nConnection: close\r\n\r\n"), 403, "not for host");
+    says(converse(0, "POST /stats HTTP/1.1\r\nHost: [::1]:1\r\nOrigin: http://evil.example\r\n"
+                     "Connection: close\r\nContent-Length: 0\r\n\r\n"), 403, "not from the page");
+    const char *two = converse(0, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n" GET("/health"));
+    says(two, 200, "\"ready\":true");
+    assert_non_null(strstr(two, "\"services\""));
+    end();
+}
+
+static void hostile_heads_and_bodies(void **state)
+{
+    static char huge[128 * 1024];
+    begin();
+    int n = snprintf(huge, sizeof huge, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ");
+    memset(huge + n, 'x', sizeof huge - (size_t)n - 5);
+    memcpy(huge + sizeof huge - 5, "\r\n\r\n", 5);
+    const char *reply = converse(0, huge);
+    assert_true(reply[0] == 0 || strstr(reply, " 431 ") || strstr(reply, " 413 "));
+    says(converse(0, "GET /ready HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"), 413, "limited to 0");
+    converse(0, "\x16\x03\x01garbage\r\n\r\n");
+    says(converse(0, GET("/ready")), 200, "true");
+    end();
+}
+
+/* A thousand that never finish their request do not keep out one that does. */
+static void slow_ones_make_room(void **state)
+{
+    enum { MANY = 1000 };
+    static int n[MANY];
+    begin();
+    for (int i = 0; i < MANY; i++) {
+        n[i] = dial(0);
+        send(n[i], "GET / HTTP/1.1\r\nX: ", 19, MSG_NOSIGNAL);
+    }
+    says(converse(0, GET("/ready")), 200, "true");
+    assert_true(web.server.open <= 8);
+    assert_true(web.server.evicted + web.server.refused >= MANY - 8);
+    assert_true(birth_count(BIRTH_FD) < 40);
+    for (int i = 0; i < MANY; i++)
+        close(n[i]);
+    end();
+}
+
+static void a_port_in_use_is_told(void **state)
+{
+    begin();
+    struct config second = config;
+    struct web_context other = {.config = &second};
+    struct web w;
+    char error[300];
+    second.server.port = web.server.listeners[0].port;
+    assert_int_equal(web_begin(&w, &scope_root, &other, error, sizeof error), -EADDRINUSE);
+    assert_non_null(strstr(error, "server.port"));
+    end();
+}
+
+static void whatever_fails(void)
+{
+    char error[300];
+    if (up(error, sizeof error) == 0)
+        end();
+}
+
+static void begin_and_end_under_torture(void **state)
+{
+    TORTURE(whatever_fails);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) { /* metrics on standard output, for promtool */
+        begin();
+        fputs(strstr(converse(0, GET("/metrics")), "\r\n\r\n") + 4, stdout);
+        end();
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(routes_answer_what_they_say),
+        TEST(methods_and_hosts),
+        TEST(hostile_heads_and_bodies),
+        TEST(slow_ones_make_room),
+        TEST(a_port_in_use_is_told),
+        TEST(begin_and_end_under_torture),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,73 @@
+#include <string.h>
+
+#include "web/routes.h"
+
+struct search {
+    const char *path;
+    struct doc *doc;
+    unsigned found;
+};
+
+static void tell(struct source *s, void *arg)
+{
+    struct search *f = arg;
+    if (strcmp(s->name, f->path) != 0)
+        return;
+    uint64_t offset = s->offset, size = s->size;
+    f->found++;
+    doc_object(f->doc, NULL);
+    doc_string(f->doc, "state", source_state_name(s->state));
+    doc_string(f->doc, "identity", s->key);
+    doc_string(f->doc, "matched", s->matched);
+    doc_uint(f->doc, "offset", offset);
+    doc_uint(f->doc, "size", size);
+    doc_uint(f->doc, "lag_bytes", size > offset ? size - offset : 0);
+    pthread_mutex_lock(&s->lock);
+    doc_string(f->doc, "error", s->error);
+    pthread_mutex_unlock(&s->lock);
+    doc_object_end(f->doc);
+}
+
+static bool wants_json(struct request *q)
+{
+    const char *format = request_arg(q, "format"), *accept = request_header(q, "Accept");
+    if (format)
+        return strcmp(format, "json") == 0;
+    return accept && strstr(accept, "application/json");
+}
+
+void why_answer(struct web *w, struct request *q)
+{
+    const char *path = request_arg(q, "path");
+    struct buf text;
+
+    if (!path || path[0] != '/') {
+        request_fail(q, 400, "?path= must be an absolute path");
+        return;
+    }
+    if (buf_begin(&text, &q->scope, "why", 64 * 1024) < 0) {
+        request_fail(q, 503, "no memory now");
+        return;
+    }
+    if (!w->context->why)
+        buf_puts(&text, "no files are read: monitors.files.enabled is false\n");
+    else if (w->context->why(path, &text) < 0)
+        buf_puts(&text, "the file monitor cannot say\n");
+    if (!wants_json(q)) {
+        q->content_type = "text/plain; charset=utf-8";
+        buf_add(&q->out, text.data, text.len);
+        buf_end(&text);
+        return;
+    }
+    struct doc d = {.out = &q->out};
+    struct search f = {.path = path, .doc = &d};
+    doc_object(&d, NULL);
+    doc_string(&d, "path", path);
+    doc_string(&d, "why", text.data ? text.data : "");
+    doc_array(&d, "sources");
+    sources_walk(tell, &f);
+    doc_array_end(&d);
+    doc_bool(&d, "is_read", f.found > 0);
+    doc_object_end(&d);
+    buf_end(&text);
+}
