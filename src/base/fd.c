@@ -105,6 +105,14 @@ int fd_inotify(struct fd *f, struct scope *owner)
     return settle(f, fault_here("inotify") ? -1 : inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
 }
 
+int fd_inotify_add(int n, const char *path, uint32_t mask)
+{
+    if (fault_here("inotify_add_watch"))
+        return -errno;
+    int wd = inotify_add_watch(n, path, mask);
+    return wd < 0 ? -errno : wd;
+}
+
 int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const char *name)
 {
     int n[2] = {-1, -1};
@@ -164,6 +172,11 @@ ssize_t fd_read(int n, void *data, size_t size)
 ssize_t fd_pread(int n, void *data, size_t size, uint64_t offset)
 {
     RESTARTED("pread", pread(n, data, size, (off_t)offset));
+}
+
+ssize_t fd_preadv(int n, const struct iovec *iov, int count, uint64_t offset)
+{
+    RESTARTED("preadv", preadv(n, iov, count, (off_t)offset));
 }
 
 ssize_t fd_write(int n, const void *data, size_t size)

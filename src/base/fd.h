@@ -30,6 +30,8 @@ int fd_epoll(struct fd *f, struct scope *owner);
 int fd_event(struct fd *f, struct scope *owner, const char *name);
 int fd_signal(struct fd *f, struct scope *owner, const sigset_t *set);
 int fd_inotify(struct fd *f, struct scope *owner);
+/* Watches a directory or file: the watch's number, which goes with the descriptor, or -errno. */
+int fd_inotify_add(int n, const char *path, uint32_t mask);
 int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const char *name);
 /* A descriptor that somebody else opened (a library, the parent process) becomes ours. */
 int fd_adopt(struct fd *f, struct scope *owner, int n, const char *name);
@@ -39,6 +41,7 @@ void fd_close(struct fd *f); /* nothing when not alive */
 
 ssize_t fd_read(int n, void *data, size_t size);
 ssize_t fd_pread(int n, void *data, size_t size, uint64_t offset);
+ssize_t fd_preadv(int n, const struct iovec *iov, int count, uint64_t offset);
 ssize_t fd_write(int n, const void *data, size_t size);
 ssize_t fd_writev(int n, const struct iovec *iov, int count);
 int fd_write_all(int n, const void *data, size_t size); /* 0 or -errno; for blocking descriptors */
