@@ -1,0 +1,105 @@
+#include "in/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include "base/clock.h"
+#include "in/monitor.h"
+
+static void leave(struct files *f, struct file *file)
+{
+    *(file->newer_open ? &file->newer_open->older_open : &f->open_newest) = file->older_open;
+    *(file->older_open ? &file->older_open->newer_open : &f->open_oldest) = file->newer_open;
+}
+
+static void enter(struct files *f, struct file *file)
+{
+    file->newer_open = NULL;
+    file->older_open = f->open_newest;
+    *(f->open_newest ? &f->open_newest->newer_open : &f->open_oldest) = file;
+    f->open_newest = file;
+    file->opened = clock_mono();
+}
+
+void descriptor_close(struct files *f, struct file *file)
+{
+    if (file->fd.n < 0)
+        return;
+    leave(f, file);
+    task_end(&file->task);
+    fd_close(&file->fd);
+    atomic_fetch_sub(&f->stats.open, 1);
+}
+
+/* First one that can be found again and has nothing unread, then any that can be found again. */
+static bool close_one(struct files *f, const struct file *but)
+{
+    for (int unread = 0; unread < 2; unread++)
+        for (struct file *file = f->open_oldest; file; file = file->newer_open)
+            if (file != but && file->listed && !file->plain && (unread || file->offset >= file->size)) {
+                descriptor_close(f, file);
+                return true;
+            }
+    return false;
+}
+
+int descriptor_adopted(struct files *f, struct file *file)
+{
+    int r = task_begin(&file->task, &f->scope, &file_reader_kind, file->name);
+    if (r < 0)
+        return r;
+    enter(f, file);
+    atomic_fetch_add(&f->stats.open, 1);
+    return 0;
+}
+
+int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts)
+{
+    while (atomic_load(&f->stats.open) >= f->options->max_open_files && close_one(f, file))
+        ;
+    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    int r = fd_open(&file->fd, &f->scope, path, flags, 0);
+    if ((r == -EMFILE || r == -ENFILE) && close_one(f, file))
+        r = fd_open(&file->fd, &f->scope, path, flags, 0);
+    if (r < 0)
+        return r;
+    r = facts_of_fd(file->fd.n, facts);
+    if (r == 0 && ((facts->mode & S_IFMT) != S_IFREG || !facts_are(facts, &file->id)))
+        r = -ESTALE;
+    if (r == 0)
+        r = descriptor_adopted(f, file);
+    if (r < 0)
+        fd_close(&file->fd);
+    return r;
+}
+
+int descriptor_open(struct files *f, struct file *file, struct facts *facts)
+{
+    char path[PATH_MAX];
+    struct facts at;
+    if (file->fd.n >= 0) {
+        leave(f, file);
+        enter(f, file);
+        return facts_of_fd(file->fd.n, facts);
+    }
+    /* What is no regular file is not even opened: that of a device or FIFO may do something. */
+    file_path(file, path, sizeof path);
+    int r = facts_of_path(path, true, &at);
+    if (r == 0 && ((at.mode & S_IFMT) != S_IFREG || !facts_are(&at, &file->id)))
+        r = -ESTALE;
+    return r < 0 ? r : descriptor_open_as(f, file, path, facts);
+}
+
+void descriptors_close_idle(struct files *f)
+{
+    int64_t before = clock_mono() - f->options->idle_close;
+    while (f->open_oldest && f->open_oldest->opened < before) {
+        struct file *file = f->open_oldest;
+        if (!file->listed || file->plain || file->offset < file->size) {
+            leave(f, file);
+            enter(f, file);
+        } else
+            descriptor_close(f, file);
+    }
+}

@@ -1,0 +1,449 @@
+#include "in/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "in/descriptors.h"
+#include "in/monitor.h"
+
+const struct task_kind file_reader_kind = {.name = "file_reader"};
+
+enum { DELIVERY_POLL_MS = 500 };
+
+static uint64_t hash_of_name(const struct directory *d, const char *name)
+{
+    return XXH3_64bits_withSeed(name, strlen(name), (uintptr_t)d);
+}
+
+const char *file_path(const struct file *file, char *path, size_t size)
+{
+    const char *d = file->directory->path;
+    snprintf(path, size, "%s%s%s", d, d[1] ? "/" : "", file->name);
+    return path;
+}
+
+/* ---- birth and death ---- */
+
+static void file_thing_end(struct thing *t)
+{
+    struct file *file = container_of(t, struct file, thing);
+    stream_unref(file->stream);
+    source_unref(file->source);
+    mem_raw_free(file->name);
+    mem_raw_free(file);
+}
+
+static char *copy_of(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = mem_raw_alloc(n);
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
+struct file *file_new_bare(struct files *f, struct directory *d, const char *name, struct group *group,
+                           const struct identity *id)
+{
+    struct file *file = mem_raw_alloc(sizeof *file);
+    if (!file)
+        return NULL;
+    file->name = copy_of(name);
+    int r = file->name ? thing_begin(&file->thing, &f->scope, BIRTH_MEMORY, name, sizeof *file, file_thing_end)
+                       : -ENOMEM;
+    if (r < 0) {
+        mem_raw_free(file->name);
+        mem_raw_free(file);
+        errno = -r;
+        return NULL;
+    }
+    file->directory = d;
+    file->group = group;
+    file->id = *id;
+    file->fd.n = -1;
+    file->next_all = f->all;
+    if (f->all)
+        f->all->prev_all = file;
+    f->all = file;
+    atomic_fetch_add(&f->stats.files, 1);
+    return file;
+}
+
+static void put_id(struct files *f, struct file *file)
+{
+    table_put(&f->files_by_id, &file->by_id, identity_hash(file->id.dev, file->id.ino));
+    file->in_id = true;
+}
+
+static struct source *new_source(const struct file *file, const struct identity *id)
+{
+    char key[IDENTITY_KEY], path[PATH_MAX];
+    identity_key(id, key);
+    return source_new(SOURCE_FILE, key, file_path(file, path, sizeof path));
+}
+
+struct file *file_new(struct files *f, struct directory *d, const char *name, struct group *group,
+                      const struct facts *facts)
+{
+    struct identity id = {.dev = facts->dev, .ino = facts->ino, .btime = facts->btime};
+    struct file *file = file_new_bare(f, d, name, group, &id);
+    if (!file)
+        return NULL;
+    file->source = new_source(file, &id);
+    if (!file->source || file_list(f, file, d, name) < 0) {
+        file_free(f, file);
+        errno = ENOMEM;
+        return NULL;
+    }
+    file->size = facts->size;
+    put_id(f, file);
+    return file;
+}
+
+static void leave_ready(struct files *f, struct file *file)
+{
+    struct file *before = NULL;
+    for (struct file **at = &f->ready; file->is_ready && *at; before = *at, at = &(*at)->next_ready)
+        if (*at == file) {
+            *at = file->next_ready;
+            if (!*at)
+                f->last_ready = before ? &before->next_ready : &f->ready;
+            file->is_ready = false;
+            break;
+        }
+}
+
+void file_free(struct files *f, struct file *file)
+{
+    file_unlist(f, file);
+    leave_ready(f, file);
+    file_unwait(f, file);
+    descriptor_close(f, file);
+    plain_close(file->plain);
+    buf_end(&file->carry);
+    if (file->in_id)
+        table_remove(&f->files_by_id, &file->by_id);
+    if (f->recheck == file)
+        f->recheck = file->next_all;
+    if (f->walk == file)
+        f->walk = file->next_all;
+    if (file->prev_all)
+        file->prev_all->next_all = file->next_all;
+    else
+        f->all = file->next_all;
+    if (file->next_all)
+        file->next_all->prev_all = file->prev_all;
+    atomic_fetch_sub(&f->stats.files, 1);
+    thing_end(&file->thing);
+}
+
+/* ---- names ---- */
+
+int file_list(struct files *f, struct file *file, struct directory *d, const char *name)
+{
+    char *copy = copy_of(name);
+    if (!copy)
+        return -ENOMEM;
+    file_unlist(f, file);
+    mem_raw_free(file->name);
+    file->name = copy;
+    file->directory = d;
+    file->listed = true;
+    file->orphan = false;
+    table_put(&f->files_by_name, &file->by_name, hash_of_name(d, name));
+    file->prev_in = NULL;
+    file->next_in = d->files;
+    if (d->files)
+        d->files->prev_in = file;
+    d->files = file;
+    return 0;
+}
+
+void file_unlist(struct files *f, struct file *file)
+{
+    if (!file->listed)
+        return;
+    file->listed = false;
+    table_remove(&f->files_by_name, &file->by_name);
+    if (file->prev_in)
+        file->prev_in->next_in = file->next_in;
+    else
+        file->directory->files = file->next_in;
+    if (file->next_in)
+        file->next_in->prev_in = file->prev_in;
+    if (file->target) {
+        file->target->links--;
+        file->target = NULL;
+    }
+}
+
+struct file *file_by_name(struct files *f, const struct directory *d, const char *name)
+{
+    struct table_node *n = table_first(&f->files_by_name, hash_of_name(d, name));
+    for (; n; n = table_next(n)) {
+        struct file *file = container_of(n, struct file, by_name);
+        if (file->directory == d && strcmp(file->name, name) == 0)
+            return file;
+    }
+    return NULL;
+}
+
+struct file *file_by_facts(struct files *f, const struct facts *facts)
+{
+    struct table_node *n = table_first(&f->files_by_id, identity_hash(facts->dev, facts->ino));
+    for (; n; n = table_next(n)) {
+        struct file *file = container_of(n, struct file, by_id);
+        if (facts_are(facts, &file->id))
+            return file;
+    }
+    return NULL;
+}
+
+/* ---- positions ---- */
+
+void file_store_identity(struct file *file, bool done)
+{
+    char text[IDENTITY_TEXT];
+    identity_print(&file->id, file->size, done, text);
+    source_set_identity(file->source, text);
+}
+
+void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash)
+{
+    struct position p = {.offset = offset, .tail_hash = tail_hash};
+    for (unsigned i = 0; i < file->source->n_accounts; i++)
+        source_resume(file->source, i, &p);
+    file->offset = offset;
+    file->tail_hash = tail_hash;
+    file->scanned = 0;
+    file->pending = file->skipping = false;
+    atomic_store(&file->source->offset, offset);
+}
+
+static int replace_source(struct files *f, struct file *file, const struct identity *id)
+{
+    struct source *s = new_source(file, id);
+    if (!s)
+        return -ENOMEM;
+    s->matched = file->source ? file->source->matched : "";
+    source_unref(file->source);
+    file->source = s;
+    file->id = *id;
+    return 0;
+}
+
+int file_next_generation(struct files *f, struct file *file)
+{
+    struct identity id = file->id;
+    id.generation++;
+    id.head_len = 0;
+    id.head_hash = 0;
+    int r = replace_source(f, file, &id);
+    if (r < 0)
+        return r;
+    file->offset = file->tail_hash = file->scanned = 0;
+    file->pending = file->flush = file->skipping = false;
+    return 0;
+}
+
+/* Whether every position that is known lies in this file, between the bytes it was taken between. */
+static int positions_hold(struct files *f, int fd, const struct known *k)
+{
+    int r = identity_check_head(&k->id, fd);
+    for (unsigned i = 0; r == 1 && i < f->dispatcher->n_sinks; i++) {
+        const struct past_at *at = &k->past->at[i];
+        uint64_t tail = 0;
+        if (!at->known || at->position.offset == 0)
+            continue;
+        int t = tail_take(fd, at->position.offset, &tail);
+        if (t == -ENODATA)
+            return 0;
+        if (t < 0)
+            return t;
+        r = at->position.tail_hash == 0 || at->position.tail_hash == tail;
+    }
+    return r;
+}
+
+/* The latest generation an earlier process knew, whatever became of it. */
+static struct known *latest_known(struct files *f, const struct identity *id)
+{
+    struct known *latest = NULL;
+    struct table_node *n = table_first(&f->known, identity_hash(id->dev, id->ino));
+    for (; n; n = table_next(n)) {
+        struct known *k = container_of(n, struct known, node);
+        if (k->id.dev == id->dev && k->id.ino == id->ino && k->id.btime == id->btime &&
+            (!latest || k->id.generation > latest->id.generation))
+            latest = k;
+    }
+    return latest;
+}
+
+static int resume(struct files *f, struct file *file, struct known *k)
+{
+    int r = positions_hold(f, file->fd.n, k);
+    if (r < 0)
+        return r;
+    struct identity id = k->id;
+    if (r == 0) { /* truncated, or another file under a used number */
+        id.generation++;
+        id.head_len = 0;
+        id.head_hash = 0;
+        atomic_fetch_add(&f->stats.truncations, 1);
+    }
+    int e = replace_source(f, file, &id);
+    if (e < 0 || r == 0)
+        return e;
+    past_resume(k->past, file->source);
+    struct position p = source_lowest(file->source, NULL);
+    file->offset = p.offset;
+    return tail_take(file->fd.n, file->offset, &file->tail_hash);
+}
+
+int file_start(struct files *f, struct file *file, const struct facts *facts)
+{
+    struct known *k = latest_known(f, &file->id);
+    int r = 0;
+    if (k && !k->past->claimed)
+        r = resume(f, file, k);
+    else if (k) {
+        struct identity id = file->id;
+        id.generation = ++k->id.generation;
+        r = replace_source(f, file, &id);
+    } else if (f->first_scan && f->first_start && file->group->config->start_at == START_END) {
+        uint64_t tail = 0;
+        r = tail_take(file->fd.n, facts->size, &tail);
+        if (r == 0)
+            file_set_position(file, facts->size, tail);
+    }
+    if (r == 0)
+        r = identity_take_head(&file->id, file->fd.n);
+    if (r < 0)
+        return r;
+    file->started = true;
+    file->size = facts->size;
+    file->grown = clock_mono();
+    atomic_store(&file->source->offset, file->offset);
+    atomic_store(&file->source->size, file->size);
+    file_store_identity(file, false);
+    return 0;
+}
+
+int file_ensure_stream(struct files *f, struct file *file)
+{
+    if (file->stream)
+        return 0;
+    char path[PATH_MAX];
+    const struct label_list *own = &file->group->config->labels;
+    struct label labels[STREAM_LABELS + 8];
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s", file->source->name);
+    const char *slash = strrchr(path, '/');
+    labels[n++] = (struct label){"source", "file"};
+    labels[n++] = (struct label){"service", "host"};
+    labels[n++] = (struct label){"instance", f->config->host};
+    for (unsigned i = 0; i < own->n && i < STREAM_LABELS; i++)
+        labels[n++] = own->items[i];
+    labels[n++] = (struct label){"file_path", path};
+    labels[n++] = (struct label){"file_name", slash ? slash + 1 : path};
+    file->stream = stream_get(labels, n);
+    return file->stream ? 0 : -ENOMEM;
+}
+
+/* ---- what it says ---- */
+
+void file_fail(struct files *f, struct file *file, const char *what, int err)
+{
+    char path[PATH_MAX];
+    atomic_fetch_add(&f->stats.errors, 1);
+    if (!file->failed) {
+        file->failed = true;
+        log_warn("files", "%s %s: %s; it is tried again at each scan", what, file_path(file, path, sizeof path),
+                 strerror(-err));
+    }
+    if (file->source) {
+        source_set_error(file->source, "%s: %s", what, strerror(-err));
+        atomic_store(&file->source->state, SOURCE_FAILED);
+    }
+}
+
+void file_well(struct file *file)
+{
+    if (!file->failed)
+        return;
+    file->failed = false;
+    source_set_error(file->source, NULL);
+}
+
+void file_lost(struct files *f, struct file *file, uint64_t bytes, const char *why)
+{
+    char path[PATH_MAX];
+    if (bytes == 0)
+        return;
+    atomic_fetch_add(&f->stats.lost_by_rotator, bytes);
+    if (file->source)
+        atomic_fetch_add(&file->source->lost_by_rotator, bytes);
+    log_warn("files", "at least %llu bytes of %s are lost: %s", (unsigned long long)bytes,
+             file_path(file, path, sizeof path), why);
+}
+
+/* ---- turns and times ---- */
+
+void file_ready(struct files *f, struct file *file)
+{
+    if (file->is_ready || file->finished)
+        return;
+    file->is_ready = true;
+    file->next_ready = NULL;
+    *f->last_ready = file;
+    f->last_ready = &file->next_ready;
+    nudge_set(&f->work);
+}
+
+void file_wait(struct files *f, struct file *file, int64_t delay)
+{
+    int64_t due = clock_mono() + delay;
+    if (file->is_waiting) {
+        if (due < file->due)
+            file->due = due;
+    } else {
+        file->is_waiting = true;
+        file->due = due;
+        file->prev_waiting = NULL;
+        file->next_waiting = f->waiting;
+        if (f->waiting)
+            f->waiting->prev_waiting = file;
+        f->waiting = file;
+    }
+    if (!timer_is_set(&f->tick) || f->tick.due > file->due)
+        timer_set(&f->tick, delay);
+}
+
+void file_unwait(struct files *f, struct file *file)
+{
+    if (!file->is_waiting)
+        return;
+    file->is_waiting = false;
+    if (file->prev_waiting)
+        file->prev_waiting->next_waiting = file->next_waiting;
+    else
+        f->waiting = file->next_waiting;
+    if (file->next_waiting)
+        file->next_waiting->prev_waiting = file->prev_waiting;
+}
+
+void file_finish(struct files *f, struct file *file)
+{
+    descriptor_close(f, file);
+    plain_close(file->plain);
+    file->plain = NULL;
+    buf_end(&file->carry);
+    leave_ready(f, file);
+    file->finished = true;
+    if (file->source)
+        atomic_store(&file->source->state, SOURCE_GONE);
+    file_unwait(f, file);
+    file_wait(f, file, file->source ? DELIVERY_POLL_MS * MILLISECOND : 0);
+}

@@ -1,0 +1,290 @@
+#include "in/files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "in/descriptors.h"
+#include "in/discover.h"
+#include "in/monitor.h"
+#include "in/rotation.h"
+#include "in/tail.h"
+
+enum { RETRY_MS = 1000 };
+
+/* ---- turns ---- */
+
+static void take_turn(struct nudge *n)
+{
+    struct files *f = container_of(n, struct files, work);
+    struct file *file = f->ready;
+    if (!file)
+        return;
+    f->ready = file->next_ready;
+    if (!f->ready)
+        f->last_ready = &f->ready;
+    file->is_ready = false;
+    enum turn turn = tail_turn(f, file);
+    if (turn == TURN_AGAIN)
+        file_ready(f, file);
+    else if (turn == TURN_BLOCKED) {
+        /* First again, when there is room: the others would find none either. */
+        file->is_ready = true;
+        file->next_ready = f->ready;
+        if (!f->ready)
+            f->last_ready = &file->next_ready;
+        f->ready = file;
+        if (!timer_is_set(&f->tick) || f->tick.due > clock_mono() + RETRY_MS * MILLISECOND)
+            timer_set(&f->tick, RETRY_MS * MILLISECOND);
+        return;
+    }
+    if (f->ready)
+        nudge_set(&f->work);
+}
+
+/* ---- times ---- */
+
+/* Whether every sink has all of it. */
+static bool delivered(const struct file *file)
+{
+    return file->source->n_accounts == 0 || source_lowest(file->source, NULL).offset >= file->offset;
+}
+
+static void finished_due(struct files *f, struct file *file)
+{
+    if (file->source && !delivered(file)) {
+        file_wait(f, file, RETRY_MS * MILLISECOND / 2);
+        return;
+    }
+    if (file->source) {
+        file_store_identity(file, true);
+        source_unref(file->source);
+        file->source = NULL;
+        stream_unref(file->stream);
+        file->stream = NULL;
+    }
+    /* What still has a name somewhere may come back under one that matches. */
+    file->away = true;
+    if (file->deleted || file->rest || !file->in_id)
+        file_free(f, file);
+}
+
+static void file_due(struct files *f, struct file *file)
+{
+    if (file->finished) {
+        finished_due(f, file);
+        return;
+    }
+    int64_t patience = file->pending ? file->group->config->multiline.timeout : f->options->partial_flush;
+    if (file->scanned && clock_mono() - file->grown >= patience)
+        file->flush = true;
+    else if (file->scanned && !file->orphan)
+        file_wait(f, file, file->grown + patience - clock_mono());
+    file_ready(f, file);
+}
+
+static void tick_due(struct timer *t)
+{
+    struct files *f = container_of(t, struct files, tick);
+    int64_t now = clock_mono(), next = INT64_MAX;
+    struct file *due = NULL;
+    for (struct file *file = f->waiting, *after; file; file = after) {
+        after = file->next_waiting;
+        if (file->due <= now) {
+            file_unwait(f, file);
+            file->next_waiting = due;
+            due = file;
+        } else if (file->due < next)
+            next = file->due;
+    }
+    if (next != INT64_MAX)
+        timer_set(&f->tick, next - now);
+    while (due) {
+        struct file *file = due;
+        due = file->next_waiting;
+        file_due(f, file);
+    }
+    rotation_bound_deleted(f);
+    if (f->ready)
+        nudge_set(&f->work);
+}
+
+/* ---- life ---- */
+
+static int begin_groups(struct files *f)
+{
+    struct buf error = {0};
+    int r = buf_begin(&error, &f->scope, "error", 4096);
+    f->groups = scope_alloc(&f->scope, (f->options->n_groups + 1) * sizeof *f->groups);
+    if (r == 0 && !f->groups)
+        r = -ENOMEM;
+    for (unsigned i = 0; r == 0 && i < f->options->n_groups; i++) {
+        f->groups[i].config = &f->options->groups[i];
+        f->groups[i].pipeline = pipeline_new(&f->scope, &f->options->groups[i], &error);
+        if (!f->groups[i].pipeline) {
+            log_error("files", "cannot use group %u: %s", i + 1, error.len ? error.data : "out of memory");
+            r = -EINVAL;
+        }
+    }
+    buf_end(&error);
+    return r;
+}
+
+static bool is_file(const struct past_source *p)
+{
+    return strncmp(p->key, "file:", 5) == 0;
+}
+
+static int begin_known(struct files *f)
+{
+    size_t n = 0;
+    for (struct past_source *p = f->past ? f->past->all : NULL; p; p = p->next)
+        n += is_file(p);
+    f->first_start = n == 0 && !(f->past && f->past->store_was_lost);
+    f->knowns = scope_alloc(&f->scope, (n + 1) * sizeof *f->knowns);
+    if (!f->knowns)
+        return -ENOMEM;
+    for (struct past_source *p = f->past ? f->past->all : NULL; p; p = p->next) {
+        struct known *k = &f->knowns[f->n_knowns];
+        if (!is_file(p) || !p->identity || !identity_parse(p->identity, &k->id, &k->size, &k->done))
+            continue;
+        k->past = p;
+        table_put(&f->known, &k->node, identity_hash(k->id.dev, k->id.ino));
+        f->n_knowns++;
+    }
+    return 0;
+}
+
+static int begin(struct files *f)
+{
+    struct table *tables[] = {&f->directories_by_path, &f->directories_by_wd, &f->files_by_name,
+                              &f->files_by_id, &f->known};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof tables / sizeof *tables; i++)
+        r = table_begin(tables[i], &f->scope);
+    if (r == 0)
+        r = begin_groups(f);
+    if (r == 0)
+        r = begin_known(f);
+    if (r == 0)
+        r = nudge_begin(&f->work, &f->scope, f->loop, "files turn", take_turn);
+    if (r == 0)
+        r = timer_begin(&f->tick, &f->scope, f->loop, "files waiting", tick_due);
+    if (r == 0)
+        r = discover_begin(f);
+    return r;
+}
+
+/* The first scan: what exists claims its position before anything is read, and what is missing is looked for. */
+static void first_scan(struct timer *t)
+{
+    struct files *f = container_of(t, struct files, scan);
+    void (*usual)(struct timer *) = f->usual_scan;
+    f->first_scan = true;
+    discover_scan(f);
+    f->first_scan = false;
+    rotation_seek_past(f);
+    f->scan.fn = usual;
+    timer_set(&f->scan, f->options->scan_interval);
+}
+
+int files_begin(struct files **out, struct scope *owner, struct loop *loop, const struct config *config,
+                struct dispatcher *dispatcher, struct past *past)
+{
+    *out = NULL;
+    struct files *f = scope_new(owner, sizeof *f, "files");
+    if (!f)
+        return -errno;
+    f->loop = loop;
+    f->config = config;
+    f->options = &config->files;
+    f->dispatcher = dispatcher;
+    f->past = past;
+    f->inotify.n = -1;
+    f->last_ready = &f->ready;
+    f->pool.wake = &f->work;
+    struct facts facts;
+    if (facts_of_fd(STDERR_FILENO, &facts) == 0 && (facts.mode & S_IFMT) == S_IFREG)
+        f->own_output = facts;
+    int r = begin(f);
+    if (r < 0) {
+        scope_end(&f->scope);
+        return r;
+    }
+    f->usual_scan = f->scan.fn;
+    f->scan.fn = first_scan;
+    timer_set(&f->scan, 0);
+    *out = f;
+    return 0;
+}
+
+/* What was seen but is not everywhere yet: should it be gone at the next start, its size says how much is lost. */
+static void store_sizes(struct files *f)
+{
+    for (struct file *file = f->all; file; file = file->next_all)
+        if (file->source && file->started && file->source->n_accounts &&
+            source_lowest(file->source, NULL).offset < file->size)
+            file_store_identity(file, false);
+}
+
+void files_end(struct files *f)
+{
+    if (!f)
+        return;
+    store_sizes(f);
+    dispatch_forget(f->dispatcher, &f->work);
+    pool_wait_cancel(f->dispatcher->pool, &f->pool);
+    while (f->all)
+        file_free(f, f->all);
+    discover_end(f);
+    scope_end(&f->scope);
+}
+
+const struct files_stats *files_stats(const struct files *f)
+{
+    return &f->stats;
+}
+
+/* ---- why ---- */
+
+static void why_group(const struct files_group *group, unsigned i, const char *path, struct buf *out)
+{
+    const char *by, *excluded;
+    if (!group_takes(group, path, &by))
+        buf_printf(out, "Group %u: no pattern matches.\n", i + 1);
+    else if (group_excludes(group, path, &excluded))
+        buf_printf(out, "Group %u: %s matches, but %s excludes it.\n", i + 1, by, excluded);
+    else
+        buf_printf(out, "Group %u: %s matches.\n", i + 1, by);
+}
+
+static void why_file(const char *path, struct buf *out)
+{
+    struct facts facts;
+    int r = facts_of_path(path, true, &facts);
+    if (r < 0)
+        buf_printf(out, "It cannot be looked at: %s.\n", strerror(-r));
+    else if ((facts.mode & S_IFMT) != S_IFREG)
+        buf_printf(out, "It is no regular file, and only those are read.\n");
+    else if (access(path, R_OK) < 0)
+        buf_printf(out, "It cannot be opened: %s.\n", strerror(errno));
+    else
+        buf_printf(out, "It is a regular file of %llu bytes (device %llx, inode %llu).\n",
+                   (unsigned long long)facts.size, (unsigned long long)facts.dev, (unsigned long long)facts.ino);
+}
+
+int files_why(const struct config *config, const char *path, struct buf *out)
+{
+    const char *own = own_directory_of(config, path);
+    if (!config->files.enabled)
+        buf_printf(out, "The file monitor is not enabled.\n");
+    if (own)
+        buf_printf(out, "It lies in %s, where logcap itself writes: nothing there is ever read.\n", own);
+    for (unsigned i = 0; i < config->files.n_groups; i++)
+        why_group(&config->files.groups[i], i, path, out);
+    why_file(path, out);
+    return out->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * monitor: what the parts of the file monitor share: struct files itself. Only for src/in/.
+ */
+#pragma once
+
+#include "core/pipeline.h"
+#include "in/file.h"
+#include "in/files.h"
+#include "in/table.h"
+
+struct group {
+    const struct files_group *config;
+    struct pipeline *pipeline;
+};
+
+/* A directory that may hold files; wanted: globs reach it, else only a link points into it. */
+struct directory {
+    struct thing thing;
+    struct directory *next, **prev;
+    struct table_node by_path, by_wd;
+    struct file *files; /* those whose name is in it now */
+    uint64_t dev, ino;
+    int64_t mtime;      /* when it was listed last; -1: must be listed */
+    uint64_t round;     /* of the listing, to find the names that are gone */
+    int wd;             /* -1: not watched */
+    bool wanted, said;
+    uint32_t links;     /* files elsewhere that are links into it */
+    char path[];
+};
+
+/* What an earlier process knew of a file. */
+struct known {
+    struct table_node node; /* by device and inode */
+    struct past_source *past;
+    struct identity id;
+    uint64_t size;
+    bool done, sought;
+};
+
+struct files {
+    struct scope scope;
+    struct loop *loop;
+    const struct config *config;
+    const struct files_config *options;
+    struct dispatcher *dispatcher;
+    struct past *past;
+    struct group *groups;
+    struct files_stats stats;
+
+    struct directory *directories, **last_directory;
+    struct table directories_by_path, directories_by_wd, files_by_name, files_by_id, known;
+    struct known *knowns;
+    size_t n_knowns;
+    struct fd inotify;
+    struct watch inotify_watch;
+    struct timer scan;
+    void (*usual_scan)(struct timer *); /* the first one is another */
+    uint64_t round;
+    bool first_scan, first_start, said_watches, scan_all;
+    struct facts own_output; /* the regular file behind stderr; ino 0: none */
+
+    struct file *all;                  /* newest first */
+    struct file *recheck, *walk;       /* where the spread check goes on; the next one of a walk over all */
+    struct file *ready, **last_ready;  /* take turns */
+    struct file *waiting;              /* for a time: those with `due` */
+    struct nudge work;
+    struct timer tick;
+    struct pool_waiter pool;
+    struct file *open_newest, *open_oldest;
+};

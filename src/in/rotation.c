@@ -1,0 +1,306 @@
+#include "in/rotation.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "in/descriptors.h"
+#include "in/discover.h"
+#include "in/monitor.h"
+#include "in/siblings.h"
+
+enum { ORPHAN_POLL_MS = 200, COPY_QUIET_S = 5 };
+
+/* ---- names that are gone ---- */
+
+static void become_orphan(struct files *f, struct file *file)
+{
+    file->orphan = true;
+    atomic_fetch_add(&f->stats.rotations, 1);
+    atomic_fetch_add(&file->source->rotations, 1);
+    file_ready(f, file);
+}
+
+void rotation_lost_name(struct files *f, struct file *file)
+{
+    struct facts facts;
+    if (file->orphan || file->finished)
+        return;
+    char name[NAME_MAX + 1];
+    file_unlist(f, file);
+    if (file->held) {
+        file->held = false;
+        file_set_position(file, file->size, 0);
+        file_finish(f, file);
+        return;
+    }
+    if (file->fd.n < 0 && siblings_find_inode(f, file->directory, &file->id, name)) {
+        char path[PATH_MAX];
+        siblings_path(file->directory, name, path, sizeof path);
+        if (descriptor_open_as(f, file, path, &facts) == 0 && !file->started)
+            file_start(f, file, &facts);
+    }
+    if (file->fd.n >= 0 && file->started) {
+        become_orphan(f, file);
+        return;
+    }
+    if (file->size > file->offset && file->started)
+        file_lost(f, file, file->size - file->offset, "it was deleted while it was not open");
+    file->deleted = true;
+    if (file->started)
+        file_finish(f, file);
+    else
+        file_free(f, file);
+}
+
+void rotation_orphan_quiet(struct files *f, struct file *file)
+{
+    int64_t patience = file->deleted ? f->options->partial_flush : f->options->idle_close;
+    if (file->scanned)
+        patience = f->options->partial_flush + SECOND;
+    if (clock_mono() - file->grown >= patience && file->scanned == 0)
+        file_finish(f, file);
+    else
+        file_wait(f, file, ORPHAN_POLL_MS * MILLISECOND);
+}
+
+void rotation_bound_deleted(struct files *f)
+{
+    for (;;) {
+        uint64_t bytes = 0;
+        struct file *oldest = NULL;
+        for (struct file *file = f->waiting; file; file = file->next_waiting)
+            if (file->deleted && !file->finished && file->size > file->offset) {
+                bytes += file->size - file->offset;
+                if (!oldest || file->grown < oldest->grown)
+                    oldest = file;
+            }
+        atomic_store(&f->stats.deleted_bytes, bytes);
+        if (bytes <= f->options->max_deleted_bytes || !oldest)
+            return;
+        file_lost(f, oldest, oldest->size - oldest->offset, "deleted files hold more than max_deleted_bytes");
+        file_finish(f, oldest);
+    }
+}
+
+/* ---- truncation ---- */
+
+/* Gives the rest of a source to a file of its own, that reads it from the copy. */
+static bool read_rest(struct files *f, struct file *of, const char *name)
+{
+    char path[PATH_MAX];
+    struct file *rest = file_new_bare(f, of->directory, name, of->group, &of->id);
+    if (!rest)
+        return false;
+    rest->rest = rest->orphan = rest->started = true;
+    rest->source = source_ref(of->source);
+    rest->stream = of->stream ? stream_ref(of->stream) : NULL;
+    rest->offset = of->offset;
+    rest->tail_hash = of->tail_hash;
+    rest->last_time = of->last_time;
+    siblings_path(of->directory, name, path, sizeof path);
+    if (siblings_open_rest(f, rest, path) < 0) {
+        file_free(f, rest);
+        return false;
+    }
+    atomic_store(&rest->source->state, SOURCE_READING);
+    file_ready(f, rest);
+    return true;
+}
+
+/* The copy need not be read again when a glob matches it. */
+static void skip_copy(struct files *f, const struct facts *copy)
+{
+    struct file *file = file_by_facts(f, copy);
+    uint64_t tail = 0;
+    struct facts facts;
+    if (!file || file->offset > 0 || descriptor_open(f, file, &facts) < 0)
+        return;
+    if (!file->started && file_start(f, file, &facts) < 0)
+        return;
+    file->held = false;
+    if (file->offset == 0 && tail_take(file->fd.n, facts.size, &tail) == 0) {
+        file_set_position(file, facts.size, tail);
+        file->size = facts.size;
+        file_store_identity(file, false);
+    }
+}
+
+bool rotation_truncated(struct files *f, struct file *file)
+{
+    struct sibling copy;
+    bool found = file->id.head_len > 0 && siblings_find_copy(f, file->directory, &file->id, file->offset,
+                                                             file->tail_hash, &copy);
+    bool taken = found && read_rest(f, file, copy.name);
+    if (found)
+        skip_copy(f, &copy.facts);
+    if (!taken && file->size > file->offset)
+        file_lost(f, file, file->size - file->offset, "it was truncated and no copy of it was found");
+    struct source *old = source_ref(file->source);
+    atomic_fetch_add(&f->stats.truncations, 1);
+    atomic_fetch_add(&old->truncations, 1);
+    int r = file_next_generation(f, file);
+    if (r < 0) {
+        source_unref(old);
+        file_fail(f, file, "cannot follow", r);
+        return false;
+    }
+    atomic_store(&file->source->truncations, atomic_load(&old->truncations));
+    atomic_store(&file->source->rotations, atomic_load(&old->rotations));
+    if (!taken) { /* nothing more is read of it; what is on its way keeps it */
+        struct file *gone = file_new_bare(f, file->directory, file->name, file->group, &file->id);
+        if (gone) {
+            gone->id.generation--;
+            gone->source = source_ref(old);
+            gone->offset = gone->size = atomic_load(&old->offset);
+            gone->deleted = gone->started = true;
+            file_finish(f, gone);
+        }
+    }
+    source_unref(old);
+    file->size = 0;
+    file->grown = clock_mono();
+    file_store_identity(file, false);
+    return true;
+}
+
+/* ---- copies that the configuration matches ---- */
+
+/* Whether `name` is what a rotator would call a copy of `of`: app.log.1, app.log-20261121, app-20261121.log. */
+static struct file *original_of(struct files *f, const struct file *file)
+{
+    char base[NAME_MAX + 1];
+    const char *name = file->name, *end = strrchr(name, '.');
+    for (size_t i = strlen(name); i-- > 1;) {
+        if (!strchr(".-_", name[i]))
+            continue;
+        snprintf(base, sizeof base, "%.*s", (int)i, name);
+        struct file *original = file_by_name(f, file->directory, base);
+        if (!original && end && end > name + i) {
+            snprintf(base, sizeof base, "%.*s%s", (int)i, name, end);
+            original = file_by_name(f, file->directory, base);
+        }
+        if (original && original != file)
+            return original;
+    }
+    return NULL;
+}
+
+/* As far as both go the copy has the original's bytes: its head, and what lies before the original's position. */
+static bool is_copy(const struct file *file, const struct facts *facts, const struct file *original)
+{
+    uint64_t tail = 0;
+    if (!original->started || original->id.head_len == 0 || facts->size == 0)
+        return false;
+    if (facts->size < original->id.head_len || identity_check_head(&original->id, file->fd.n) != 1)
+        return false;
+    if (facts->size < original->offset) /* still being made, unless nothing was added for long */
+        return clock_real() - facts->mtime < COPY_QUIET_S * SECOND;
+    return tail_take(file->fd.n, original->offset, &tail) == 0 && tail == original->tail_hash;
+}
+
+bool rotation_hold(struct files *f, struct file *file, const struct facts *facts)
+{
+    if (file->offset > 0 || !file->listed)
+        return false;
+    struct file *original = original_of(f, file);
+    bool held = original && !original->held && is_copy(file, facts, original);
+    if (held) {
+        file_wait(f, file, SECOND);
+        file->size = facts->size;
+        if (!file->held)
+            source_set_error(file->source, "a copy of %s, whose lines are not read twice", original->name);
+    } else if (file->held)
+        source_set_error(file->source, NULL);
+    file->held = held;
+    return held;
+}
+
+/* ---- what earlier processes left ---- */
+
+static bool same_name_still(const struct known *k)
+{
+    struct facts facts;
+    return facts_of_path(k->past->name, true, &facts) == 0 && facts_are(&facts, &k->id);
+}
+
+static struct file *file_of_past(struct files *f, struct known *k)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(k->past->name, '/');
+    if (!slash || slash == k->past->name || (size_t)(slash - k->past->name) >= sizeof dir)
+        return NULL;
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash - k->past->name), k->past->name);
+    struct group *group = discover_group_of(f, k->past->name);
+    struct directory *d = group ? discover_directory(f, dir, false) : NULL;
+    struct file *file = d ? file_new_bare(f, d, slash + 1, group, &k->id) : NULL;
+    if (!file)
+        return NULL;
+    file->source = source_new(SOURCE_FILE, k->past->key, k->past->name);
+    if (!file->source) {
+        file_free(f, file);
+        return NULL;
+    }
+    past_resume(k->past, file->source);
+    struct position p = source_lowest(file->source, NULL);
+    file->started = file->rest = file->orphan = true;
+    file->offset = p.offset;
+    file->tail_hash = p.tail_hash;
+    file->size = k->size > p.offset ? k->size : p.offset;
+    return file;
+}
+
+static void seek(struct files *f, struct known *k)
+{
+    char name[NAME_MAX + 1], path[PATH_MAX];
+    struct sibling copy;
+    struct facts facts;
+    struct file *file = file_of_past(f, k);
+    if (!file)
+        return;
+    uint64_t tail = 0;
+    if (siblings_find_inode(f, file->directory, &file->id, name)) {
+        siblings_path(file->directory, name, path, sizeof path);
+        if (descriptor_open_as(f, file, path, &facts) == 0) {
+            if (identity_check_head(&k->id, file->fd.n) == 1 &&
+                tail_take(file->fd.n, file->offset, &tail) == 0 &&
+                (!file->tail_hash || tail == file->tail_hash)) {
+                file->tail_hash = tail;
+                file->rest = false;
+                become_orphan(f, file);
+                return;
+            }
+            descriptor_close(f, file);
+        }
+    }
+    if (file->id.head_len > 0 && siblings_find_copy(f, file->directory, &file->id, file->offset,
+                                                    file->tail_hash, &copy)) {
+        siblings_path(file->directory, copy.name, path, sizeof path);
+        if (siblings_open_rest(f, file, path) == 0) {
+            skip_copy(f, &copy.facts);
+            become_orphan(f, file);
+            return;
+        }
+    }
+    if (k->size > file->offset)
+        file_lost(f, file, k->size - file->offset, "it is gone, and so is every copy of it");
+    file->offset = 0; /* nothing waits for delivery */
+    file->deleted = true;
+    file_finish(f, file);
+}
+
+void rotation_seek_past(struct files *f)
+{
+    for (size_t i = 0; i < f->n_knowns; i++) {
+        struct known *k = &f->knowns[i];
+        if (k->done || k->sought || k->past->claimed || !k->id.dev)
+            continue;
+        k->sought = true;
+        /* A listed file of this identity that did not claim it was truncated since, so its rest is in a copy. */
+        struct facts facts = {.dev = k->id.dev, .ino = k->id.ino, .btime = k->id.btime};
+        if (file_by_facts(f, &facts) || !same_name_still(k))
+            seek(f, k);
+    }
+}

@@ -1,0 +1,439 @@
+#include "in/tail.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "codec/lines.h"
+#include "in/descriptors.h"
+#include "in/monitor.h"
+#include "in/rotation.h"
+
+enum {
+    CHUNK_MORE = 64 * 1024, /* beyond max_line_bytes */
+    MARKS_MAX = 8192,
+    LINE_GUESS = 40,        /* bytes, for the number of marks */
+    PROBE_BYTES = 16 * 1024,
+    RETRY_MS = 1000,
+    HOLE_MIN = 1024 * 1024, /* bytes that a file may lack on disk before holes are looked for */
+};
+
+struct reading {
+    struct files *f;
+    struct file *file;
+    struct batch *b;
+    char tail[TAIL_BYTES];
+    uint32_t tail_len, n; /* bytes before the offset, and read into the batch */
+    bool at_end;          /* nothing lies behind what was read */
+    bool complete;        /* and nothing will */
+};
+
+static enum turn blocked(struct files *f, struct file *file)
+{
+    atomic_store(&file->source->state, SOURCE_WAITING);
+    return TURN_BLOCKED;
+}
+
+/* ---- what is there ---- */
+
+/* Whether a line end, or too much for one line, lies in what came since the last look. */
+static bool worth_reading(struct files *f, struct file *file)
+{
+    char probe[PROBE_BYTES];
+    if (file->scanned == 0 || file->pending || file->flush)
+        return true;
+    while (file->offset + file->scanned < file->size) {
+        ssize_t n = fd_pread(file->fd.n, probe, sizeof probe, file->offset + file->scanned);
+        if (n <= 0)
+            return n < 0;
+        if (memchr(probe, '\n', (size_t)n) || file->scanned + (uint64_t)n > f->options->max_line_bytes)
+            return true;
+        file->scanned += (uint64_t)n;
+    }
+    return false;
+}
+
+static ssize_t read_file(struct reading *r)
+{
+    struct file *file = r->file;
+    r->tail_len = file->offset < TAIL_BYTES ? (uint32_t)file->offset : TAIL_BYTES;
+    struct iovec iov[2] = {{r->tail, r->tail_len}, {r->b->data, r->b->size}};
+    ssize_t n = fd_preadv(file->fd.n, iov, 2, file->offset - r->tail_len);
+    if (n < 0)
+        return n;
+    if (n < r->tail_len ||
+        (file->tail_hash && fingerprint(r->tail, r->tail_len) != file->tail_hash))
+        return -ESTALE;
+    r->n = (uint32_t)n - r->tail_len;
+    r->at_end = r->n < r->b->size || file->offset + r->n >= file->size;
+    return 0;
+}
+
+static ssize_t read_plain(struct reading *r)
+{
+    struct file *file = r->file;
+    uint32_t have = (uint32_t)file->carry.len;
+    if (have)
+        memcpy(r->b->data, file->carry.data, have);
+    ssize_t n = 1;
+    while (have < r->b->size && (n = plain_read(file->plain, r->b->data + have, r->b->size - have)) > 0)
+        have += (uint32_t)n;
+    if (n < 0 && have == file->carry.len)
+        return n;
+    r->n = have;
+    r->at_end = r->complete = n <= 0;
+    return 0;
+}
+
+/* A hole is no text: it is stepped over. Returns its end, or the offset. */
+static uint64_t hole_end(const struct file *file, const struct facts *facts)
+{
+    if (facts->allocated + HOLE_MIN > facts->size)
+        return file->offset;
+    off_t data = lseek(file->fd.n, (off_t)file->offset, SEEK_DATA);
+    if (data < 0)
+        return errno == ENXIO ? facts->size : file->offset;
+    return (uint64_t)data;
+}
+
+/* ---- marks ---- */
+
+static bool continues_character(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Where a line of more than `max` bytes is split: not within a UTF-8 sequence. */
+static uint32_t split_at(const char *line, uint32_t max)
+{
+    uint32_t at = max;
+    while (at > 0 && max - at < 3 && continues_character(line[at]))
+        at--;
+    return at == 0 || continues_character(line[at]) ? max : at;
+}
+
+/* A finished line that is too long becomes several records, or a shorter one. Returns the marks' new count. */
+static uint32_t limit_line(struct reading *r, uint32_t i)
+{
+    struct batch *b = r->b;
+    uint32_t max = (uint32_t)r->f->options->max_line_bytes;
+    struct mark *m = &b->marks[i];
+    if (r->file->group->config->long_lines == LONG_CUT) {
+        b->cut_bytes += m->len - max;
+        m->len = max;
+        return b->n;
+    }
+    if (b->n == b->cap) { /* the line again in the next batch */
+        b->n = i;
+        return i;
+    }
+    uint32_t at = split_at(b->data + m->off, max);
+    memmove(m + 1, m, (b->n - i) * sizeof *m);
+    b->n++;
+    m[0].len = at;
+    m[0].end = m[0].off + at;
+    m[1].off += at;
+    m[1].len -= at;
+    return b->n;
+}
+
+static void limit_lines(struct reading *r)
+{
+    struct batch *b = r->b;
+    uint64_t max = r->f->options->max_line_bytes;
+    for (uint32_t i = 0; r->n > max && i < b->n; i++)
+        if (b->marks[i].len > max)
+            limit_line(r, i);
+}
+
+/* The head of a line that does not end within what was read; the rest is skipped, or the next record. */
+static void mark_head(struct reading *r, uint32_t from)
+{
+    struct batch *b = r->b;
+    uint32_t max = (uint32_t)r->f->options->max_line_bytes;
+    if (r->file->group->config->long_lines == LONG_CUT) {
+        batch_mark(b, (struct mark){.off = from, .len = max, .end = r->n});
+        b->cut_bytes += r->n - from - max;
+        r->file->skipping = true;
+        b->used = r->n;
+        return;
+    }
+    uint32_t at = split_at(b->data + from, max);
+    batch_mark(b, (struct mark){.off = from, .len = at, .end = from + at});
+    b->used = from + at;
+}
+
+/* The rest of a line that was cut; returns where the next line begins. */
+static uint32_t skip_cut(struct reading *r)
+{
+    if (!r->file->skipping)
+        return 0;
+    const char *end = memchr(r->b->data, '\n', r->n);
+    uint32_t skipped = end ? (uint32_t)(end - r->b->data) : r->n;
+    r->b->cut_bytes += skipped;
+    r->file->skipping = !end;
+    return end ? skipped + 1 : r->n;
+}
+
+static void mark_lines(struct reading *r)
+{
+    struct batch *b = r->b;
+    uint32_t first = skip_cut(r), used = 0;
+    b->n = lines_mark(b->data + first, r->n - first, b->marks, b->cap, &used);
+    for (uint32_t i = 0; first && i < b->n; i++) {
+        b->marks[i].off += first;
+        b->marks[i].end += first;
+    }
+    b->used = first + used;
+    limit_lines(r);
+    if (b->n)
+        b->used = b->marks[b->n - 1].end;
+    uint32_t rest = r->n - b->used;
+    if (b->n == 0 && rest > r->f->options->max_line_bytes)
+        mark_head(r, b->used);
+    else if (rest && r->at_end && b->n < b->cap && (r->complete || r->file->flush)) {
+        if (!memchr(b->data + b->used, '\n', rest)) {
+            batch_mark(b, (struct mark){.off = b->used, .len = rest, .end = r->n});
+            b->used = r->n;
+        }
+    }
+}
+
+/* ---- handing over ---- */
+
+static uint64_t tail_at(const struct reading *r, uint32_t used)
+{
+    char tail[TAIL_BYTES];
+    if (used >= TAIL_BYTES)
+        return fingerprint(r->b->data + used - TAIL_BYTES, TAIL_BYTES);
+    uint32_t old = TAIL_BYTES - used < r->tail_len ? TAIL_BYTES - used : r->tail_len;
+    memcpy(tail, r->tail + r->tail_len - old, old);
+    memcpy(tail + old, r->b->data, used);
+    return fingerprint(tail, old + used);
+}
+
+static void keep_carry(struct reading *r, uint32_t used)
+{
+    struct file *file = r->file;
+    /* The last bytes before the next offset are kept as the tail of what a chunk shorter than them needs. */
+    uint32_t rest = r->n - used;
+    buf_clear(&file->carry);
+    if (rest && buf_add(&file->carry, r->b->data + used, rest) < 0) {
+        file_lost(r->f, file, rest, "no memory to keep them");
+        file_finish(r->f, file);
+    }
+}
+
+static void hand_over(struct reading *r, uint64_t to)
+{
+    struct files *f = r->f;
+    struct file *file = r->file;
+    struct batch *b = r->b;
+    uint32_t used = (uint32_t)(to - b->from);
+    b->used = b->n || used < b->used ? used : b->used;
+    b->to = to;
+    b->tail_hash = file->tail_hash = tail_at(r, used);
+    if (b->cut_bytes)
+        atomic_fetch_add(&file->source->cut_bytes, b->cut_bytes);
+    file->offset = to;
+    atomic_store(&file->source->offset, to);
+    atomic_store(&file->source->last_read, clock_real());
+    dispatch(f->dispatcher, b);
+}
+
+static int64_t anchor_of(struct file *file, uint32_t bytes)
+{
+    int64_t now = clock_real();
+    int64_t anchor = now > file->last_time ? now : file->last_time + 1;
+    file->last_time = anchor + bytes;
+    return anchor;
+}
+
+/* How long what has no end yet waits for it. */
+static void wait_for_end(struct reading *r)
+{
+    struct files *f = r->f;
+    struct file *file = r->file;
+    int64_t patience = f->options->partial_flush;
+    if (file->pending)
+        patience = file->group->config->multiline.timeout;
+    int64_t left = file->grown + patience - clock_mono();
+    file_wait(f, file, left > 0 ? left : 0);
+}
+
+/* The batch was filled: marks it, and dispatches what is whole. */
+static enum turn deliver(struct reading *r)
+{
+    struct files *f = r->f;
+    struct file *file = r->file;
+    struct batch *b = r->b;
+    b->from = file->offset;
+    mark_lines(r);
+    b->to = b->from + b->used;
+    bool flush = r->complete || file->flush;
+    file->pending = false;
+    if (b->n)
+        file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n),
+                                     f->options->max_line_bytes, flush && r->at_end) == 1;
+    uint64_t to = b->to;
+    uint32_t used = (uint32_t)(to - b->from);
+    uint64_t rest = r->n - used;
+    if (file->plain)
+        keep_carry(r, used);
+    if (to == b->from)
+        batch_drop(b);
+    else
+        hand_over(r, to);
+    if (file->finished)
+        return TURN_IDLE;
+    if (!r->at_end && used)
+        return TURN_AGAIN;
+    if (file->plain && r->complete && rest == 0) {
+        file_finish(f, file);
+        return TURN_IDLE;
+    }
+    if (rest && used && (file->plain || file->flush))
+        return TURN_AGAIN; /* the marks were full */
+    file->flush = false;
+    file->scanned = rest;
+    if (rest)
+        wait_for_end(r);
+    return file->offset + rest < file->size && !file->plain ? TURN_AGAIN : TURN_IDLE;
+}
+
+/* ---- a turn ---- */
+
+static struct batch *new_batch(struct files *f, struct file *file, uint64_t remaining)
+{
+    uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
+    uint32_t size = (uint32_t)(remaining < chunk ? remaining : chunk);
+    uint32_t marks = size / LINE_GUESS + 16;
+    struct batch *b = NULL;
+    if (file_ensure_stream(f, file) == 0)
+        b = batch_new(f->dispatcher->pool, file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
+    else
+        errno = ENOMEM;
+    if (b && batch_stream(b, file->stream) < 0) {
+        batch_drop(b);
+        b = NULL;
+        errno = ENOMEM;
+    }
+    if (!b && errno == EDQUOT)
+        pool_wait(f->dispatcher->pool, &f->pool);
+    return b;
+}
+
+static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
+{
+    struct reading r = {.f = f, .file = file};
+    if (!dispatch_ready(f->dispatcher, &f->work))
+        return blocked(f, file);
+    r.b = new_batch(f, file, remaining);
+    if (!r.b)
+        return blocked(f, file);
+    ssize_t n = file->plain ? read_plain(&r) : read_file(&r);
+    if (n == 0 && r.n == 0 && !file->plain)
+        n = -ESTALE; /* shorter than a moment ago */
+    if (n < 0) {
+        batch_drop(r.b);
+        if (n == -ESTALE)
+            return rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
+        file_fail(f, file, "cannot read", (int)n);
+        if (file->plain)
+            file_finish(f, file);
+        return TURN_IDLE;
+    }
+    file_well(file);
+    atomic_store(&file->source->state, SOURCE_READING);
+    return deliver(&r);
+}
+
+static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
+{
+    struct reading r = {.f = f, .file = file};
+    if (!dispatch_ready(f->dispatcher, &f->work))
+        return blocked(f, file);
+    uint64_t tail = 0;
+    int e = tail_take(file->fd.n, to, &tail);
+    r.b = e < 0 ? NULL : new_batch(f, file, 1);
+    if (!r.b)
+        return e < 0 ? TURN_IDLE : blocked(f, file);
+    r.b->from = file->offset;
+    r.b->to = to;
+    r.b->cut_bytes = to - file->offset;
+    r.b->tail_hash = file->tail_hash = tail;
+    atomic_fetch_add(&file->source->cut_bytes, r.b->cut_bytes);
+    file->offset = to;
+    atomic_store(&file->source->offset, to);
+    dispatch(f->dispatcher, r.b);
+    return to < file->size ? TURN_AGAIN : TURN_IDLE;
+}
+
+/* The head grows with the file until it is full; before it is taken anew it must still be what it was. */
+static int follow_head(struct file *file, const struct facts *facts)
+{
+    if (file->id.head_len == HEAD_BYTES || facts->size <= file->id.head_len)
+        return 0;
+    int r = identity_check_head(&file->id, file->fd.n);
+    if (r == 0)
+        return -ESTALE;
+    if (r == 1)
+        r = identity_take_head(&file->id, file->fd.n);
+    if (r < 0)
+        return r;
+    file->size = facts->size;
+    file->grown = clock_mono();
+    file_store_identity(file, false);
+    return 0;
+}
+
+static enum turn at_end(struct files *f, struct file *file)
+{
+    atomic_store(&file->source->state, SOURCE_IDLE);
+    if (file->orphan)
+        rotation_orphan_quiet(f, file);
+    return TURN_IDLE;
+}
+
+enum turn tail_turn(struct files *f, struct file *file)
+{
+    struct facts facts;
+    if (file->plain)
+        return fill(f, file, UINT64_MAX);
+    int r = descriptor_open(f, file, &facts);
+    if (r == 0 && !file->started)
+        r = file_start(f, file, &facts);
+    if (r == -ESTALE || r == -ENOENT) {
+        rotation_lost_name(f, file);
+        return TURN_IDLE;
+    }
+    if (r < 0) {
+        file_fail(f, file, file->fd.n < 0 ? "cannot open" : "cannot read", r);
+        return TURN_IDLE;
+    }
+    if (rotation_hold(f, file, &facts))
+        return TURN_IDLE;
+    r = facts.size < file->offset ? -ESTALE : follow_head(file, &facts);
+    if (r < 0)
+        return r == -ESTALE && rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
+    if (facts.size != file->size || file->grown == 0)
+        file->grown = clock_mono();
+    file->size = facts.size;
+    file->deleted = facts.links == 0;
+    atomic_store(&file->source->size, facts.size);
+    file_well(file);
+    if (facts.size == file->offset)
+        return at_end(f, file);
+    uint64_t to = hole_end(file, &facts);
+    if (to > file->offset)
+        return skip_hole(f, file, to);
+    if (!worth_reading(f, file)) {
+        struct reading waiting = {.f = f, .file = file};
+        wait_for_end(&waiting);
+        return at_end(f, file);
+    }
+    enum turn turn = fill(f, file, facts.size - file->offset);
+    return turn == TURN_IDLE && !file->finished ? at_end(f, file) : turn;
+}
