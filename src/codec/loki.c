@@ -84,10 +84,17 @@ static inline char *put_head(char *p, const struct entry_head *h, size_t line, s
 }
 
 /* The room behind the metadata's end that put_head() may touch is within LOKI_ENTRY_OVERHEAD. */
-static inline bool fits(const struct loki_encoder *e, size_t line, size_t metadata)
+static inline int room(const struct loki_encoder *e, size_t line, size_t metadata)
 {
-    return e->cap - e->len >= loki_entry_bound(line, metadata) &&
-           (!e->stream || e->len - e->stream + loki_entry_bound(line, metadata) < 1u << 7 * LOKI_LENGTH);
+    size_t bound = loki_entry_bound(line, metadata);
+    if (e->cap - e->len < bound)
+        return -ENOSPC;
+    return e->stream && e->len - e->stream + bound >= 1u << 7 * LOKI_LENGTH ? -EFBIG : 0;
+}
+
+static inline size_t line_limit(const struct loki_encoder *e)
+{
+    return e->max_line ? e->max_line : SIZE_MAX - 3;
 }
 
 static inline void finish(struct loki_encoder *e, char *p, const char *metadata, size_t n)
@@ -99,28 +106,38 @@ static inline void finish(struct loki_encoder *e, char *p, const char *metadata,
     e->len = (size_t)(p - e->out);
 }
 
-/* The line, not valid, is at `line`, which may be the end of the free room: see utf8_repair() for the overlap. */
-static int entry_repaired(struct loki_encoder *e, int64_t time, const char *line, size_t len,
-                          const char *metadata, size_t n_metadata)
+/* `take` bytes of a line, which are `size` as sent. See utf8_repair() for lines that overlap the output. */
+static void put_repaired(struct loki_encoder *e, int64_t time, const char *line, size_t take, size_t size,
+                         const char *metadata, size_t n_metadata)
 {
-    size_t size = utf8_repaired_size(line, len);
-    if (!fits(e, size, n_metadata))
-        return -ENOSPC;
     struct entry_head h;
     head_make(&h, time);
     char *p = put_head(e->out + e->len, &h, size, n_metadata);
-    p += utf8_repair(line, len, p);
+    p += utf8_repair(line, take, p);
     finish(e, p, metadata, n_metadata);
+}
+
+/* A line that is not valid or too long. */
+static int entry_repaired(struct loki_encoder *e, int64_t time, const char *line, size_t len,
+                          const char *metadata, size_t n_metadata)
+{
+    size_t size, take = utf8_fit(line, len, line_limit(e), &size);
+    int r = room(e, size, n_metadata);
+    if (r < 0)
+        return r;
+    put_repaired(e, time, line, take, size, metadata, n_metadata);
+    e->cut += len - take;
     return 0;
 }
 
 int loki_entry(struct loki_encoder *e, int64_t time, const char *line, size_t len,
                const char *metadata, size_t n_metadata)
 {
-    if (!fits(e, len, n_metadata))
-        return -ENOSPC;
-    if (!utf8_valid(line, len))
+    if (len > line_limit(e) || !utf8_valid(line, len))
         return entry_repaired(e, time, line, len, metadata, n_metadata);
+    int r = room(e, len, n_metadata);
+    if (r < 0)
+        return r;
     struct entry_head h;
     head_make(&h, time);
     char *p = put_head(e->out + e->len, &h, len, n_metadata);
@@ -134,32 +151,37 @@ int loki_entry_marks(struct loki_encoder *e, const char *data, const struct mark
 {
     if (n == 1)
         return loki_entry(e, marks->time, data + marks->off, marks->len, metadata, n_metadata);
-    size_t len = 0;
+    size_t whole = 0, most = line_limit(e) + 3; /* what utf8_fit() looks at */
     for (uint32_t i = 0; i < n; i++)
-        len += marks[i].len;
-    if (!fits(e, len, n_metadata))
-        return -ENOSPC;
+        whole += marks[i].len;
+    size_t len = whole < most ? whole : most;
+    int r = room(e, len, n_metadata);
+    if (r < 0)
+        return r;
     struct entry_head h;
     head_make(&h, marks->time);
-    char *line = put_head(e->out + e->len, &h, len, n_metadata), *p = line;
-    for (uint32_t i = 0; i < n; i++) {
-        memcpy(p, data + marks[i].off, marks[i].len);
-        p += marks[i].len;
+    char *line = put_head(e->out + e->len, &h, len, n_metadata), *p = line, *end = line + len;
+    for (uint32_t i = 0; i < n && p < end; i++) {
+        size_t left = (size_t)(end - p);
+        p = mempcpy(p, data + marks[i].off, marks[i].len < left ? marks[i].len : left);
     }
-    if (utf8_valid(line, len)) { /* a character may lie across two marks: judged when joined */
+    if (len <= line_limit(e) && utf8_valid(line, len)) { /* a character may lie across two marks: judged when joined */
         finish(e, p, metadata, n_metadata);
         return 0;
     }
     /*
-     * Not yet part of the output. Moved to the end of what the metadata leaves free, from where it is repaired
-     * forwards: what is still to be read takes no more room than what is still to be written.
+     * Not yet part of the output. What is taken moves to the end of what the metadata leaves free, from where it is
+     * repaired forwards: what is still to be read takes no more room than what is still to be written.
      */
-    size_t size = utf8_repaired_size(line, len);
-    if (!fits(e, size, n_metadata))
-        return -ENOSPC;
-    char *away = e->out + e->cap - len;
-    memmove(away, line, len);
-    return entry_repaired(e, marks->time, away, len, metadata, n_metadata);
+    size_t size, take = utf8_fit(line, len, line_limit(e), &size);
+    r = room(e, size, n_metadata);
+    if (r < 0)
+        return r;
+    char *away = e->out + e->cap - take;
+    memmove(away, line, take);
+    put_repaired(e, marks->time, away, take, size, metadata, n_metadata);
+    e->cut += whole - take;
+    return 0;
 }
 
 /* A value between quotes, as Go's strconv.Unquote reads it. NULL when it does not fit. */

@@ -8,11 +8,11 @@
  * A stream's length stands before its entries, and is known after them: it is written as a varint of
  * LOKI_LENGTH bytes, padded with continuation bits, which every protobuf decoder must take (it reads up
  * to 10). Hence a stream is at most 256 MiB. protobuf strings must be UTF-8: what is not is repaired (utf8.h).
- * Equal input gives equal bytes.
+ * Lines that are longer than `max_line` as sent are cut between two characters. Equal input gives equal bytes.
  *
  * Pure but for the encoder; one thread at a time. No allocation.
  *
- *     struct loki_encoder e = {.out = memory, .cap = size};
+ *     struct loki_encoder e = {.out = memory, .cap = size, .max_line = bytes};
  *     loki_stream_begin(&e, labels, n_labels);
  *     loki_entry(&e, time, line, len, metadata, n_metadata);   any number
  *     loki_stream_end(&e);
@@ -36,7 +36,9 @@ enum {
 struct loki_encoder {
     char *out;
     size_t len, cap;
-    size_t stream; /* where the open stream's length lies; 0: none is open */
+    size_t stream;   /* where the open stream's length lies; 0: none is open */
+    size_t max_line; /* bytes of a line, as sent; 0: no limit */
+    uint64_t cut;    /* bytes of lines that were left out so far */
 };
 
 /* Bytes that an entry takes at most, if its line is valid UTF-8; the line counts three times if it is not. */
@@ -45,10 +47,13 @@ static inline size_t loki_entry_bound(size_t line, size_t metadata)
     return LOKI_ENTRY_OVERHEAD + line + metadata;
 }
 
-/* labels: as loki_labels() wrote them. All: 0, or -ENOSPC when it does not fit: nothing was written then. */
+/* labels: as loki_labels() wrote them. 0, or -ENOSPC when it does not fit: nothing was written then. */
 int loki_stream_begin(struct loki_encoder *e, const char *labels, size_t n_labels);
 
-/* time: UTC ns, also before 1970. metadata: as loki_metadata() wrote it. */
+/*
+ * time: UTC ns, also before 1970. metadata: as loki_metadata() wrote it. 0; -ENOSPC when it does not fit; -EFBIG when
+ * the stream would be too long: end it and begin it again. Nothing was written then, and nothing counted.
+ */
 int loki_entry(struct loki_encoder *e, int64_t time, const char *line, size_t len,
                const char *metadata, size_t n_metadata);
 

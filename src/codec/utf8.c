@@ -68,14 +68,25 @@ bool utf8_valid(const char *data, size_t n)
     return true;
 }
 
-size_t utf8_repaired_size(const char *data, size_t n)
+size_t utf8_fit(const char *data, size_t n, size_t max, size_t *size)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < n;) {
+    size_t i = 0;
+    *size = 0;
+    while (i < n) {
         int len = utf8_next((const unsigned char *)data + i, n - i);
-        size += len < 0 ? 3 : (size_t)len;
+        size_t more = len < 0 ? 3 : (size_t)len;
+        if (more > max - *size)
+            break;
+        *size += more;
         i += (size_t)(len < 0 ? -len : len);
     }
+    return i;
+}
+
+size_t utf8_repaired_size(const char *data, size_t n)
+{
+    size_t size;
+    utf8_fit(data, n, SIZE_MAX, &size);
     return size;
 }
 

@@ -17,6 +17,12 @@ bool utf8_valid(const char *data, size_t n);
 size_t utf8_repaired_size(const char *data, size_t n);
 
 /*
+ * The longest prefix that ends between characters and has at most `max` bytes after the repair; *size is what it has
+ * then. A character that starts within the first `max` bytes is judged whole: data[0, max + 3) decide.
+ */
+size_t utf8_fit(const char *data, size_t n, size_t max, size_t *size);
+
+/*
  * Writes the repaired text to `out`, which has room for utf8_repaired_size() bytes; returns how many. `out` may
  * overlap `data` if it begins before it by at least what the repair adds.
  */

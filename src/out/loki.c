@@ -115,7 +115,7 @@ static void settle_body(struct loki_slot *s)
 /* The encode buffer's size is reserved as it grows; it is made whatever the pool says, since one request must go on. */
 static void account_raw(struct loki *k)
 {
-    uint64_t cap = k->raw.cap + k->joined.cap;
+    uint64_t cap = k->raw.cap;
     if (cap > k->raw_reserved)
         pool_claim(k->sink->pool, cap - k->raw_reserved);
     else if (cap < k->raw_reserved)
@@ -126,9 +126,7 @@ static void account_raw(struct loki *k)
 static void free_raw(struct loki *k)
 {
     buf_clear(&k->raw);
-    buf_clear(&k->joined);
     buf_shrink(&k->raw, 0);
-    buf_shrink(&k->joined, 0);
     account_raw(k);
 }
 
@@ -144,8 +142,7 @@ static void idle_came(struct timer *t)
 static int encode_into(struct loki_slot *s, struct buf *out)
 {
     struct loki *k = s->loki;
-    loki_encode_begin(&s->encoder, out, &k->joined, k->config->max_line_bytes);
-    int r = loki_request_encode(s->request, &s->encoder, &k->streams);
+    int r = loki_request_encode(s->request, out, k->config->max_line_bytes, &k->streams);
     account_raw(k);
     return r;
 }
@@ -273,7 +270,7 @@ static void accepted(struct loki_slot *s)
 {
     struct sink_stats *stats = &s->loki->sink->stats;
     atomic_fetch_add(&stats->bytes_out, s->send_n);
-    atomic_fetch_add(&stats->records_out, loki_request_accepted(s->request, &s->encoder));
+    atomic_fetch_add(&stats->records_out, loki_request_accepted(s->request));
     say_working(s->loki);
 }
 
@@ -588,8 +585,6 @@ static int start_parts(struct loki *k)
         r = timer_begin(&k->deadline, &k->scope, loop, "loki deadline", deadline_came);
     if (r == 0)
         r = buf_begin(&k->raw, &k->scope, "loki encode", RAW_LIMIT);
-    if (r == 0)
-        r = buf_begin(&k->joined, &k->scope, "loki join", RAW_LIMIT);
     if (r == 0)
         r = loki_streams_begin(&k->streams, &k->scope, k->config);
     for (unsigned i = 0; i < k->n_slots && r == 0; i++) {

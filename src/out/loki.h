@@ -44,7 +44,6 @@ struct loki_slot {
     bool due;                 /* batch_timeout is over, or the sink stops */
     struct timer collect, retry;
     struct loki_request *request; /* under way */
-    struct loki_encoder encoder;  /* of its body */
     struct buf body;
     uint64_t reserved; /* from the pool, for the body */
     const char *send;  /* in the body */
@@ -59,7 +58,7 @@ struct loki {
     const struct loki_config *config;
     struct http http;
     struct loki_streams streams;
-    struct buf raw, joined;
+    struct buf raw;
     uint64_t raw_reserved;
     struct timer idle, deadline;
     bool stopping, complained;

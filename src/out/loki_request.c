@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/loki.h"
 
 /* ---- the entries in their order ---- */
 
@@ -126,35 +127,83 @@ void loki_request_returned(struct loki_request *r)
 
 /* ---- sending ---- */
 
-int loki_request_encode(struct loki_request *r, struct loki_encoder *e, struct loki_streams *streams)
+struct writer {
+    struct loki_encoder encoder;
+    struct buf *out;
+};
+
+static int grow(struct writer *w, size_t more)
 {
-    struct walk w;
-    const struct stream *open = NULL;
-    const struct loki_labels *labels = NULL;
-    EACH_ENTRY(w, r, loki_request_next(r)) {
-        if (walk_stream(&w) != open) {
-            open = walk_stream(&w);
-            labels = loki_streams_get(streams, open);
-            if (!labels)
-                return -ENOMEM;
-            loki_encode_stream(e, labels->bytes, labels->labels_n);
-        }
-        loki_encode_entry(e, walk_lease(&w)->batch, w.mark, w.next, labels->bytes + labels->labels_n,
-                          labels->metadata_n);
-        if (e->failed)
-            break;
-    }
-    return loki_encode_end(e);
+    w->out->len = w->encoder.len;
+    int r = buf_reserve(w->out, more);
+    w->encoder.out = w->out->data;
+    w->encoder.cap = w->out->cap;
+    return r;
 }
 
-uint32_t loki_request_accepted(struct loki_request *r, struct loki_encoder *e)
+static int begin_stream(struct writer *w, const struct loki_labels *l)
+{
+    if (w->encoder.stream)
+        loki_stream_end(&w->encoder);
+    int r = grow(w, LOKI_STREAM_OVERHEAD + l->labels_n);
+    return r < 0 ? r : loki_stream_begin(&w->encoder, l->bytes, l->labels_n);
+}
+
+static int put_entry(struct writer *w, const struct walk *at, const struct loki_labels *l)
+{
+    const struct batch *b = walk_lease(at)->batch;
+    return loki_entry_marks(&w->encoder, b->data, b->marks + at->mark, at->next - at->mark,
+                            l->bytes + l->labels_n, l->metadata_n);
+}
+
+/* After a refusal by the encoder: the room that the entry takes at most. */
+static int put_entry_anew(struct writer *w, const struct walk *at, const struct loki_labels *l, int refusal)
+{
+    size_t len = 0;
+    for (uint32_t i = at->mark; i < at->next; i++)
+        len += walk_lease(at)->batch->marks[i].len;
+    int r = refusal == -EFBIG ? begin_stream(w, l) : 0;
+    if (r == 0)
+        r = grow(w, loki_entry_bound(3 * len, l->metadata_n));
+    return r < 0 ? r : put_entry(w, at, l);
+}
+
+int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams)
+{
+    struct writer w = {.encoder = {.out = out->data, .len = out->len, .cap = out->cap, .max_line = max_line}, .out = out};
+    struct walk at;
+    const struct stream *open = NULL;
+    const struct loki_labels *labels = NULL;
+    for (unsigned i = 0; i < r->n; i++)
+        r->leases[i].cut = 0;
+    EACH_ENTRY(at, r, loki_request_next(r)) {
+        int e = 0;
+        if (walk_stream(&at) != open) {
+            open = walk_stream(&at);
+            labels = loki_streams_get(streams, open);
+            e = labels ? begin_stream(&w, labels) : -ENOMEM;
+        }
+        if (e == 0)
+            e = put_entry(&w, &at, labels);
+        if (e == -ENOSPC || e == -EFBIG)
+            e = put_entry_anew(&w, &at, labels, e);
+        if (e < 0)
+            return e;
+        r->leases[at.lease].cut += w.encoder.cut;
+        w.encoder.cut = 0;
+    }
+    loki_stream_end(&w.encoder);
+    out->len = w.encoder.len;
+    return 0;
+}
+
+uint32_t loki_request_accepted(struct loki_request *r)
 {
     struct span s = r->todo[--r->n_todo];
-    struct walk w;
-    if (e->cut_bytes)
-        EACH_ENTRY(w, r, s)
-            r->leases[w.lease].dropped[DROP_TOO_LONG].bytes +=
-                loki_cut(e, walk_lease(&w)->batch, w.mark, w.next);
+    for (unsigned i = 0; i < r->n; i++) {
+        r->leases[i].dropped[DROP_TOO_LONG].bytes += r->leases[i].cut;
+        r->leases[i].cut = 0;
+    }
     return s.to - s.from;
 }
 

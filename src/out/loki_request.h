@@ -12,7 +12,6 @@
 #pragma once
 
 #include "core/sink.h"
-#include "out/loki_encode.h"
 #include "out/loki_streams.h"
 
 enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */
@@ -24,6 +23,7 @@ struct span {
 struct request_lease {
     struct lease *lease;
     uint32_t entries;
+    uint64_t cut; /* bytes cut off lines of what was encoded last */
     struct amount dropped[DROP_REASONS];
 };
 
@@ -53,11 +53,11 @@ static inline struct span loki_request_next(const struct loki_request *r)
     return r->todo[r->n_todo - 1];
 }
 
-/* Encodes the next span. 0 or -errno. */
-int loki_request_encode(struct loki_request *r, struct loki_encoder *e, struct loki_streams *streams);
+/* Encodes the next span behind what is in `out`. 0 or -errno. */
+int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams);
 
-/* The next span was accepted; `e` as it was for its encoding. Returns how many entries that was. */
-uint32_t loki_request_accepted(struct loki_request *r, struct loki_encoder *e);
+/* The next span was accepted, as it was encoded last. Returns how many entries that was. */
+uint32_t loki_request_accepted(struct loki_request *r);
 /* It was refused: false when it is a single entry (or, with only_streams, of a single stream): drop it. */
 bool loki_request_split(struct loki_request *r, bool only_streams);
 /* Its entries will never be taken. Returns how many. */

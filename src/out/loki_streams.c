@@ -1,12 +1,18 @@
 #include "out/loki_streams.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/loki_encode.h"
+#include "codec/loki.h"
+#include "codec/utf8.h"
 
-enum { LABELS_MOST = 2 * STREAM_LABELS, ESCAPED_MAX = 512 * 1024 };
+enum {
+    LABELS_MOST = 2 * STREAM_LABELS,
+    ESCAPED = 6,     /* bytes that one of a value may become: \u001f */
+    PAIR_AROUND = 16, /* bytes of quotes, commas and lengths, most */
+};
 
 struct pick {
     const char *name, *value;
@@ -43,101 +49,86 @@ static unsigned pick_labels(const struct loki_config *c, const struct stream *s,
     return n;
 }
 
-static void add_name(struct buf *out, const char *name)
+/* NULL: no memory. */
+static const char *valid_name(struct scope *scratch, const char *name)
 {
-    size_t at = out->len;
-    if (strncmp(name, "__", 2) == 0)
-        buf_puts(out, "label");
-    buf_add(out, name, strnlen(name, STREAM_LABEL_NAME - 5));
-    for (; at < out->len; at++) {
-        char c = out->data[at];
-        bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        if (!fits)
-            out->data[at] = '_';
-    }
+    char *copy = scope_printf(scratch, "%s%.*s", strncmp(name, "__", 2) == 0 ? "label" : "",
+                              STREAM_LABEL_NAME - 5, name);
+    for (char *c = copy; c && *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
+            *c = '_';
+    return copy;
 }
 
-static size_t value_len(const char *value)
+static const char *valid_value(struct scope *scratch, const char *value)
 {
     size_t n = strlen(value);
-    if (n > STREAM_LABEL_VALUE)
-        n = loki_utf8_valid(value, STREAM_LABEL_VALUE);
-    return loki_utf8_valid(value, n);
+    if (n <= STREAM_LABEL_VALUE)
+        return value;
+    return scope_printf(scratch, "%.*s", (int)utf8_cut(value, n, STREAM_LABEL_VALUE), value);
 }
 
-/* As Go's strconv.Unquote reads it. */
-static void add_quoted(struct buf *out, const char *value)
-{
-    size_t n = value_len(value);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)value[i];
-        if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", c);
-        else if (c == '\n')
-            buf_puts(out, "\\n");
-        else if (c < 0x20 || c == 0x7F)
-            buf_printf(out, "\\x%02x", c);
-        else
-            buf_add(out, &value[i], 1);
-    }
-}
+/* What Loki takes, as labels and as metadata. */
+struct sorted {
+    struct loki_pair labels[LABELS_MOST], metadata[LABELS_MOST];
+    unsigned n_labels, n_metadata;
+    size_t labels_most, metadata_most; /* bytes when encoded */
+};
 
-static void write_labels(struct buf *out, const struct pick *picks, unsigned n)
+static int sort(struct sorted *out, struct scope *scratch, const struct pick *picks, unsigned n)
 {
-    const char *between = "{";
     for (unsigned i = 0; i < n; i++) {
-        if (picks[i].metadata)
-            continue;
-        buf_puts(out, between);
-        add_name(out, picks[i].name);
-        buf_puts(out, "=\"");
-        add_quoted(out, picks[i].value);
-        buf_puts(out, "\"");
-        between = ", ";
+        struct loki_pair pair = {valid_name(scratch, picks[i].name), valid_value(scratch, picks[i].value)};
+        if (!pair.name || !pair.value)
+            return -ENOMEM;
+        size_t most = strlen(pair.name) + ESCAPED * strlen(pair.value) + PAIR_AROUND;
+        if (!picks[i].metadata) {
+            out->labels[out->n_labels++] = pair;
+            out->labels_most += most;
+        } else if (out->metadata_most + most <= LOKI_METADATA_MAX) {
+            out->metadata[out->n_metadata++] = pair;
+            out->metadata_most += most;
+        }
     }
-    buf_puts(out, between[0] == '{' ? "{job=\"logcap\"}" : "}");
+    if (!out->n_labels)
+        out->labels[out->n_labels++] = (struct loki_pair){"job", "logcap"};
+    out->labels_most += 2 * PAIR_AROUND;
+    return 0;
 }
 
-static void write_metadata(struct buf *out, struct buf *scratch, const struct pick *picks, unsigned n)
+static struct loki_labels *encode(struct loki_streams *c, struct scope *scratch, const struct sorted *from)
 {
-    size_t start = out->len;
-    for (unsigned i = 0; i < n && !out->failed; i++) {
-        if (!picks[i].metadata)
-            continue;
-        buf_clear(scratch);
-        add_name(scratch, picks[i].name);
-        size_t name_n = scratch->len;
-        buf_add(scratch, "", 1);
-        buf_add(scratch, picks[i].value, value_len(picks[i].value));
-        if (scratch->failed || out->len - start + scratch->len > LOKI_METADATA_MAX)
-            continue;
-        loki_encode_pair(out, scratch->data, scratch->data + name_n + 1);
-    }
+    size_t most = from->labels_most + from->metadata_most;
+    char *bytes = scope_alloc(scratch, most);
+    if (!bytes)
+        return NULL;
+    long labels_n = loki_labels(from->labels, from->n_labels, bytes, from->labels_most);
+    assert(labels_n > 0);
+    long metadata_n = loki_metadata(from->metadata, from->n_metadata, bytes + labels_n, from->metadata_most);
+    assert(metadata_n >= 0);
+    struct loki_labels *l = mem_new(&c->scope, sizeof *l + (size_t)(labels_n + metadata_n), "loki labels");
+    if (!l)
+        return NULL;
+    l->labels_n = (uint32_t)labels_n;
+    l->metadata_n = (uint32_t)metadata_n;
+    memcpy(l->bytes, bytes, (size_t)(labels_n + metadata_n));
+    return l;
 }
 
 static struct loki_labels *derive(struct loki_streams *c, const struct stream *s)
 {
     struct pick picks[LABELS_MOST];
-    struct buf out, scratch;
+    struct sorted sorted = {0};
+    struct scope scratch = {0};
     struct loki_labels *l = NULL;
     unsigned n = pick_labels(c->config, s, picks);
-    if (buf_begin(&out, &c->scope, "labels", ESCAPED_MAX) < 0)
+    if (scope_begin(&scratch, &c->scope, "labels") < 0)
         return NULL;
-    if (buf_begin(&scratch, &c->scope, "label", ESCAPED_MAX) == 0) {
-        write_labels(&out, picks, n);
-        size_t labels_n = out.len;
-        write_metadata(&out, &scratch, picks, n);
-        if (!out.failed && !scratch.failed)
-            l = mem_new(&c->scope, sizeof *l + out.len, "loki labels");
-        if (l) {
-            l->id = s->id;
-            l->labels_n = (uint32_t)labels_n;
-            l->metadata_n = (uint32_t)(out.len - labels_n);
-            memcpy(l->bytes, out.data, out.len);
-        }
-    }
-    buf_end(&scratch);
-    buf_end(&out);
+    if (sort(&sorted, &scratch, picks, n) == 0)
+        l = encode(c, &scratch, &sorted);
+    scope_end(&scratch);
+    if (l)
+        l->id = s->id;
     return l;
 }
 
