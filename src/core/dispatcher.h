@@ -15,7 +15,7 @@ struct dispatcher {
     struct pool *pool;
 };
 
-/* Whether every sink that may want this source has room; if not, `room` is nudged when that changes. */
+/* Whether every sink that may want this source has room; if not, `room` (unless NULL) is nudged when that changes. */
 bool dispatch_ready(struct dispatcher *d, struct nudge *room);
 /* Must be called before a nudge that was given to dispatch_ready() ends. */
 void dispatch_forget(struct dispatcher *d, struct nudge *room);

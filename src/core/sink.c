@@ -132,6 +132,8 @@ bool sink_has_room(struct sink *s, struct nudge *room)
 {
     if (!full(s))
         return true;
+    if (!room)
+        return false;
     pthread_mutex_lock(&s->lock);
     int empty = -1;
     for (int i = 0; i < SINK_WAITERS; i++) {

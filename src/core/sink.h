@@ -64,7 +64,7 @@ struct sink {
     void *state;                /* the type's own, under scope or thread.scope */
 };
 
-/* Whether the sink has room; if not, `room` is nudged once it has. For the dispatcher. */
+/* Whether the sink has room; if not, `room` (unless NULL) is nudged once it has. For the dispatcher. */
 bool sink_has_room(struct sink *s, struct nudge *room);
 void sink_forget(struct sink *s, struct nudge *room);
 

@@ -13,14 +13,16 @@
 
 #include <stdatomic.h>
 
+#include "core/dispatcher.h"
 #include "core/keeper.h"
-#include "core/sink.h"
-#include "core/source.h"
+#include "core/past.h"
 #include "web/server.h"
 
 /* What the agent hands in. All of it outlives the web. */
 struct web_context {
     const struct config *config;
+    struct dispatcher *dispatcher; /* for what POST /api/v1/logs takes */
+    struct past *past;
     struct pool *pool;
     struct keeper *keeper;   /* NULL: a dry run */
     struct sink *const *sinks;
