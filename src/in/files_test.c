@@ -270,6 +270,23 @@ static void lines_arrive_as_they_are(void **state)
     end(&w);
 }
 
+/* More lines than a batch has marks for, all within one chunk: the rest must not pass for a partial line. */
+static void short_lines_fill_several_batches(void **state)
+{
+    enum { LINES = 50000 };
+    struct world w;
+    begin(&w);
+    char *text = malloc(2 * LINES + 1);
+    for (int i = 0; i < LINES; i++)
+        memcpy(text + 2 * i, "x\n", 2);
+    text[2 * LINES] = 0;
+    w.config.files.partial_flush = w.config.files.idle_close = HOUR; /* nothing may have to wait for them */
+    append(&w, "a.log", text);
+    expect(&w, text);
+    free(text);
+    end(&w);
+}
+
 static void a_partial_line_waits_for_its_end(void **state)
 {
     struct world w;
@@ -779,6 +796,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(lines_arrive_as_they_are),
+        TEST(short_lines_fill_several_batches),
         TEST(a_partial_line_waits_for_its_end),
         TEST(a_long_line_is_split),
         TEST(a_long_line_is_cut_and_the_cut_bytes_are_counted),

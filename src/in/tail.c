@@ -272,7 +272,7 @@ static enum turn deliver(struct reading *r)
     b->from = file->offset;
     mark_lines(r);
     b->to = b->from + b->used;
-    bool flush = r->complete || file->flush;
+    bool flush = r->complete || file->flush, full = b->n == b->cap;
     file->pending = false;
     if (b->n)
         file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n),
@@ -294,8 +294,8 @@ static enum turn deliver(struct reading *r)
         file_finish(f, file);
         return TURN_IDLE;
     }
-    if (rest && used && (file->plain || file->flush))
-        return TURN_AGAIN; /* the marks were full */
+    if (rest && used && (full || file->plain || file->flush))
+        return TURN_AGAIN;
     file->flush = false;
     file->scanned = rest;
     if (rest)
