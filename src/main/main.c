@@ -12,6 +12,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"run", cmd_run, "capture and deliver"},
     {"check", cmd_check, "say whether a configuration is right, what it reads and where it sends"},
     {"config", cmd_config, "show the configuration in effect, all defaults, or the reference"},
     {"why", cmd_why, "ask the running agent why a file is or is not read"},

@@ -1,0 +1,272 @@
+#include "main/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/census.h"
+#include "base/clock.h"
+#include "core/keeper.h"
+#include "core/past.h"
+#include "in/collector.h"
+#include "in/files.h"
+#include "main/commands.h"
+#include "main/privilege.h"
+#include "main/service.h"
+#include "out/sinks.h"
+#include "out/stdout.h"
+#include "web/web.h"
+
+/*
+ * memory_limit less what is not batches: SQLite's cache and heap (1 MiB), HTTP connections (1 MiB), curl and its
+ * upload buffers (4 MiB), stacks and tables (2 MiB). At least half of the limit is for batches.
+ */
+enum { RESERVED_BYTES = 8 << 20 };
+
+struct agent {
+    struct scope scope;
+    const struct config *config;
+    bool dry_run;
+    struct loop loop;
+    struct fd signals;
+    struct watch signal_watch;
+    struct store *store; /* NULL in a dry run */
+    struct pool pool;
+    struct sink sinks[SINKS_MAX];
+    struct sink *sink_list[SINKS_MAX];
+    unsigned n_sinks;
+    struct dispatcher dispatcher;
+    struct past *past;
+    struct keeper keeper;
+    struct collector collector;
+    struct web web;
+    struct web_context web_context;
+    int64_t started; /* clock_mono() */
+    struct service service;
+};
+
+static struct agent agent; /* one a process; large */
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+    struct signalfd_siginfo info;
+    while (fd_read(w->fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            log_warn("agent", "SIGHUP: this version reads its configuration at start only; restart it");
+            continue;
+        }
+        log_info("agent", "%s: stopping", strsignal((int)info.ssi_signo));
+        loop_stop(w->loop);
+    }
+}
+
+static int begin_signals(struct agent *a)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int r = fd_signal(&a->signals, &a->scope, &set);
+    return r < 0 ? r
+                 : watch_begin(&a->signal_watch, &a->scope, &a->loop, a->signals.n, EPOLLIN, on_signal);
+}
+
+/* A dry run shows on stdout what would be sent. */
+static const struct sink_config dry_sink = {
+    .name = "stdout",
+    .type = "stdout",
+    .enabled = true,
+    .queue_size = 4 << 20,
+};
+
+static int begin_sinks(struct agent *a)
+{
+    const struct config *c = a->config;
+    unsigned n = a->dry_run ? 1 : c->n_sinks;
+    for (unsigned i = 0; i < n; i++) {
+        const struct sink_config *sc = a->dry_run ? &dry_sink : &c->sinks[i];
+        struct sink *s = &a->sinks[i];
+        int r = sink_begin(s, &a->scope, i, sc, c, sink_type_find(sc->type), &a->pool);
+        if (r < 0)
+            return r;
+        a->sink_list[a->n_sinks++] = s;
+        if (s->type->load && a->store)
+            r = s->type->load(s, a->store);
+        if (r < 0)
+            log_error("agent", "%s: cannot read what it wrote before: %s", s->name, strerror(-r));
+    }
+    a->dispatcher = (struct dispatcher){
+        .sinks = a->sink_list,
+        .n_sinks = a->n_sinks,
+        .pool = &a->pool,
+    };
+    return 0;
+}
+
+static int open_store(struct agent *a)
+{
+    int r = 0;
+    if (a->dry_run)
+        return 0;
+    a->store = store_open(&a->scope, a->config->state_dir, &r);
+    if (!a->store)
+        log_error("store", "cannot use the state directory %s: %s", a->config->state_dir, strerror(-r));
+    return a->store ? 0 : r;
+}
+
+static uint64_t pool_limit(uint64_t memory_limit)
+{
+    return memory_limit > 2 * RESERVED_BYTES ? memory_limit - RESERVED_BYTES : memory_limit / 2;
+}
+
+static int begin_core(struct agent *a)
+{
+    const struct config *c = a->config;
+    int r = open_store(a);
+    if (r == 0)
+        r = streams_begin(&a->scope);
+    if (r == 0)
+        r = pool_begin(&a->pool, &a->scope, pool_limit(c->memory_limit));
+    if (r == 0)
+        r = begin_sinks(a);
+    if (r == 0)
+        r = sources_begin(&a->scope, a->sink_list, a->n_sinks);
+    if (r == 0 && !(a->past = past_load(&a->scope, a->store, a->sink_list, a->n_sinks)))
+        r = -ENOMEM;
+    if (r == 0 && a->store)
+        r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks,
+                         c->commit_interval);
+    return r;
+}
+
+/* For `logcap why`: on the web's thread, from the configuration alone. */
+static int why(const char *path, struct buf *out)
+{
+    return files_why(agent.config, path, out);
+}
+
+static int begin_web(struct agent *a)
+{
+    char error[256] = "";
+    a->web_context = (struct web_context){
+        .config = a->config,
+        .pool = &a->pool,
+        .keeper = &a->keeper,
+        .sinks = a->sink_list,
+        .n_sinks = a->n_sinks,
+        .started = a->started,
+        .databases_set_aside = store_set_aside(a->store),
+        .print_config = config_print_json,
+        .why = a->config->files.enabled ? why : NULL,
+    };
+    int r = web_begin(&a->web, &a->scope, &a->web_context, error, sizeof error);
+    if (r < 0)
+        log_error("web", "%s", error);
+    return r;
+}
+
+static int begin_moving(struct agent *a)
+{
+    int r = 0;
+    for (unsigned i = 0; i < a->n_sinks && r == 0; i++)
+        r = sink_start(a->sink_list[i]);
+    if (r == 0)
+        r = collector_begin(&a->collector, &a->scope, a->config, &a->dispatcher, a->past);
+    if (r == 0 && !a->dry_run)
+        r = begin_web(a);
+    if (r == 0)
+        r = service_begin(&a->service, &a->scope, &a->loop);
+    return r;
+}
+
+static void hard_stop(int sig)
+{
+    static const char message[] = "logcap: shutdown_timeout is over, leaving at once\n";
+    (void)sig;
+    (void)!write(STDERR_FILENO, message, sizeof message - 1);
+    _exit(EXIT_FAILED);
+}
+
+static void arm_hard_stop(const struct agent *a)
+{
+    int64_t us = a->config->shutdown_timeout / MICROSECOND;
+    struct itimerval timer = {.it_value = {us / 1000000, us % 1000000}};
+    signal(SIGALRM, hard_stop);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void agent_end(struct agent *a)
+{
+    int64_t now = clock_mono();
+    arm_hard_stop(a);
+    service_stopping();
+    service_end(&a->service);
+    web_end(&a->web);
+    collector_end(&a->collector);
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        sink_stop(a->sink_list[i], now + a->sink_list[i]->config->drain_grace);
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        sink_join(a->sink_list[i]);
+    keeper_end(&a->keeper);
+    for (unsigned i = a->n_sinks; i-- > 0;)
+        sink_end(a->sink_list[i]);
+    sources_end();
+    pool_end(&a->pool);
+    streams_end();
+    store_close(a->store);
+}
+
+static int run(struct agent *a)
+{
+    int r = begin_signals(a);
+    if (r == 0)
+        r = begin_core(a);
+    if (r == 0)
+        r = begin_moving(a);
+    if (r == 0) {
+        log_info("agent", "logcap %s is running: %u sinks, memory limit %llu MiB", LOGCAP_VERSION,
+                 a->n_sinks, (unsigned long long)(a->config->memory_limit >> 20));
+        atomic_store(&a->web_context.ready, true);
+        service_ready("reading");
+        r = loop_run(&a->loop);
+    }
+    return r;
+}
+
+int agent_run(const char *config_file, bool dry_run)
+{
+    struct agent *a = &agent;
+    struct buf errors;
+    int code = EXIT_FAILED, r = scope_begin(&a->scope, &scope_root, "agent");
+
+    a->dry_run = dry_run;
+    a->started = clock_mono();
+    if (r == 0)
+        r = buf_begin(&errors, &a->scope, "configuration errors", 64 << 10);
+    if (r == 0)
+        r = loop_begin(&a->loop, &a->scope, "main loop");
+    if (r == 0 && !(a->config = config_load(&a->scope, config_file, &errors))) {
+        fputs(errors.data ? errors.data : "logcap: cannot read the configuration\n", stderr);
+        code = EXIT_USAGE;
+    } else if (r == 0) {
+        log_setup(a->config->log.level, a->config->log.json);
+        task_set_limit(a->config->max_tasks);
+        r = privilege_drop();
+        if (r < 0)
+            log_warn("agent", "cannot drop privileges: %s; it runs with more than it needs", strerror(-r));
+        r = run(a);
+        if (r < 0)
+            log_error("agent", "cannot go on: %s", strerror(-r));
+        agent_end(a);
+        code = r < 0 ? EXIT_FAILED : EXIT_DONE;
+    }
+    scope_end(&a->scope);
+    return code;
+}
