@@ -20,6 +20,7 @@ enum {
     WATCHED = IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
               IN_ONLYDIR,
     RECHECK_SCANS = 30, /* each file is looked at once in so many scans */
+    AWAY_MINUTES = 10,  /* how long a file is remembered that went to a name that does not match */
     MTIME_STEP_S = 2,   /* a directory that changed so lately may change again without a new mtime */
 };
 
@@ -197,7 +198,7 @@ struct directory *discover_directory(struct files *f, const char *path, bool wan
     return d;
 }
 
-/* The names in it are gone. The struct stays while files may point to it: a vanished directory often comes back. */
+/* The names in it are gone. The struct stays while files point to it. */
 static void directory_vanished(struct files *f, struct directory *d)
 {
     unwatch(f, d);
@@ -238,9 +239,10 @@ static bool known_elsewhere(struct files *f, struct file *other, struct director
     char path[PATH_MAX];
     struct facts at;
     if (other->finished && (other->deleted || !other->away)) {
-        if (!other->deleted)
-            return true; /* its end is still on its way to a sink; a later scan finds it */
-        return false;
+        if (other->deleted)
+            return false;
+        d->mtime = -1; /* its end is still on its way to a sink: a later scan finds it */
+        return true;
     }
     if (other->listed && facts_of_path(file_path(other, path, sizeof path), true, &at) == 0 &&
         facts_are(&at, &other->id))
@@ -320,8 +322,12 @@ static void subdirectory(struct files *f, struct directory *d, const char *name,
 {
     char path[PATH_MAX];
     struct facts facts;
-    if ((size_t)snprintf(path, sizeof path, "%s%s%s", d->path, d->path[1] ? "/" : "", name) >= sizeof path ||
-        find_directory(f, path) || !directory_wanted(f, path))
+    if ((size_t)snprintf(path, sizeof path, "%s%s%s", d->path, d->path[1] ? "/" : "", name) >= sizeof path)
+        return;
+    struct directory *known = find_directory(f, path);
+    if (known && known->ino == 0)
+        known->mtime = -1; /* it is back */
+    if ((known && known->wanted) || !directory_wanted(f, path))
         return;
     if (link) {
         if (facts_of_path(path, true, &facts) < 0 || (facts.mode & S_IFMT) != S_IFDIR)
@@ -425,7 +431,11 @@ static void make_roots(struct files *f)
         for (unsigned i = 0; i < f->groups[g].config->paths.n; i++)
             if (glob_root(f->groups[g].config->paths.items[i], root, sizeof root) && root[0] == '/' &&
                 !own_directory_of(f->config, root))
-                discover_directory(f, root, true);
+            {
+            struct directory *d = discover_directory(f, root, true);
+            if (d)
+                d->root = true;
+        }
 }
 
 /* Looks at one file as the scan does: by its name. */
@@ -452,21 +462,42 @@ static void recheck_some(struct files *f)
 
 static void recheck_all(struct files *f)
 {
+    int64_t forgotten = clock_mono() - AWAY_MINUTES * MINUTE;
     for (struct file *file = f->all; file; file = f->walk) {
         f->walk = file->next_all; /* looking at one may free others */
-        if (f->scan_all || file->failed || !file->started || file->target || file->directory->wd < 0)
+        if (file->away && file->grown < forgotten)
+            file_free(f, file);
+        else if (!file->listed && !file->is_waiting)
+            file_ready(f, file); /* an orphan that could not be read */
+        else if (f->scan_all || file->failed || !file->started || file->target || file->directory->wd < 0)
             recheck(f, file);
     }
     f->scan_all = false;
+}
+
+static void directory_free(struct files *f, struct directory *d)
+{
+    unwatch(f, d);
+    table_remove(&f->directories_by_path, &d->by_path);
+    *d->prev = d->next;
+    if (d->next)
+        d->next->prev = d->prev;
+    else
+        f->last_directory = d->prev;
+    atomic_fetch_sub(&f->stats.directories, 1);
+    thing_end(&d->thing);
 }
 
 void discover_scan(struct files *f)
 {
     atomic_fetch_add(&f->stats.scans, 1);
     uint64_t unwatched = 0;
-    for (struct directory *d = f->directories; d; d = d->next) {
+    for (struct directory *d = f->directories, *next; d; d = next) {
         scan_directory(f, d);
+        next = d->next;
         unwatched += d->wd < 0;
+        if (d->ino == 0 && d->refs == 0 && d->links == 0 && !d->root)
+            directory_free(f, d);
     }
     atomic_store(&f->stats.unwatched, unwatched);
     recheck_all(f);
@@ -501,9 +532,8 @@ static void event_in(struct files *f, struct directory *d, const struct inotify_
     if (e->mask & IN_ISDIR) {
         if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
             subdirectory(f, d, e->name, false);
-            struct directory *last = container_of(f->last_directory, struct directory, next);
-            if (f->directories && last->mtime == -1)
-                for (struct directory *n = last; n; n = n->next)
+            for (struct directory *n = f->directories; n; n = n->next)
+                if (n->mtime == -1 && n->ino == 0)
                     scan_directory(f, n);
         } else
             timer_set(&f->scan, 0);

@@ -60,6 +60,7 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
         return NULL;
     }
     file->directory = d;
+    d->refs++;
     file->group = group;
     file->id = *id;
     file->fd.n = -1;
@@ -125,6 +126,7 @@ void file_free(struct files *f, struct file *file)
     buf_end(&file->carry);
     if (file->in_id)
         table_remove(&f->files_by_id, &file->by_id);
+    file->directory->refs--;
     if (f->recheck == file)
         f->recheck = file->next_all;
     if (f->walk == file)
@@ -149,7 +151,9 @@ int file_list(struct files *f, struct file *file, struct directory *d, const cha
     file_unlist(f, file);
     mem_raw_free(file->name);
     file->name = copy;
+    file->directory->refs--;
     file->directory = d;
+    d->refs++;
     file->listed = true;
     file->orphan = false;
     table_put(&f->files_by_name, &file->by_name, hash_of_name(d, name));

@@ -751,6 +751,46 @@ static void nothing_is_lost_at_speed_by_copies_that_match(void **state)
     rotated_at_speed(2);
 }
 
+static void a_multi_line_record_and_a_partial_line_each_wait_their_time(void **state)
+{
+    struct world w;
+    prepare(&w);
+    w.group.multiline = (struct multiline_config){.start = "^S", .max_lines = 10, .timeout = 100 * MILLISECOND};
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    assert_true(begin_process(&w));
+    append(&w, "a.log", "S1\n more\nS2\n and\npart");
+    turn(&w, 50);
+    assert_string_equal(w.notes, "S1\n more\n");
+    turn(&w, 150);
+    assert_string_equal(w.notes, "S1\n more\nS2\n and\n");
+    append(&w, "a.log", "ial\n");
+    expect(&w, "S1\n more\nS2\n and\npartial\n");
+    end(&w);
+}
+
+static void no_permission_is_said_and_tried_again(void **state)
+{
+    struct world w;
+    prepare(&w);
+    append(&w, "a.log", "one\n");
+    chmod(at(&w, "a.log"), 0);
+    chmod(w.dir, 0755);
+    if (geteuid() == 0)
+        assert_int_equal(seteuid(65534), 0);
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    assert_true(begin_process(&w));
+    turn(&w, 250);
+    assert_int_equal(w.noted, 0);
+    assert_true(w.files->all->failed);
+    assert_int_equal(atomic_load(&w.files->all->source->state), SOURCE_FAILED);
+    assert_string_equal(w.files->all->source->error, "cannot open: Permission denied");
+    assert_int_equal(seteuid(getuid()), 0);
+    chmod(at(&w, "a.log"), 0644);
+    expect(&w, "one\n");
+    assert_null(w.files->all->source->error);
+    end(&w);
+}
+
 /* ---- faults, and why ---- */
 
 static void live_once(void)
@@ -819,6 +859,8 @@ int main(void)
         TEST(nothing_is_lost_at_speed_by_rename),
         TEST(nothing_is_lost_at_speed_by_copytruncate),
         TEST(nothing_is_lost_at_speed_by_copies_that_match),
+        TEST(a_multi_line_record_and_a_partial_line_each_wait_their_time),
+        TEST(no_permission_is_said_and_tried_again),
         TEST(each_call_may_fail),
         TEST(why_says_which_rule_decides),
     };

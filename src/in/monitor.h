@@ -19,11 +19,12 @@ struct directory {
     struct directory *next, **prev;
     struct table_node by_path, by_wd;
     struct file *files; /* those whose name is in it now */
-    uint64_t dev, ino;
+    uint64_t dev, ino;  /* ino 0: not seen yet, or vanished */
     int64_t mtime;      /* when it was listed last; -1: must be listed */
     uint64_t round;     /* of the listing, to find the names that are gone */
     int wd;             /* -1: not watched */
-    bool wanted, said;
+    bool wanted, root, said;
+    uint32_t refs;      /* files whose path, now or last, lies in it */
     uint32_t links;     /* files elsewhere that are links into it */
     char path[];
 };

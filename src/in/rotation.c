@@ -300,7 +300,8 @@ void rotation_seek_past(struct files *f)
         k->sought = true;
         /* A listed file of this identity that did not claim it was truncated since, so its rest is in a copy. */
         struct facts facts = {.dev = k->id.dev, .ino = k->id.ino, .btime = k->id.btime};
-        if (file_by_facts(f, &facts) || !same_name_still(k))
-            seek(f, k);
+        struct file *now = file_by_facts(f, &facts);
+        if (now ? now->started : !same_name_still(k))
+            seek(f, k); /* one that cannot be opened yet claims it when it can */
     }
 }

@@ -177,6 +177,12 @@ static uint32_t skip_cut(struct reading *r)
     return end ? skipped + 1 : r->n;
 }
 
+/* A multi-line record may be flushed earlier than a line without an end. */
+static bool partial_is_due(const struct reading *r)
+{
+    return r->file->flush && clock_mono() - r->file->grown >= r->f->options->partial_flush;
+}
+
 static void mark_lines(struct reading *r)
 {
     struct batch *b = r->b;
@@ -193,7 +199,7 @@ static void mark_lines(struct reading *r)
     uint32_t rest = r->n - b->used;
     if (b->n == 0 && rest > r->f->options->max_line_bytes)
         mark_head(r, b->used);
-    else if (rest && r->at_end && b->n < b->cap && (r->complete || r->file->flush)) {
+    else if (rest && r->at_end && b->n < b->cap && (r->complete || partial_is_due(r))) {
         if (!memchr(b->data + b->used, '\n', rest)) {
             batch_mark(b, (struct mark){.off = b->used, .len = rest, .end = r->n});
             b->used = r->n;
