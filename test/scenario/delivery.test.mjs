@@ -21,7 +21,7 @@ scenario('files that were there, that grow and that appear arrive exactly once',
         for (const w of writers)
             w.write(20);
         if (i === 25)
-            writers.push(s.writer('new/late.log'), s.writer('late.log'));
+            writers.push(s.writer('new/later.log'), s.writer('late.log'));
         await sleep(5);
     }
     await arrived(loki, writers);

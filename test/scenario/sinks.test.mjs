@@ -86,9 +86,11 @@ for (const [name, answer] of Object.entries(liars)) {
         w.write(2000);
         const agent = await s.agent(s.config({loki, lokiSink: {timeout: '1s', workers: 2}}));
         await allThere(loki, w);
+        // The sink may have had it all while the agent had no answer that it could believe.
+        await until('the agent knows', async () =>
+            (await agent.get('/sources')).json.sources[0].sinks[0].delivered.records === w.count);
         await agent.stop();
         assert.deepEqual(differences([w], loki.lines), []);
-        assert.ok(loki.requests > 3);
     });
 }
 

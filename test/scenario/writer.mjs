@@ -6,7 +6,7 @@ export class Writer {
     #fd;
     #rotated = 0;
 
-    // Lines are "NAME NUMBER padding", so that each is unlike every other.
+    // Lines are "NAME NUMBER padding", `size` bytes with their end, each unlike every other.
     constructor(file, {name = path.basename(file), size = 100} = {}) {
         this.file = file;
         this.name = name;
@@ -22,7 +22,7 @@ export class Writer {
 
     line(number) {
         const head = `${this.name} ${String(number).padStart(8, '0')} `;
-        return head + 'abcdefghij'.repeat(this.size / 10).slice(head.length);
+        return head + 'abcdefghij'.repeat(this.size / 10).slice(head.length, this.size - 1);
     }
 
     // n lines in writes of some 16 KiB that end anywhere, as programs' buffers do.
