@@ -33,7 +33,8 @@ soak: setup-test
 	@tools/test --soak
 
 bench: all
-	@bench/run
+	@ninja -C $(BUILD) bench-programs
+	@bench/run --build $(BUILD) $(ARGS)
 
 install: all
 	install -D -m 755 $(BUILD)/logcap '$(DESTDIR)$(PREFIX)/bin/logcap'
