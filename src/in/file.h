@@ -48,7 +48,7 @@ struct file {
     struct fd fd;
     struct task task;
     struct plain *plain; /* rest: what is read instead */
-    struct buf carry;    /* rest: read, but not dispatched yet */
+    struct buf carry;    /* rest: the tail before offset, then what is read but not dispatched */
     uint64_t lost_hint;  /* rest: what must be there at least */
     bool listed, started, is_ready, is_waiting, in_id, orphan, rest, finished, away, held, deleted;
     bool pending;        /* a multi-line record may go on */

@@ -326,6 +326,20 @@ static void a_long_line_is_split(void **state)
     end(&w);
 }
 
+/* Many records of one line that has no end yet: only the last piece waits. */
+static void a_line_without_end_is_split_at_once(void **state)
+{
+    struct world w;
+    char line[20001] = "";
+    begin(&w);
+    w.config.files.partial_flush = w.config.files.idle_close = HOUR;
+    memset(line, 'x', 20000);
+    append(&w, "a.log", line);
+    turn(&w, 100);
+    assert_int_equal(w.noted, 20000 / 1024 * 1025);
+    end(&w);
+}
+
 static void a_long_line_is_cut_and_the_cut_bytes_are_counted(void **state)
 {
     struct world w;
@@ -539,6 +553,33 @@ static void restart_with(void (*rotate)(struct world *))
     append(&w, "a.log", "more\n");
     turn(&w, 300);
     assert_non_null(strstr(w.notes, "more\n"));
+    end(&w);
+}
+
+/* Killed while the rest in a copy is on its way: the copy is known again by its bytes before the position. */
+static void a_rest_is_gone_on_with(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    end_process(&w);
+    append(&w, "a.log", "two\n");
+    gzip_it(&w);
+    append(&w, "a.log", "new\n");
+    assert_true(begin_process(&w));
+    for (int i = 0; i < 100 && w.noted < 12; i++)
+        turn(&w, 5);
+    uint64_t tail = 0;
+    for (struct file *file = w.files->all; file; file = file->next_all)
+        if (file->rest)
+            tail = file->tail_hash;
+    assert_true(tail == fingerprint("one\ntwo\n", 8));
+    end_process(&w); /* before it is known to be done */
+    assert_true(begin_process(&w));
+    turn(&w, 300);
+    assert_int_equal(w.noted, 12);
+    assert_int_equal(lost(&w), 0);
     end(&w);
 }
 
@@ -839,6 +880,7 @@ int main(void)
         TEST(short_lines_fill_several_batches),
         TEST(a_partial_line_waits_for_its_end),
         TEST(a_long_line_is_split),
+        TEST(a_line_without_end_is_split_at_once),
         TEST(a_long_line_is_cut_and_the_cut_bytes_are_counted),
         TEST(a_hole_does_not_hold_up_the_rest),
         TEST(renamed_and_created_anew),
@@ -848,6 +890,7 @@ int main(void)
         TEST(truncated_and_grown_beyond),
         TEST(deleted_while_open),
         TEST(a_link_is_switched),
+        TEST(a_rest_is_gone_on_with),
         TEST(a_rotation_while_down_is_found),
         TEST(what_is_gone_while_down_is_counted),
         TEST(start_at_end_skips_only_what_was_there),

@@ -100,9 +100,15 @@ int siblings_open_rest(struct files *f, struct file *file, const char *path)
     if (r < 0)
         return r;
     file->plain = plain_open(&f->scope, file->fd.n);
-    r = file->plain ? plain_skip(file->plain, file->offset) : -errno;
+    char tail[TAIL_BYTES];
+    size_t n = file->offset < TAIL_BYTES ? file->offset : TAIL_BYTES;
+    r = file->plain ? plain_skip(file->plain, file->offset - n) : -errno;
+    if (r == 0 && plain_read(file->plain, tail, n) != (ssize_t)n)
+        r = -ENODATA;
     if (r == 0)
         r = buf_begin(&file->carry, &f->scope, "rest of a rotated file", SIZE_MAX);
+    if (r == 0)
+        r = buf_add(&file->carry, tail, n);
     if (r == 0)
         r = descriptor_adopted(f, file);
     if (r < 0) {

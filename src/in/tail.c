@@ -74,13 +74,14 @@ static ssize_t read_file(struct reading *r)
 static ssize_t read_plain(struct reading *r)
 {
     struct file *file = r->file;
-    uint32_t have = (uint32_t)file->carry.len;
-    if (have)
-        memcpy(r->b->data, file->carry.data, have);
+    r->tail_len = file->offset < TAIL_BYTES ? (uint32_t)file->offset : TAIL_BYTES;
+    memcpy(r->tail, file->carry.data, r->tail_len);
+    uint32_t kept = (uint32_t)file->carry.len - r->tail_len, have = kept;
+    memcpy(r->b->data, file->carry.data + r->tail_len, kept);
     ssize_t n = 1;
     while (have < r->b->size && (n = plain_read(file->plain, r->b->data + have, r->b->size - have)) > 0)
         have += (uint32_t)n;
-    if (n < 0 && have == file->carry.len)
+    if (n < 0 && have == kept)
         return n;
     r->n = have;
     r->at_end = r->complete = n <= 0;
@@ -209,24 +210,34 @@ static void mark_lines(struct reading *r)
 
 /* ---- handing over ---- */
 
+/* The last bytes before `used` bytes behind the offset. */
+static uint32_t last_bytes(const struct reading *r, uint32_t used, char out[TAIL_BYTES])
+{
+    if (used >= TAIL_BYTES) {
+        memcpy(out, r->b->data + used - TAIL_BYTES, TAIL_BYTES);
+        return TAIL_BYTES;
+    }
+    uint32_t old = TAIL_BYTES - used < r->tail_len ? TAIL_BYTES - used : r->tail_len;
+    memcpy(out, r->tail + r->tail_len - old, old);
+    memcpy(out + old, r->b->data, used);
+    return old + used;
+}
+
 static uint64_t tail_at(const struct reading *r, uint32_t used)
 {
     char tail[TAIL_BYTES];
-    if (used >= TAIL_BYTES)
-        return fingerprint(r->b->data + used - TAIL_BYTES, TAIL_BYTES);
-    uint32_t old = TAIL_BYTES - used < r->tail_len ? TAIL_BYTES - used : r->tail_len;
-    memcpy(tail, r->tail + r->tail_len - old, old);
-    memcpy(tail + old, r->b->data, used);
-    return fingerprint(tail, old + used);
+    uint32_t n = last_bytes(r, used, tail);
+    return fingerprint(tail, n);
 }
 
+/* What cannot be read again: the tail before the next offset, and what was read behind it. */
 static void keep_carry(struct reading *r, uint32_t used)
 {
     struct file *file = r->file;
-    /* The last bytes before the next offset are kept as the tail of what a chunk shorter than them needs. */
-    uint32_t rest = r->n - used;
+    char tail[TAIL_BYTES];
+    uint32_t n = last_bytes(r, used, tail), rest = r->n - used;
     buf_clear(&file->carry);
-    if (rest && buf_add(&file->carry, r->b->data + used, rest) < 0) {
+    if (buf_add(&file->carry, tail, n) < 0 || buf_add(&file->carry, r->b->data + used, rest) < 0) {
         file_lost(r->f, file, rest, "no memory to keep them");
         file_finish(r->f, file);
     }
@@ -269,6 +280,13 @@ static void wait_for_end(struct reading *r)
     file_wait(f, file, left > 0 ? left : 0);
 }
 
+/* Whether what was read but not marked is more than the beginning of a line: the marks were full, or it is too long. */
+static bool more_to_mark(const struct reading *r)
+{
+    uint32_t rest = r->n - r->b->used;
+    return rest > r->f->options->max_line_bytes || memchr(r->b->data + r->b->used, '\n', rest);
+}
+
 /* The batch was filled: marks it, and dispatches what is whole. */
 static enum turn deliver(struct reading *r)
 {
@@ -278,7 +296,7 @@ static enum turn deliver(struct reading *r)
     b->from = file->offset;
     mark_lines(r);
     b->to = b->from + b->used;
-    bool flush = r->complete || file->flush, full = b->n == b->cap;
+    bool flush = r->complete || file->flush, more = more_to_mark(r);
     file->pending = false;
     if (b->n)
         file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n),
@@ -300,7 +318,7 @@ static enum turn deliver(struct reading *r)
         file_finish(f, file);
         return TURN_IDLE;
     }
-    if (rest && used && (full || file->plain || file->flush))
+    if (rest && used && (more || file->plain || file->flush))
         return TURN_AGAIN;
     file->flush = false;
     file->scanned = rest;
