@@ -47,7 +47,7 @@ static char *url_of(struct scope *scope, const struct config *c, const char *esc
     if (strcmp(host, "::") == 0)
         host = "::1";
     bool v6 = strchr(host, ':') && *host != '[';
-    return scope_printf(scope, "http://%s%s%s:%u/why?path=%s", v6 ? "[" : "", host, v6 ? "]" : "", c->server.port, escaped);
+    return scope_printf(scope, "http://%s%s%s:%u/why?format=json&path=%s", v6 ? "[" : "", host, v6 ? "]" : "", c->server.port, escaped);
 }
 
 static char *escape(struct scope *scope, const char *path)

@@ -22,6 +22,12 @@ static void start_line(struct outline *p)
 static const char *put_string(struct outline *p, const char *c, const char *end)
 {
     for (; c < end && *c != '"'; c++) {
+        if (*c == '\\' && c + 1 < end && c[1] == 'n') {
+            c++;
+            if (c + 1 < end && c[1] != '"')
+                start_line(p);
+            continue;
+        }
         if (*c == '\\' && c + 1 < end && strchr("\"\\/", c[1]))
             c++;
         buf_add(p->out, c, 1);
