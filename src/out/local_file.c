@@ -109,7 +109,8 @@ static int prepare(struct local_file *f, struct lease *l)
     return result;
 }
 
-/* While the head waits for the store, the files of those behind it are announced in the same commit. */
+/* While the head waits for the store, the files of those behind it are announced in the same
+ * commit. */
 static void announce(struct local_file *f, struct lease *l)
 {
     memset(f->slots, 0, sizeof f->slots);

@@ -51,9 +51,12 @@ static int remove_home(void **state)
 static void defaults(struct world *w)
 {
     *w = (struct world){0};
-    w->config = (struct sink_config){.name = "files", .type = "local_file", .enabled = true, .queue_size = 1 << 20};
-    w->config.local_file = (struct local_file_config){
-        .directory = out_dir, .filename = "{path}", .sync_interval = MILLISECOND, .max_open_files = 4};
+    w->config = (struct sink_config){
+        .name = "files", .type = "local_file", .enabled = true, .queue_size = 1 << 20};
+    w->config.local_file = (struct local_file_config){.directory = out_dir,
+                                                      .filename = "{path}",
+                                                      .sync_interval = MILLISECOND,
+                                                      .max_open_files = 4};
 }
 
 static bool begin(struct world *w)
@@ -79,7 +82,8 @@ static bool begin(struct world *w)
     if (sink_start(&w->sink) < 0)
         return false;
     w->started = true;
-    w->stream = stream_get((struct label[]){{"file_path", "/var/log/a.log"}, {"file_name", "a.log"}}, 2);
+    w->stream =
+        stream_get((struct label[]){{"file_path", "/var/log/a.log"}, {"file_name", "a.log"}}, 2);
     w->source = source_new(SOURCE_FILE, "file:1", "/var/log/a.log");
     return w->stream && w->source;
 }
@@ -117,7 +121,10 @@ static bool send_as(struct world *w, const char *text, struct stream *stream)
     b->used = (uint32_t)n;
     for (uint32_t off = 0; off < n;) {
         uint32_t len = (uint32_t)(strchr(text + off, '\n') - text) - off;
-        batch_mark(b, (struct mark){.off = off, .len = len, .end = off + len + 1, .stream = (uint16_t)s,
+        batch_mark(b, (struct mark){.off = off,
+                                    .len = len,
+                                    .end = off + len + 1,
+                                    .stream = (uint16_t)s,
                                     .time = 1795237678 * SECOND + off});
         off += len + 1;
     }
@@ -213,9 +220,10 @@ static void what_was_not_secured_is_cut_off(void **state)
 
 static void a_foreign_file_stays_as_it_is(void **state)
 {
-    char command[200], last[200];
+    char command[300], last[200];
     struct world w;
-    snprintf(command, sizeof command, "mkdir -p %s/var/log && echo foreign > %s/var/log/a.log", out_dir, out_dir);
+    snprintf(command, sizeof command, "mkdir -p %s/var/log && echo foreign > %s/var/log/a.log",
+             out_dir, out_dir);
     assert_int_equal(system(command), 0);
     snprintf(command, sizeof command, "echo foreign > %s/var/log/a.log.20200101-000000", out_dir);
     assert_int_equal(system(command), 0);
@@ -329,10 +337,11 @@ static void json_is_json(void **state)
     wait_secured(&w);
     end(&w);
     assert_non_null(content("2026-11-21/05.json"));
-    snprintf(command, sizeof command,
-             "python3 -c 'import json\nfor l in open(\"%s/2026-11-21/05.json\", encoding=\"utf-8\"): "
-             "assert json.loads(l)[\"labels\"][\"file_name\"] == \"a.log\"'",
-             out_dir);
+    snprintf(
+        command, sizeof command,
+        "python3 -c 'import json\nfor l in open(\"%s/2026-11-21/05.json\", encoding=\"utf-8\"): "
+        "assert json.loads(l)[\"labels\"][\"file_name\"] == \"a.log\"'",
+        out_dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -396,12 +405,16 @@ static void expand(const char *pattern, const struct label *labels, size_t n, co
 
 static void patterns_stay_in_the_directory(void **state)
 {
-    const struct label labels[] = {{"file_path", "/var/../../etc//passwd"}, {"file_name", "../x"}, {"unit", ".."},
-                                   {"instance", "host"}, {"evil", "a/b\n"}};
+    const struct label labels[] = {{"file_path", "/var/../../etc//passwd"},
+                                   {"file_name", "../x"},
+                                   {"unit", ".."},
+                                   {"instance", "host"},
+                                   {"evil", "a/b\n"}};
     expand("{path}", labels, 5, "var/__/__/etc/passwd");
     expand("{host}/{unit}/{file}", labels, 5, "host/__/.._x");
     expand("{date}-{hour}-{label:evil}-{container}", labels, 5, "2026-11-21-05-a_b_-none");
-    expand("{path}", (struct label[]){{"source", "journal"}, {"service", "ssh"}}, 2, "journal/ssh.log");
+    expand("{path}", (struct label[]){{"source", "journal"}, {"service", "ssh"}}, 2,
+           "journal/ssh.log");
     expand("{path}", (struct label[]){{"container_name", "web"}}, 1, "containers/web.log");
     expand("/etc/{file}", labels, 5, NULL);
     expand("a/../b", labels, 5, NULL);

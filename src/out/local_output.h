@@ -1,13 +1,16 @@
 /*
- * local_output: the files that a local_file sink writes to now: made, opened, written, synced, cut back.
+ * local_output: the files that a local_file sink writes to now: made, opened, written, synced, cut
+ * back.
  *
- * Lengths, each at most the one before: `length` is what was written, `whole` ends with the last complete lease,
- * `synced` is on the disk and in the row. An error in a lease cuts all back to `whole`; a sync that fails, or a file
- * that was taken away, cuts all back to `synced`, and the leases since then are written again.
+ * Lengths, each at most the one before: `length` is what was written, `whole` ends with the last
+ * complete lease, `synced` is on the disk and in the row. An error in a lease cuts all back to
+ * `whole`; a sync that fails, or a file that was taken away, cuts all back to `synced`, and the
+ * leases since then are written again.
  *
  * A name that is taken by a file that is not ours stays untouched; ours is then NAME~2, NAME~3 ...
  *
- * Thread: the sink's. Errors: 0 or -errno; -EAGAIN: the store has to know something first (local_rows.h).
+ * Thread: the sink's. Errors: 0 or -errno; -EAGAIN: the store has to know something first
+ * (local_rows.h).
  */
 #pragma once
 
@@ -15,13 +18,14 @@
 
 struct output {
     struct output *next, *next_dirty;
-    const char *name;          /* relative to the directory */
+    const char *name; /* relative to the directory */
     struct fd fd;
-    struct local_row *row;     /* NULL: not made yet */
-    struct local_row *rotated; /* what the file will be called; not NULL while it waits for the store */
+    struct local_row *row; /* NULL: not made yet */
+    struct local_row
+        *rotated; /* what the file will be called; not NULL while it waits for the store */
     uint64_t length, whole, synced;
-    int64_t used;              /* clock_mono() of the last write */
-    bool dirty, cut;           /* cut: holds bytes beyond `length` */
+    int64_t used;    /* clock_mono() of the last write */
+    bool dirty, cut; /* cut: holds bytes beyond `length` */
 };
 
 struct outputs {
@@ -34,13 +38,14 @@ struct outputs {
     struct output *dirty; /* written since the last sync */
 };
 
-int outputs_begin(struct outputs *s, struct scope *owner, struct sink *sink, struct local_rows *rows,
-                  const char *directory, unsigned max_open);
+int outputs_begin(struct outputs *s, struct scope *owner, struct sink *sink,
+                  struct local_rows *rows, const char *directory, unsigned max_open);
 
 struct output *output_get(struct outputs *s, const char *name); /* NULL: ENOMEM */
 /* Makes the file, or finds it again, ends a rotation. 0: it can be written to. */
 int output_prepare(struct outputs *s, struct output *o);
-/* Whether the file was taken away, replaced or changed by somebody else: -ESTALE and it is no longer ours. */
+/* Whether the file was taken away, replaced or changed by somebody else: -ESTALE and it is no
+ * longer ours. */
 int output_check(struct outputs *s, struct output *o);
 /* Everything, or an error and bytes beyond `length`. The iov is used up. */
 int output_write(struct outputs *s, struct output *o, struct iovec *iov, int n);

@@ -197,8 +197,9 @@ static void put_time(struct writer *w, enum kind kind, int64_t time)
     struct tm tm;
     time_t t = (time_t)(time / SECOND);
     gmtime_r(&t, &tm);
-    put(w, text, kind == DATE ? strftime(text, sizeof text, "%Y-%m-%d", &tm)
-                              : strftime(text, sizeof text, "%H", &tm));
+    put(w, text,
+        kind == DATE ? strftime(text, sizeof text, "%Y-%m-%d", &tm)
+                     : strftime(text, sizeof text, "%H", &tm));
 }
 
 /* A name must leave room for what rotation appends. */

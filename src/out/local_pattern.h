@@ -1,17 +1,17 @@
 /*
- * local_pattern: the names of output files, from the labels and the time of what is written to them.
+ * local_pattern: the names of output files, from the labels and the time of what is written to
+ * them.
  *
- *     {path}        where it came from: "var/log/nginx/access.log", "journal/ssh.log", "containers/web.log"
- *     {file}        the name of the source file     (label file_name)
- *     {container}   the container's name            (label container_name)
- *     {unit}        the systemd unit                (label unit)
- *     {host}        the host                        (label instance)
- *     {label:NAME}  any label
+ *     {path}        where it came from: "var/log/nginx/access.log", "journal/ssh.log",
+ * "containers/web.log" {file}        the name of the source file     (label file_name) {container}
+ * the container's name            (label container_name) {unit}        the systemd unit (label
+ * unit) {host}        the host                        (label instance) {label:NAME}  any label
  *     {date} {hour} of the entry's time, UTC: 2026-11-21, 05
  *
- * Only {path} and the pattern itself make directories. A value is made safe: '/' and control bytes become '_', "."
- * and ".." too, what is not there is "none", and one of more than PATTERN_PART bytes is cut and gets a hash, so that
- * two long values stay two files. A path that is still too long for a file system becomes "long-HASH.log".
+ * Only {path} and the pattern itself make directories. A value is made safe: '/' and control bytes
+ * become '_', "." and ".." too, what is not there is "none", and one of more than PATTERN_PART
+ * bytes is cut and gets a hash, so that two long values stay two files. A path that is still too
+ * long for a file system becomes "long-HASH.log".
  *
  * Immutable after pattern_new(); any thread.
  */

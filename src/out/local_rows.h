@@ -1,12 +1,15 @@
 /*
- * local_rows: the files that a local_file sink made, as the store knows them: path, inode, secured length.
+ * local_rows: the files that a local_file sink made, as the store knows them: path, inode, secured
+ * length.
  *
- * A row is what makes a file ours: only files with a row are ever cut, renamed, compressed or deleted, and only while
- * the inode at the path is the row's. Its length is what is secured; what a file holds beyond it was written by a
- * process that died before it could say so, is read again from its source, and is cut off at the start.
+ * A row is what makes a file ours: only files with a row are ever cut, renamed, compressed or
+ * deleted, and only while the inode at the path is the row's. Its length is what is secured; what a
+ * file holds beyond it was written by a process that died before it could say so, is read again
+ * from its source, and is cut off at the start.
  *
- * Order of truth: a row is stored *before* what it announces is done (a file written to, a rename, a deletion), see
- * row_is_known(). Rows go to the store with the book's commit, so that positions and lengths are of one moment.
+ * Order of truth: a row is stored *before* what it announces is done (a file written to, a rename,
+ * a deletion), see row_is_known(). Rows go to the store with the book's commit, so that positions
+ * and lengths are of one moment.
  *
  * Threads: rows belong to the sink's thread; what the keeper reads is behind the book's lock.
  */
@@ -17,10 +20,10 @@
 struct local_row {
     struct local_row *next;
     char *path;
-    int64_t born;        /* clock_real(): when it was made, or rotated */
-    int64_t changed_at;  /* clock_mono() of the last change */
-    bool open;           /* an output writes to it, or it is being compressed: hands off */
-    bool plain;          /* could not be compressed: stays as it is until the next start */
+    int64_t born;       /* clock_real(): when it was made, or rotated */
+    int64_t changed_at; /* clock_mono() of the last change */
+    bool open;          /* an output writes to it, or it is being compressed: hands off */
+    bool plain;         /* could not be compressed: stays as it is until the next start */
     /* behind the book's lock */
     uint64_t length, inode;
     bool changed, storing, known, gone;
@@ -30,7 +33,7 @@ struct local_rows {
     struct scope scope;
     struct sink *sink;
     struct local_row *first;
-    bool changed; /* any of them; behind the book's lock */
+    bool changed;         /* any of them; behind the book's lock */
     struct nudge *stored; /* nudged when a commit has stored rows; may be NULL */
 };
 
@@ -47,8 +50,9 @@ void rows_drop(struct local_rows *r, struct local_row *row);
 void rows_sweep(struct local_rows *r);
 
 /*
- * Whether a crash would find the row. Without a keeper always; and if the store has refused for ROW_PATIENCE, so
- * that a full state disk does not stop the logs: then a crash may repeat lines, never lose them.
+ * Whether a crash would find the row. Without a keeper always; and if the store has refused for
+ * ROW_PATIENCE, so that a full state disk does not stop the logs: then a crash may repeat lines,
+ * never lose them.
  */
 #define ROW_PATIENCE (5 * SECOND)
 bool row_is_known(const struct local_rows *r, const struct local_row *row);

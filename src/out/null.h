@@ -1,5 +1,6 @@
 /*
- * null: the sink that secures everything at once and keeps nothing. For measuring what comes before a sink.
+ * null: the sink that secures everything at once and keeps nothing. For measuring what comes before
+ * a sink.
  */
 #pragma once
 

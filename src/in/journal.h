@@ -1,0 +1,30 @@
+/*
+ * journal: systemd's journal as one source, read through libsystemd on the collector's loop.
+ *
+ * Position: records are counted (ordinals), and the entry's cursor says where that is. At the start
+ * reading goes on behind the cursor of the sink that is furthest behind; where the others stand in
+ * the same count is found by walking on from there to their cursors. A cursor whose entry was
+ * vacuumed means: on at the next entry that exists.
+ *
+ * An entry is one record, its MESSAGE as it is, with the entry's realtime stamp. A message over
+ * max_line_bytes is split into several, at most SPLIT_MAX; what is beyond is cut and counted. The
+ * pieces of an entry stay in one batch. Labels: source, service (the unit's name or the
+ * identifier), instance, unit, priority, identifier, and the configuration's. Entries of logcap
+ * itself are never read: by process, by identifier, by unit.
+ *
+ * Bounded: a turn reads one batch, then lets the loop go round. Without a journal, or when it
+ * fails, it is opened again every 30 s; both are said once.
+ *
+ * Handles: the sd_journal is one BIRTH_HANDLE; the descriptors and mappings it opens are
+ * libsystemd's, and end with it.
+ */
+#pragma once
+
+#include "core/dispatcher.h"
+#include "core/past.h"
+
+struct journal;
+
+int journal_begin(struct journal **out, struct scope *owner, struct loop *loop,
+                  const struct config *config, struct dispatcher *dispatcher, struct past *past);
+void journal_end(struct journal *j); /* NULL is allowed */

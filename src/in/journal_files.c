@@ -1,0 +1,64 @@
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "in/journal_internal.h"
+
+/* The first bytes of a journal file, see systemd's journal file format; its header has 208 bytes at
+ * least. */
+static const char signature[8] = "LPKSHHRH";
+enum { HEADER_MIN = 208 };
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static void look_at(struct journal *j, const char *path)
+{
+    struct fd f;
+    char header[HEADER_MIN];
+    if (fd_open(&f, &j->scope, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0) < 0)
+        return; /* libsystemd may be refused too: it reads what this user may read */
+    ssize_t n = fd_read(f.n, header, sizeof header);
+    if (n >= 0 && (n < HEADER_MIN || memcmp(header, signature, sizeof signature) != 0)) {
+        log_warn("journal", "%s is damaged and left out", path);
+        atomic_fetch_add(&j->source->truncations, 1);
+    }
+    fd_close(&f);
+}
+
+/* Journal files lie in the directory and in one below it for each machine. */
+static void look_below(struct journal *j, const char *directory, int depth)
+{
+    struct dir d;
+    char path[PATH_MAX];
+    if (dir_open(&d, &j->scope, directory) < 0)
+        return;
+    for (struct dirent *e; (e = dir_next(&d));) {
+        if (e->d_name[0] == '.' ||
+            snprintf(path, sizeof path, "%s/%s", directory, e->d_name) >= (int)sizeof path)
+            continue;
+        if (ends_with(e->d_name, ".journal"))
+            look_at(j, path);
+        else if (depth > 0 && e->d_type == DT_DIR)
+            look_below(j, path, depth - 1);
+    }
+    dir_close(&d);
+}
+
+void files_say_damaged(struct journal *j)
+{
+    const char *directory = j->config->journal.directory;
+    if (j->said_damaged)
+        return;
+    j->said_damaged = true;
+    if (directory[0]) {
+        look_below(j, directory, 1);
+        return;
+    }
+    look_below(j, "/var/log/journal", 1);
+    look_below(j, "/run/log/journal", 1);
+}
