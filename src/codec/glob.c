@@ -83,15 +83,11 @@ const char *glob_check(const char *pattern)
     return glob_parse(&g, pattern);
 }
 
-/* `**` followed by '/', at the beginning of a component: may stand for no directory at all. */
-static bool is_directories(const struct glob *g, unsigned at)
-{
-    const char *p = g->pattern;
-    return p[at + 2] == '/' && (at == 0 || strchr("/{,", p[at - 1]));
-}
-
-/* Adds a state and all that can be reached from it without a character. */
-static void state_add(const struct glob *g, uint64_t *set, unsigned at)
+/*
+ * Adds a state and all that can be reached from it without a character. begins: a component of the path begins
+ * here, so that a "**" and its '/' may stand for no directory at all.
+ */
+static void state_add(const struct glob *g, uint64_t *set, unsigned at, bool begins)
 {
     const char *p = g->pattern;
     if (set[at / 64] & 1ull << at % 64)
@@ -101,23 +97,23 @@ static void state_add(const struct glob *g, uint64_t *set, unsigned at)
         return;
     switch (p[at]) {
     case '*':
-        if (p[at + 1] == '*' && is_directories(g, at))
-            state_add(g, set, at + 3);
-        state_add(g, set, at + 1);
+        if (begins && p[at + 1] == '*' && p[at + 2] == '/')
+            state_add(g, set, at + 3, begins);
+        state_add(g, set, at + 1, begins);
         break;
     case '{':
         for (; p[at] != '}'; at = g->next[at])
-            state_add(g, set, at + 1);
+            state_add(g, set, at + 1, begins);
         break;
     case ',':
         if (!g->next[at])
             break;
         while (p[at] != '}')
             at = g->next[at];
-        state_add(g, set, at + 1);
+        state_add(g, set, at + 1, begins);
         break;
     case '}':
-        state_add(g, set, at + 1);
+        state_add(g, set, at + 1, begins);
         break;
     }
 }
@@ -147,19 +143,19 @@ static void state_step(const struct glob *g, uint64_t *set, unsigned at, char c)
     case '*':
         /* Of a "**" the last star takes the characters: the first may stand for nothing, but only at its place. */
         if (p[at + 1] != '*' && (c != '/' || g->next[at]))
-            state_add(g, set, at);
+            state_add(g, set, at, c == '/');
         return;
     case '?':
         if (c != '/')
-            state_add(g, set, at + 1);
+            state_add(g, set, at + 1, false);
         return;
     case '[':
         if (c != '/' && class_has(p, at, (unsigned char)c))
-            state_add(g, set, class_end(p, at));
+            state_add(g, set, class_end(p, at), false);
         return;
     case '\\':
         if (p[at + 1] == c)
-            state_add(g, set, at + 2);
+            state_add(g, set, at + 2, c == '/');
         return;
     case '{':
     case '}':
@@ -170,7 +166,7 @@ static void state_step(const struct glob *g, uint64_t *set, unsigned at, char c)
         break;
     }
     if (p[at] == c)
-        state_add(g, set, at + 1);
+        state_add(g, set, at + 1, c == '/');
 }
 
 bool glob_match(const char *pattern, const char *path)
@@ -184,7 +180,7 @@ bool glob_match(const char *pattern, const char *path)
     }
     uint64_t sets[2][WORDS] = {0}, *now = sets[0], *next = sets[1];
     unsigned words = g.len / 64 + 1;
-    state_add(&g, now, 0);
+    state_add(&g, now, 0, true);
     for (; *path; path++) {
         uint64_t any = 0;
         memset(next, 0, words * sizeof *next);
@@ -206,11 +202,6 @@ bool glob_match(const char *pattern, const char *path)
     return now[g.len / 64] >> g.len % 64 & 1;
 }
 
-bool glob_is_plain(const char *pattern)
-{
-    return !pattern[strcspn(pattern, "*?[{")];
-}
-
 char *glob_root(const char *pattern, char *out, size_t size)
 {
     size_t n = 0, end = 0; /* end: the last '/' of the constant part */
@@ -226,6 +217,8 @@ char *glob_root(const char *pattern, char *out, size_t size)
         }
         out[n++] = *p;
     }
+    while (end && out[end - 1] == '/')
+        end--;
     if (slash && end == 0)
         end = 1; /* the root itself */
     if (end >= size)

@@ -2,7 +2,8 @@
  * glob: shell patterns over whole paths.
  *
  *   *       any characters but '/'           ?     one character but '/'
- *   **      any characters, '/' too; between slashes: any number of directories, none too
+ *   **      any characters, '/' too; where a component of the path begins, it and the '/' behind it
+ *           may stand for nothing: no directory at all
  *   [a-z]   one of, [!a-z] or [^a-z] none of; never '/'
  *   {a,b}   either; they nest                \x    x itself
  *
@@ -31,6 +32,3 @@ bool glob_match(const char *pattern, const char *path);
  * resolved. Returns out, or NULL when it does not fit.
  */
 char *glob_root(const char *pattern, char *out, size_t size);
-
-/* Whether the pattern can match more than one path. */
-bool glob_is_plain(const char *pattern);
