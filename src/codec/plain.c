@@ -22,9 +22,11 @@ struct plain {
     uint64_t offset; /* of the next byte to be read from the file */
     bool at_end;     /* of the file */
     bool in_member;  /* inside a gzip member or a Zstandard frame */
+    bool pending;    /* the decompressor filled the room that it had: it may have more without further input */
     int failed;      /* -errno that every further call gives */
     z_stream gzip;
     ZSTD_DStream *zstd;
+    size_t zstd_wants; /* bytes up to the end of the frame header or block that it is in; 0: unknown */
     const uint8_t *in; /* what is not yet taken of `input` */
     size_t n_in;
     uint8_t input[INPUT_SIZE];
@@ -153,7 +155,7 @@ static ssize_t gzip_step(struct plain *p, void *data, size_t size)
         p->in++;
         p->n_in--;
     }
-    if (!p->n_in) {
+    if (!p->n_in && !p->pending) {
         if (!p->at_end)
             return 0;
         return p->in_member ? -EUCLEAN : -ENODATA;
@@ -168,6 +170,7 @@ static ssize_t gzip_step(struct plain *p, void *data, size_t size)
     p->in = p->gzip.next_in;
     p->n_in = p->gzip.avail_in;
     ssize_t made = (ssize_t)(before - p->gzip.avail_out);
+    p->pending = p->gzip.avail_out == 0 && r == Z_OK;
     if (r == Z_STREAM_END) {
         p->in_member = false;
         if (inflateReset(&p->gzip) != Z_OK)
@@ -178,30 +181,41 @@ static ssize_t gzip_step(struct plain *p, void *data, size_t size)
     return made ? made : p->failed;
 }
 
+static int zstd_error(size_t r)
+{
+    switch (ZSTD_getErrorCode(r)) {
+    case ZSTD_error_memory_allocation:
+        return -ENOMEM;
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return -EFBIG;
+    default:
+        return -EUCLEAN;
+    }
+}
+
+/*
+ * On an error the library does not say what it has written before. So it gets one block at a time, and none while it
+ * still has output: what an error takes with it is the damaged block alone.
+ */
 static ssize_t zstd_step(struct plain *p, void *data, size_t size)
 {
-    if (!p->n_in && !p->in_member)
-        return p->at_end ? -ENODATA : 0;
-    ZSTD_inBuffer in = {p->in, p->n_in, 0};
+    if (!p->n_in && !p->pending) {
+        if (!p->at_end)
+            return 0;
+        return p->in_member ? -EUCLEAN : -ENODATA;
+    }
+    size_t wants = p->zstd_wants ? p->zstd_wants : ZSTD_FRAMEHEADERSIZE_MIN(ZSTD_f_zstd1);
+    ZSTD_inBuffer in = {p->in, p->pending ? 0 : wants < p->n_in ? wants : p->n_in, 0};
     ZSTD_outBuffer out = {data, size, 0};
     size_t r = ZSTD_decompressStream(p->zstd, &out, &in);
     p->in += in.pos;
     p->n_in -= in.pos;
-    if (!ZSTD_isError(r)) {
-        p->in_member = r != 0;
-        if (p->in_member && p->at_end && !p->n_in && out.pos < size)
-            p->failed = -EUCLEAN;
+    p->pending = !ZSTD_isError(r) && out.pos == size && r != 0;
+    if (ZSTD_isError(r)) {
+        p->failed = zstd_error(r);
     } else {
-        switch (ZSTD_getErrorCode(r)) {
-        case ZSTD_error_memory_allocation:
-            p->failed = -ENOMEM;
-            break;
-        case ZSTD_error_frameParameter_windowTooLarge:
-            p->failed = -EFBIG;
-            break;
-        default:
-            p->failed = -EUCLEAN;
-        }
+        p->in_member = r != 0;
+        p->zstd_wants = r;
     }
     return out.pos ? (ssize_t)out.pos : p->failed;
 }
@@ -242,7 +256,8 @@ int plain_skip(struct plain *p, uint64_t bytes)
     if (p->kind == PLAIN_PLAIN && bytes > p->n_in) {
         struct stat st;
         uint64_t at = p->offset - p->n_in;
-        if (fstat(p->fd, &st) == 0 && S_ISREG(st.st_mode) && at + bytes <= (uint64_t)st.st_size) {
+        if (fstat(p->fd, &st) == 0 && S_ISREG(st.st_mode) && at <= (uint64_t)st.st_size &&
+            bytes <= (uint64_t)st.st_size - at) {
             p->offset = at + bytes;
             p->n_in = 0;
             return 0;

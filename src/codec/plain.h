@@ -26,7 +26,8 @@ enum plain_kind plain_kind(const struct plain *p);
 
 /*
  * Up to `size` bytes; fewer only at the end or before damage; 0 at the end. Damaged or cut input: what could be read
- * comes first, then -EUCLEAN, and again at each call. Other errors are those of pread().
+ * comes first, then -EUCLEAN, and again at each call; so are -ENOMEM and -EFBIG of a decompressor. Other errors are those
+ * of pread(); the next call tries again.
  */
 ssize_t plain_read(struct plain *p, void *data, size_t size);
 
