@@ -157,7 +157,9 @@ static int begin_web(struct agent *a)
     char error[256] = "";
     a->web_context = (struct web_context){
         .config = a->config,
+        .dispatcher = &a->dispatcher,
         .pool = &a->pool,
+        .past = a->past,
         .keeper = &a->keeper,
         .sinks = a->sink_list,
         .n_sinks = a->n_sinks,
