@@ -172,10 +172,41 @@ static void grow(void)
     table.n_buckets = n;
 }
 
+static bool is_canonical(const struct label *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *name = labels[i].name;
+        for (const char *c = name; *c; c++)
+            if (!name_char(*c, c == name))
+                return false;
+        if (strnlen(name, STREAM_LABEL_NAME + 1) > STREAM_LABEL_NAME ||
+            strnlen(labels[i].value, STREAM_LABEL_VALUE + 1) > STREAM_LABEL_VALUE)
+            return false;
+    }
+    return true;
+}
+
+/* What is looked for must look like what is in the table, else equal sets would not be one. */
+static struct stream *get_by_copy(const struct label *labels, size_t n)
+{
+    pthread_mutex_lock(&table.lock);
+    struct entry *copy = build(labels, n, 0);
+    pthread_mutex_unlock(&table.lock);
+    if (!copy)
+        return NULL;
+    struct stream *s = stream_get(copy->stream.labels, n);
+    pthread_mutex_lock(&table.lock);
+    mem_free(copy);
+    pthread_mutex_unlock(&table.lock);
+    return s;
+}
+
 struct stream *stream_get(const struct label *labels, size_t n)
 {
     struct label sorted[STREAM_LABELS];
     n = normalize(sorted, labels, n);
+    if (!is_canonical(sorted, n))
+        return get_by_copy(sorted, n);
     uint64_t hash = hash_labels(sorted, n);
 
     pthread_mutex_lock(&table.lock);

@@ -177,6 +177,13 @@ static void write_process(struct buf *out, const struct web_context *c, struct s
     plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the readers wait.", (double)c->pool->limit);
 }
 
+static void write_api(struct buf *out, struct api *api)
+{
+    family(out, "logcap_api_requests_total", "counter", "Requests to POST /api/v1/logs, by what became of them.");
+    for (int i = 0; i < API_OUTCOMES; i++)
+        labelled(out, "logcap_api_requests_total", "outcome", api_outcome_name(i), (double)api->outcomes[i]);
+}
+
 void metrics_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -197,6 +204,7 @@ void metrics_answer(struct web *w, struct request *q)
     family(out, "logcap_log_messages_total", "counter", "logcap's own messages.");
     for (int i = 0; i < 4; i++)
         labelled(out, "logcap_log_messages_total", "level", levels[i], (double)log_count(i));
+    write_api(out, &w->api);
     plain(out, "logcap_http_connections", "gauge", "Open HTTP connections.", w->server.open);
     plain(out, "logcap_http_requests_total", "counter", "HTTP requests.", (double)w->server.requests);
     plain(out, "logcap_http_turned_away_total", "counter", "HTTP connections refused, evicted or too slow.",

@@ -19,6 +19,7 @@ static const struct route routes[] = {
     {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
     {"/metrics", ROUTE_GET, "for Prometheus", metrics_answer},
+    {"/api/v1/logs", ROUTE_POST, "takes entries as JSON, see below", logs_answer, logs_admit},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
@@ -78,6 +79,8 @@ void routes_admit(struct request *q)
     } else if (!(route_method(q->method) & r->methods)) {
         q->allow = r->methods == ROUTE_POST ? "POST" : "GET, HEAD";
         request_fail(q, 405, "%s takes %s", r->path, q->allow);
+    } else if (r->admit) {
+        r->admit(w, q);
     }
 }
 
@@ -98,6 +101,16 @@ struct page request_page(struct request *q, uint64_t limit)
     };
 }
 
+static const char logs_usage[] =
+    "\nPOST /api/v1/logs takes one entry, an array of them, or {\"entries\": [...]}:\n\n"
+    "  {\"message\": \"disk is full\", \"level\": \"error\", \"timestamp\": \"2026-11-21T03:54:00Z\",\n"
+    "   \"source_type\": \"cron\", \"source_id\": \"backup\", \"labels\": {\"unit\": \"backup.service\"}}\n\n"
+    "message must be there. A timestamp may also be an integer since the epoch: seconds, or with 3, 6 or 9\n"
+    "digits more. A request is taken whole (202) or not at all: 400 says where it is wrong, 413 that it is too\n"
+    "large, 429 that there is no room or api.rate is used up (Retry-After says for how long).\n"
+    "Entries live in memory until they are delivered. Those that a sink does not have when logcap has to end are\n"
+    "dropped there and counted, with the reason `shutdown`.\n";
+
 static void index_answer(struct web *w, struct request *q)
 {
     q->content_type = "text/plain; charset=utf-8";
@@ -105,6 +118,7 @@ static void index_answer(struct web *w, struct request *q)
     for (int i = 0; i < ROUTES; i++)
         buf_printf(&q->out, "%-5s %-14s %s\n", routes[i].methods & ROUTE_POST ? "POST" : "GET",
                    routes[i].path, routes[i].says);
+    buf_puts(&q->out, logs_usage);
 }
 
 static void config_answer(struct web *w, struct request *q)

@@ -13,6 +13,7 @@ struct route {
     enum route_method methods;
     const char *says; /* for the index */
     void (*answer)(struct web *w, struct request *q);
+    void (*admit)(struct web *w, struct request *q); /* before the body; NULL: none is taken */
 };
 
 /* NULL: no such path for this listener. `metrics_path` is the configured one. */
@@ -30,6 +31,8 @@ void sources_answer(struct web *w, struct request *q);
 void tasks_answer(struct web *w, struct request *q);
 void why_answer(struct web *w, struct request *q);
 void metrics_answer(struct web *w, struct request *q);
+void logs_admit(struct web *w, struct request *q);
+void logs_answer(struct web *w, struct request *q);
 
 /* A page of a long list, from ?limit= and ?offset=. */
 struct page {

@@ -38,6 +38,8 @@ static int begin_all(struct web *w, char *error, size_t size)
     };
     snprintf(error, size, "not enough memory for the HTTP server");
     int r = loop_begin(&w->loop, &w->scope, "loop");
+    if (r == 0 && c->api.enabled)
+        r = api_begin(&w->api, &w->scope, c, w->context->dispatcher, w->context->past);
     if (r == 0)
         r = server_begin(&w->server, &w->scope, &w->loop, &server);
     if (r == 0)

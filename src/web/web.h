@@ -13,9 +13,8 @@
 
 #include <stdatomic.h>
 
-#include "core/dispatcher.h"
 #include "core/keeper.h"
-#include "core/past.h"
+#include "in/api.h"
 #include "web/server.h"
 
 /* What the agent hands in. All of it outlives the web. */
@@ -39,6 +38,7 @@ enum web_listener { WEB_ALL, WEB_METRICS };
 struct web {
     struct scope scope;
     struct loop loop;
+    struct api api; /* alive if api.enabled */
     struct server server;
     struct thread thread;
     struct web_context *context;

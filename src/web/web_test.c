@@ -13,6 +13,7 @@
 static struct config config;
 static struct web_context context;
 static struct pool pool;
+static struct dispatcher dispatcher = {.pool = &pool};
 static struct web web;
 
 static int print_config(const struct config *c, struct buf *out)
@@ -28,17 +29,24 @@ static int why(const char *path, struct buf *out)
 static int up(char *error, size_t size)
 {
     config = (struct config){.state_dir = "/", .server = {.host = "127.0.0.1", .max_connections = 8},
-                             .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"}};
-    context = (struct web_context){.config = &config, .pool = &pool, .started = clock_mono(), .ready = true,
+                             .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
+                             .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
+    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .pool = &pool, .started = clock_mono(), .ready = true,
                                    .print_config = print_config, .why = why};
-    int r = pool_begin(&pool, &scope_root, 1 << 20);
+    int r = streams_begin(&scope_root);
     if (r < 0)
         return r;
+    r = pool_begin(&pool, &scope_root, 1 << 20);
+    if (r < 0) {
+        streams_end();
+        return r;
+    }
     sources_begin(&scope_root, NULL, 0);
     r = web_begin(&web, &scope_root, &context, error, size);
     if (r < 0) {
         sources_end();
         pool_end(&pool);
+        streams_end();
     }
     return r;
 }
@@ -56,6 +64,7 @@ static void end(void)
     web_end(&web);
     sources_end();
     pool_end(&pool);
+    streams_end();
 }
 
 static int dial(unsigned listener)
@@ -104,7 +113,7 @@ static void routes_answer_what_they_say(void **state)
     says(converse(0, GET("/ready")), 200, "\"ready\":true");
     says(converse(0, GET("/stats")), 200, "\"pool\":{\"used_bytes\":0,\"limit_bytes\":1048576}");
     says(converse(0, GET("/sources")), 200, "\"adds_up\":true");
-    says(converse(0, GET("/positions")), 200, "\"positions\":[]");
+    says(converse(0, GET("/positions")), 200, "\"positions\":[{\"name\":\"POST /api/v1/logs\"");
     says(converse(0, GET("/tasks")), 200, "\"kind\":\"http_client\",\"count\":1");
     says(converse(0, GET("/tasks?full=1")), 200, "\"owner\":\"logcap/web/server/clients/client\"");
     says(converse(0, GET("/why?path=/x%20y")), 200, "/x y: no pattern matches it\n");
@@ -161,9 +170,54 @@ static void slow_ones_make_room(void **state)
     says(converse(0, GET("/ready")), 200, "true");
     assert_true(web.server.open <= 8);
     assert_true(web.server.evicted + web.server.refused >= MANY - 8);
+    /* Those that went are closed within the turns that follow. */
+    for (int i = 0; i < 500 && birth_count(BIRTH_FD) >= 40; i++)
+        poll(NULL, 0, 10);
     assert_true(birth_count(BIRTH_FD) < 40);
     for (int i = 0; i < MANY; i++)
         close(n[i]);
+    end();
+}
+
+static const char *post(const char *extra, const char *body)
+{
+    static char request[8192];
+    snprintf(request, sizeof request, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
+             "Content-Length: %zu\r\n\r\n%s", extra, strlen(body), body);
+    return converse(0, request);
+}
+
+static void entries_are_posted(void **state)
+{
+    static char large[4200];
+    begin();
+    says(post("", "{\"message\":\"m\",\"other\":1}"), 202, "{\"accepted\":1,\"unknown_keys\":1}\n");
+    says(post("", "[{\"message\":\"a\"},{\"message\":\"b\"}]"), 202, "{\"accepted\":2}\n");
+    says(post("", "[{\"message\":\"c\"},{\"message\":1}]"), 400, "at byte 28: message must be a string; nothing was taken");
+    says(post("", ""), 400, "at byte 0");
+    says(post("Origin: http://evil.example\r\n", "{\"message\":\"m\"}"), 403, "not from the page");
+    says(post("Content-Encoding: gzip\r\n", "x"), 415, "without Content-Encoding");
+    memset(large, ' ', sizeof large - 1);
+    says(post("", large), 413, "limited to 4096");
+    says(converse(0, GET("/api/v1/logs")), 405, "Allow: POST");
+    says(converse(0, GET("/sources")), 200, "\"kind\":\"api\",\"key\":\"api\",\"state\":\"idle\",\"offset\":3");
+    says(converse(0, GET("/metrics")), 200, "logcap_api_requests_total{outcome=\"invalid\"} 2\n");
+    assert_int_equal(web.api.source->read_records, 3);
+    end();
+}
+
+static void posting_too_fast_is_429(void **state)
+{
+    static char many[4000];
+    begin();
+    strcpy(many, "[");
+    for (int i = 0; i < 200; i++)
+        strcat(many, "{\"message\":\"\"},");
+    many[strlen(many) - 1] = ']';
+    says(post("", many), 202, "{\"accepted\":200}");
+    says(post("", many), 429, "Retry-After: 1\r\n");
+    says(post("", many), 429, "api.rate is 100 entries a second; nothing was taken");
+    assert_int_equal(web.api.source->read_records, 200);
     end();
 }
 
@@ -205,6 +259,8 @@ int main(int argc, char **argv)
         TEST(methods_and_hosts),
         TEST(hostile_heads_and_bodies),
         TEST(slow_ones_make_room),
+        TEST(entries_are_posted),
+        TEST(posting_too_fast_is_429),
         TEST(a_port_in_use_is_told),
         TEST(begin_and_end_under_torture),
     };
