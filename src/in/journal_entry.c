@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "codec/glob.h"
+#include "codec/utf8.h"
 #include "in/journal_internal.h"
 
-/* A field's value within `size`, cut; "" when the entry does not have it. */
+/* A field's value within `size`, cut, as UTF-8; "" when the entry does not have it. */
 static void field(struct journal *j, const char *name, char *out, size_t size)
 {
     const void *data;
@@ -13,8 +14,10 @@ static void field(struct journal *j, const char *name, char *out, size_t size)
     out[0] = 0;
     if (sd_journal_get_data(j->sd, name, &data, &n) < 0 || n < skip)
         return;
-    snprintf(out, size, "%.*s", (int)(n - skip < size ? n - skip : size),
-             (const char *)data + skip);
+    data = (const char *)data + skip;
+    n = strnlen(data, n - skip);
+    n = utf8_fit(data, n, size - 1, &(size_t){0});
+    out[utf8_repair(data, n, out)] = 0;
 }
 
 static bool matches_any(const struct string_list *patterns, const char *unit)

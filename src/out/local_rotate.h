@@ -39,7 +39,7 @@ int housekeeping_begin(struct housekeeping *h, struct scope *owner, struct sink 
                        struct local_rows *rows);
 /* At the start: cuts files back to what is secured, ends what a crash interrupted. */
 void housekeeping_recover(struct housekeeping *h);
-/* Looks for something to compress or delete; a minute, and after a rotation. */
+/* Looks for something to compress or delete; each minute, and after a compression. */
 void housekeeping_run(struct housekeeping *h);
 /* The store has taken rows. */
 void housekeeping_stored(struct housekeeping *h);
