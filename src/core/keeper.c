@@ -237,10 +237,24 @@ static void write_fallback(struct keeper *k)
 
 /* ---- the loop ---- */
 
+/*
+ * A source seen for the first time does not wait for the group: a file that is renamed beyond the globs before its identity
+ * is stored could not be found again after a kill.
+ */
+static bool is_urgent(struct keeper *k)
+{
+    bool urgent = false;
+    for (unsigned i = 0; i < k->n_sinks; i++)
+        urgent |= atomic_exchange(&k->sinks[i]->book.urgent, false);
+    return urgent && !atomic_load(&k->failing);
+}
+
 static void on_dirty(struct nudge *n)
 {
     struct keeper *k = container_of(n, struct keeper, dirty);
-    if (!timer_is_set(&k->commit))
+    if (is_urgent(k))
+        timer_set(&k->commit, 0);
+    else if (!timer_is_set(&k->commit))
         timer_set(&k->commit, k->interval);
 }
 

@@ -57,6 +57,7 @@ struct book {
     struct sink *sink;
     struct counts totals; /* since this start, over all accounts, those of sources that are gone too; under the lock */
     struct nudge *keeper; /* nudged when something became dirty; may be NULL */
+    _Atomic bool urgent;  /* a source was seen for the first time: its identity is committed at once */
     int (*extra)(struct book *b, struct store *store); /* NULL: none; 0 or -errno */
     void (*stored)(struct book *b); /* NULL; what extra() wrote is committed. Any lock but the book's may be taken */
 };

@@ -196,12 +196,14 @@ void source_set_identity(struct source *s, const char *identity)
     char *old = s->identity;
     s->identity = copy;
     pthread_mutex_unlock(&s->lock);
-    mem_raw_free(old);
     for (unsigned i = 0; i < s->n_accounts; i++) {
         pthread_mutex_lock(&s->accounts[i].book->lock);
+        if (!old)
+            atomic_store(&s->accounts[i].book->urgent, true);
         account_mark_dirty(&s->accounts[i]);
         pthread_mutex_unlock(&s->accounts[i].book->lock);
     }
+    mem_raw_free(old);
 }
 
 void sources_walk(void (*fn)(struct source *s, void *arg), void *arg)

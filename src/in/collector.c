@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "in/files.h"
+#include "in/journal.h"
 
 static void collector_run(struct thread *t)
 {
@@ -14,9 +15,16 @@ static void collector_run(struct thread *t)
         r = files_begin(&c->files, &t->scope, &c->loop, c->config, c->dispatcher, c->past);
     if (r < 0)
         log_error("files", "the file monitor cannot start: %s", strerror(-r));
+    r = 0;
+    if (c->config->journal.enabled)
+        r = journal_begin(&c->journal, &t->scope, &c->loop, c->config, c->dispatcher, c->past);
+    if (r < 0)
+        log_error("journal", "the journal cannot be read: %s", strerror(-r));
     r = loop_run(&c->loop);
     if (r < 0)
         log_error("collector", "its event loop failed: %s", strerror(-r));
+    if (c->journal)
+        journal_end(c->journal);
     if (c->files)
         files_end(c->files);
 }
