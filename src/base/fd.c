@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -145,6 +146,62 @@ int fd_release(struct fd *f)
     int n = f->n;
     thing_unborn(&f->thing);
     f->n = -1;
+    return n;
+}
+
+/* ---- what libraries open ---- */
+
+static _Thread_local struct fd_expected *expected;
+
+static void forget(struct thing *t)
+{
+    container_of(t, struct fd, thing)->n = -1;
+}
+
+int fd_expect_begin(struct fd_expected *e, struct scope *owner, const char *name)
+{
+    *e = (struct fd_expected){.fds = {{.n = -1}, {.n = -1}}};
+    int r = thing_begin(&e->fds[0].thing, owner, BIRTH_FD, name, 0, forget);
+    if (r == 0)
+        r = thing_begin(&e->fds[1].thing, owner, BIRTH_FD, name, 0, forget);
+    if (r < 0)
+        thing_end(&e->fds[0].thing);
+    else
+        expected = e;
+    return r;
+}
+
+void fd_expect_end(struct fd_expected *e)
+{
+    expected = NULL;
+    for (unsigned i = e->n; i < 2; i++)
+        thing_end(&e->fds[i].thing);
+}
+
+static void came(int n)
+{
+    if (expected && expected->n < 2)
+        settle(&expected->fds[expected->n++], n);
+}
+
+/*
+ * The dynamic linker finds a program's own definition before that of libc: what libcurl calls is these. They do what
+ * libc's do.
+ */
+int socketpair(int domain, int type, int protocol, int n[2])
+{
+    if (fault_here("socketpair") || syscall(SYS_socketpair, domain, type, protocol, n) < 0)
+        return -1;
+    came(n[0]);
+    came(n[1]);
+    return 0;
+}
+
+int eventfd(unsigned count, int flags)
+{
+    int n = (int)syscall(SYS_eventfd2, count, flags);
+    if (n >= 0)
+        came(n);
     return n;
 }
 

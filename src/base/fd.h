@@ -39,6 +39,18 @@ int fd_adopt(struct fd *f, struct scope *owner, int n, const char *name);
 int fd_release(struct fd *f);
 void fd_close(struct fd *f); /* nothing when not alive */
 
+/*
+ * For a library that opens descriptors and keeps their numbers to itself (libcurl: a pair of sockets for each multi
+ * handle). Up to two that the calling thread opens with socketpair() or eventfd() between fd_expect_begin() and
+ * fd_expect_end() get their place in the tree, with their numbers. The library closes them: ending them only forgets.
+ */
+struct fd_expected {
+    struct fd fds[2];
+    unsigned n; /* found */
+};
+int fd_expect_begin(struct fd_expected *e, struct scope *owner, const char *name);
+void fd_expect_end(struct fd_expected *e);
+
 ssize_t fd_read(int n, void *data, size_t size);
 ssize_t fd_pread(int n, void *data, size_t size, uint64_t offset);
 ssize_t fd_preadv(int n, const struct iovec *iov, int count, uint64_t offset);

@@ -128,8 +128,16 @@ static int set_capacity(struct buf *b, size_t cap)
 
 void buf_shrink(struct buf *b, size_t capacity)
 {
-    if (b->cap > capacity && b->len <= capacity)
+    if (b->cap <= capacity || b->len > capacity)
+        return;
+    if (capacity) {
         set_capacity(b, capacity);
+        return;
+    }
+    thing_resize(&b->thing, 0);
+    free(b->data);
+    b->data = NULL;
+    b->cap = 0;
 }
 
 int buf_reserve(struct buf *b, size_t more)

@@ -42,7 +42,7 @@ struct buf {
 int buf_begin(struct buf *b, struct scope *owner, const char *name, size_t limit);
 void buf_end(struct buf *b);
 void buf_clear(struct buf *b);                  /* keeps the capacity */
-void buf_shrink(struct buf *b, size_t capacity); /* gives back capacity beyond this */
+void buf_shrink(struct buf *b, size_t capacity); /* gives back capacity beyond this; all of it (0) surely */
 int buf_reserve(struct buf *b, size_t more);    /* room for `more` bytes: 0, -ENOMEM, -EDQUOT, -EFBIG */
 int buf_add(struct buf *b, const void *data, size_t n);
 int buf_puts(struct buf *b, const char *s);

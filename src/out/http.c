@@ -180,11 +180,37 @@ static void check_done(struct http *h)
     }
 }
 
+static struct http_request *find_transfer(struct http *h)
+{
+    for (struct thing *t = h->requests.newest; t; t = t->older) {
+        struct http_request *r = container_of(t, struct http_request, scope.thing);
+        if (r->easy)
+            return r;
+    }
+    return NULL;
+}
+
+/*
+ * libcurl ran out of memory between two steps and left its tables half-done: going on with them divides by zero
+ * (7.88, singlesocket()). Its multi handle is thrown away with all its transfers; the next request makes another.
+ */
+static void give_up_multi(struct http *h, const char *why)
+{
+    scope_end(&h->multi_scope);
+    for (struct http_request *r; (r = find_transfer(h));)
+        finish(r, 0, why);
+}
+
 static void run_curl(struct http *h, curl_socket_t n, int events)
 {
     int running;
-    curl_multi_socket_action(h->multi, n, events, &running);
-    check_done(h);
+    if (!h->multi)
+        return;
+    CURLMcode code = curl_multi_socket_action(h->multi, n, events, &running);
+    if (code == CURLM_OK)
+        check_done(h);
+    else
+        give_up_multi(h, curl_multi_strerror(code));
 }
 
 /* ---- what arrives ---- */
@@ -257,12 +283,61 @@ int64_t http_retry_after(const char *value, int64_t now)
     return date <= now / SECOND ? 0 : (date - now / SECOND) * SECOND;
 }
 
+/* ---- the multi handle ---- */
+
+static void multi_end(struct thing *t)
+{
+    struct http *h = container_of(t, struct http, handle);
+    for (struct thing *i = h->requests.newest; i; i = i->older) {
+        struct http_request *r = container_of(i, struct http_request, scope.thing);
+        if (r->easy)
+            curl_multi_remove_handle(h->multi, r->easy);
+    }
+    curl_multi_cleanup(h->multi);
+    h->multi = NULL;
+    timer_clear(&h->timer);
+}
+
+static int multi_parts(struct http *h)
+{
+    int r = fd_expect_begin(&h->wake, &h->multi_scope, "curl wake");
+    if (r == 0)
+        r = thing_begin(&h->handle, &h->multi_scope, BIRTH_HANDLE, "curl multi", 0, multi_end);
+    if (r < 0)
+        return r;
+    h->multi = curl_multi_init();
+    fd_expect_end(&h->wake);
+    if (!h->multi) {
+        thing_unborn(&h->handle);
+        return -ENOMEM;
+    }
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, socket_wants);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wants);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
+    return 0;
+}
+
+/* It has a scope of its own, older than the requests, since it may have to be made again. */
+static int multi_open(struct http *h)
+{
+    int r = thing_alive(&h->multi_scope.thing) ? 0 : scope_begin(&h->multi_scope, &h->scope, "curl");
+    if (r == 0)
+        r = multi_parts(h);
+    if (r < 0)
+        scope_end(&h->multi_scope);
+    return r;
+}
+
 /* ---- the start of a request ---- */
 
 static void easy_end(struct thing *t)
 {
     struct http_request *r = container_of(t, struct http_request, handle);
-    curl_multi_remove_handle(r->http->multi, r->easy);
+    if (r->http->multi)
+        curl_multi_remove_handle(r->http->multi, r->easy);
     curl_easy_cleanup(r->easy);
     curl_slist_free_all(r->headers);
     curl_slist_free_all(r->resolve);
@@ -392,6 +467,8 @@ static bool set_resolve(struct http_request *r)
 static bool transfer(struct http_request *r)
 {
     struct http *h = r->http;
+    if (!h->multi && multi_open(h) < 0)
+        return false;
     if (thing_begin(&r->handle, &r->scope, BIRTH_HANDLE, "curl easy", 0, easy_end) < 0)
         return false;
     r->easy = curl_easy_init();
@@ -501,36 +578,6 @@ int http_post(struct http_request *r, struct http *h, const struct task_kind *ki
 
 /* ---- the client ---- */
 
-static void multi_end(struct thing *t)
-{
-    struct http *h = container_of(t, struct http, handle);
-    curl_multi_cleanup(h->multi);
-    h->multi = NULL;
-}
-
-static int open_multi(struct http *h)
-{
-    int r = thing_begin(&h->handle, &h->scope, BIRTH_HANDLE, "curl multi", 0, multi_end);
-    if (r < 0)
-        return r;
-    h->multi = curl_multi_init();
-    if (!h->multi) {
-        thing_unborn(&h->handle);
-        return -ENOMEM;
-    }
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, socket_wants);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wants);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
-    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
-    return 0;
-}
-
-static void nothing(struct thing *t)
-{
-}
-
 static int begin_parts(struct http *h)
 {
     int r = http_library_begin(&h->library, &h->scope);
@@ -542,12 +589,8 @@ static int begin_parts(struct http *h)
         r = timer_begin(&h->timer, &h->scope, h->loop, "curl", time_came);
     if (r == 0)
         r = nudge_begin(&h->started, &h->scope, h->loop, "requests", begin_waiting);
-    for (int i = 0; i < 2 && r == 0; i++) {
-        h->wake_pair[i].n = -1;
-        r = thing_begin(&h->wake_pair[i].thing, &h->scope, BIRTH_FD, "curl wake", 0, nothing);
-    }
     if (r == 0)
-        r = open_multi(h);
+        r = multi_open(h);
     if (r == 0)
         r = scope_begin(&h->requests, &h->scope, "requests");
     return r;

@@ -12,8 +12,9 @@
  * no redirects: a redirect is an answer like any other.
  *
  * Connections are kept for the next request and bounded in number. An easy handle lives as long as its request:
- * an idle client holds its connections and nothing else. libcurl opens a pair of sockets of its own for each multi handle; they
- * stand in the census as "curl wake", without their numbers, which libcurl keeps to itself.
+ * an idle client holds its connections and nothing else. libcurl opens a pair of sockets of its own for each multi
+ * handle, which stand in the census as "curl wake". When libcurl itself runs out of memory midway its handle is thrown
+ * away with all transfers, and the next request makes another.
  *
  * Thread: the loop's. done() may start, repeat and cancel requests, but not end the client.
  */
@@ -63,9 +64,10 @@ struct http {
     struct http_target target;
     struct secret password, token;
     struct scope sockets; /* older than the multi handle, which closes them when it ends */
-    struct fd wake_pair[2];
+    struct scope multi_scope;
+    struct fd_expected wake; /* libcurl's own */
     struct thing handle;
-    CURLM *multi;
+    CURLM *multi; /* NULL: to be made */
     struct timer timer;
     struct nudge started; /* a request began, or failed at once */
     struct scope requests;
@@ -107,6 +109,10 @@ struct http_request {
 
 /* 0, -EINVAL (URL or proxy), -ENOMEM, ... */
 int http_begin(struct http *h, struct scope *owner, struct loop *loop, const struct http_options *options);
+static inline bool http_alive(const struct http *h)
+{
+    return thing_alive(&h->scope.thing);
+}
 /* Ends requests, without done(), and connections. */
 void http_end(struct http *h);
 

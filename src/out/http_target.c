@@ -80,27 +80,36 @@ static bool set_connect(struct http_target *t, CURLU *u, unsigned flags, struct 
     return t->connect_host != NULL;
 }
 
+static int set_url(CURLU *u, const char *url, unsigned flags)
+{
+    CURLUcode code = curl_url_set(u, CURLUPART_URL, url, flags);
+    return code == CURLUE_OK ? 0 : code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
 static int find_with(struct http_target *t, CURLU *u, struct scope *owner, const char *url,
                      const char *proxy)
 {
-    if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
-        return -EINVAL;
+    int r = set_url(u, url, 0);
+    if (r < 0)
+        return r;
     const char *scheme = part(u, CURLUPART_SCHEME, 0, owner);
-    t->host = part(u, CURLUPART_HOST, 0, owner);
-    if (!scheme || !t->host)
-        return -EINVAL;
+    if (!scheme)
+        return -ENOMEM;
     if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         return -EINVAL;
+    t->host = part(u, CURLUPART_HOST, 0, owner);
+    if (!t->host)
+        return -ENOMEM;
     t->proxy = scope_strdup(owner, proxy[0] ? proxy : proxy_from_environment(scheme, t->host));
     if (!t->proxy)
         return -ENOMEM;
     if (!t->proxy[0])
-        return set_connect(t, u, CURLU_DEFAULT_PORT, owner) ? 0 : -EINVAL;
-    if (curl_url_set(u, CURLUPART_URL, t->proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) !=
-        CURLUE_OK)
-        return -EINVAL;
+        return set_connect(t, u, CURLU_DEFAULT_PORT, owner) ? 0 : -ENOMEM;
+    r = set_url(u, t->proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
+    if (r < 0)
+        return r;
     /* A proxy without a port is one on 1080, as curl has it. */
-    return set_connect(t, u, 0, owner) ? 0 : -EINVAL;
+    return set_connect(t, u, 0, owner) ? 0 : -ENOMEM;
 }
 
 int http_target_find(struct http_target *t, struct scope *owner, const char *url, const char *proxy)

@@ -393,7 +393,7 @@ static bool ready(const struct loki_slot *s)
 /* Whatever happened, this does what is to be done next. */
 static void slot_go(struct loki_slot *s)
 {
-    while (!http_busy(&s->http) && !timer_is_set(&s->retry)) {
+    while (http_alive(&s->loki->http) && !http_busy(&s->http) && !timer_is_set(&s->retry)) {
         if (!s->request) {
             if (!ready(s))
                 return;
@@ -512,6 +512,8 @@ static void loki_stop(struct sink *sink, int64_t deadline)
         else
             slot_go(s);
     }
+    if (!http_alive(&k->http))
+        deadline = 0; /* no use to wait for it */
     timer_set(&k->deadline, deadline - clock_mono());
     check_drained(k);
 }
@@ -540,7 +542,7 @@ static const char *push_url(struct scope *owner, const char *url)
     return scope_printf(owner, "%.*s/loki/api/v1/push", (int)n, url);
 }
 
-static int start_http(struct loki *k)
+static int set_options(struct loki *k)
 {
     const struct loki_config *c = k->config;
     struct http_header headers[HEADERS_MAX], *kept;
@@ -551,7 +553,7 @@ static int start_http(struct loki *k)
     for (unsigned i = 0; i < c->headers.n && n < HEADERS_MAX; i++)
         headers[n++] = (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
     kept = scope_alloc(&k->scope, n * sizeof *kept);
-    struct http_options options = {
+    k->options = (struct http_options){
         .url = push_url(&k->scope, c->url),
         .user_agent = "logcap/" LOGCAP_VERSION,
         .headers = kept,
@@ -571,10 +573,25 @@ static int start_http(struct loki *k)
         .connect_timeout = c->connect_timeout,
         .max_connections = k->n_slots,
     };
-    if (!kept || !options.url)
+    if (!kept || !k->options.url)
         return -ENOMEM;
     memcpy(kept, headers, n * sizeof *kept);
-    return http_begin(&k->http, &k->scope, &k->sink->loop, &options);
+    return 0;
+}
+
+static void start_http(struct timer *t)
+{
+    struct loki *k = container_of(t, struct loki, start);
+    int r = http_begin(&k->http, &k->scope, &k->sink->loop, &k->options);
+    if (r < 0) {
+        char why[80];
+        snprintf(why, sizeof why, "cannot start: %s", strerror(-r));
+        say_failing(k, false, why, k->config->backoff_max);
+        timer_set(&k->start, k->config->backoff_max);
+        return;
+    }
+    for (unsigned i = 0; i < k->n_slots; i++)
+        slot_go(&k->slots[i]);
 }
 
 static int start_parts(struct loki *k)
@@ -583,6 +600,8 @@ static int start_parts(struct loki *k)
     int r = timer_begin(&k->idle, &k->scope, loop, "loki idle", idle_came);
     if (r == 0)
         r = timer_begin(&k->deadline, &k->scope, loop, "loki deadline", deadline_came);
+    if (r == 0)
+        r = timer_begin(&k->start, &k->scope, loop, "loki start", start_http);
     if (r == 0)
         r = buf_begin(&k->raw, &k->scope, "loki encode", RAW_LIMIT);
     if (r == 0)
@@ -595,7 +614,7 @@ static int start_parts(struct loki *k)
         if (r == 0)
             r = timer_begin(&s->retry, &k->scope, loop, "loki retry", retry_came);
     }
-    return r == 0 ? start_http(k) : r;
+    return r == 0 ? set_options(k) : r;
 }
 
 static int loki_start(struct sink *sink)
@@ -616,6 +635,7 @@ static int loki_start(struct sink *sink)
         return r;
     }
     __atomic_store_n(&sink->state, k, __ATOMIC_RELEASE);
+    start_http(&k->start);
     return 0;
 }
 

@@ -56,7 +56,9 @@ struct loki {
     struct scope scope;
     struct sink *sink;
     const struct loki_config *config;
+    struct http_options options;
     struct http http;
+    struct timer start; /* tries again to begin `http` */
     struct loki_streams streams;
     struct buf raw;
     uint64_t raw_reserved;
