@@ -20,27 +20,40 @@ static inline bool needs_escape(unsigned char c)
     return c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
 }
 
+/* text[0, n) needs no escapes. */
+static int add_run(struct buf *out, const char *text, size_t n, bool valid)
+{
+    if (valid)
+        return buf_add(out, text, n);
+    int r = buf_reserve(out, utf8_repaired_size(text, n));
+    if (r == 0)
+        out->len += utf8_repair(text, n, out->data + out->len);
+    return r;
+}
+
 int json_add_string(struct buf *out, const char *text, size_t n)
 {
-    size_t size = utf8_valid(text, n) ? n : utf8_repaired_size(text, n);
-    int r = buf_reserve(out, size + 2);
-    if (r < 0)
-        return r;
-    out->data[out->len++] = '"';
-    for (size_t i = 0; i < n && r == 0;) {
+    size_t before = out->len, i = 0;
+    bool valid = utf8_valid(text, n);
+    int r = buf_reserve(out, n + 2);
+    if (r == 0)
+        r = buf_add(out, "\"", 1);
+    while (r == 0 && i < n) {
         size_t run = i;
         while (run < n && !needs_escape((unsigned char)text[run]))
             run++;
-        if (size == n) {
-            r = buf_add(out, text + i, run - i);
-        } else if ((r = buf_reserve(out, utf8_repaired_size(text + i, run - i))) == 0) {
-            out->len += utf8_repair(text + i, run - i, out->data + out->len);
-        }
+        r = add_run(out, text + i, run - i, valid);
         if (r == 0 && run < n)
             r = add_escape(out, (unsigned char)text[run++]);
         i = run;
     }
-    return r < 0 ? r : buf_add(out, "\"", 1);
+    if (r == 0)
+        r = buf_add(out, "\"", 1);
+    if (r < 0 && out->data) {
+        out->len = before;
+        out->data[before] = 0;
+    }
+    return r;
 }
 
 int json_add_cstring(struct buf *out, const char *text)
@@ -238,11 +251,9 @@ static enum json_type read_key(struct json *j, int c)
         return fail(j, j->at, "a key in quotes must stand here");
     if (!read_string(j))
         return JSON_ERROR;
-    const char *text = j->text; /* peek() does not touch it, the value will */
     if (peek(j) != ':')
         return fail(j, j->at, "':' must follow the key");
     j->at++;
-    j->text = text;
     j->state = WANT_VALUE;
     return j->type = JSON_KEY;
 }

@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-/* Adds `"text"` with quotes and escapes; invalid UTF-8 is repaired (utf8.h). 0 or as buf_add(). */
+/* Adds `"text"` with quotes and escapes; invalid UTF-8 is repaired (utf8.h). 0, or as buf_add(), and nothing is added. */
 int json_add_string(struct buf *out, const char *text, size_t n);
 int json_add_cstring(struct buf *out, const char *text);
 
@@ -45,7 +45,7 @@ struct json {
     unsigned depth;
     uint64_t objects; /* one bit a level: an object, else an array */
     uint8_t state;
-    const char *error; /* of JSON_ERROR; `at` is the offending byte's offset */
+    const char *error; /* of JSON_ERROR; `at`: the offending byte (of a string that is not UTF-8 or has no end: its first) */
 };
 
 void json_begin(struct json *j, const char *data, size_t size);

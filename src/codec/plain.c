@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-enum { INPUT_SIZE = 64 << 10, GZIP_WINDOW = 16 + 15, ZSTD_WINDOW_LOG = 23, SKIP_SIZE = 16 << 10 };
+enum { INPUT_SIZE = 64 << 10, GZIP_WINDOW = 16 + 15, ZSTD_WINDOW_LOG = 23, SKIP_SIZE = 16 << 10, ZSTD_BLOCK_HEADER = 3 };
 
 struct plain {
     struct scope scope;
@@ -26,7 +26,7 @@ struct plain {
     int failed;      /* -errno that every further call gives */
     z_stream gzip;
     ZSTD_DStream *zstd;
-    size_t zstd_wants; /* bytes up to the end of the frame header or block that it is in; 0: unknown */
+    size_t zstd_wants; /* bytes up to the end of the next block's header, 0: unknown */
     const uint8_t *in; /* what is not yet taken of `input` */
     size_t n_in;
     uint8_t input[INPUT_SIZE];
@@ -204,7 +204,7 @@ static ssize_t zstd_step(struct plain *p, void *data, size_t size)
             return 0;
         return p->in_member ? -EUCLEAN : -ENODATA;
     }
-    size_t wants = p->zstd_wants ? p->zstd_wants : ZSTD_FRAMEHEADERSIZE_MIN(ZSTD_f_zstd1);
+    size_t wants = p->zstd_wants > ZSTD_BLOCK_HEADER ? p->zstd_wants - ZSTD_BLOCK_HEADER : 1;
     ZSTD_inBuffer in = {p->in, p->pending ? 0 : wants < p->n_in ? wants : p->n_in, 0};
     ZSTD_outBuffer out = {data, size, 0};
     size_t r = ZSTD_decompressStream(p->zstd, &out, &in);
