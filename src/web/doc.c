@@ -3,46 +3,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
-
-/* Bytes of the valid UTF-8 sequence at s, or 0. Overlong forms, surrogates and what lies beyond U+10FFFF are not valid. */
-static unsigned sequence(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    unsigned n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (unsigned i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-static void quote(struct buf *out, const char *value)
-{
-    buf_puts(out, "\"");
-    for (const unsigned char *s = (const unsigned char *)value; *s;) {
-        unsigned n = sequence(s);
-        if (n == 0) {
-            buf_puts(out, "\\ufffd");
-            n = 1;
-        } else if (*s == '"' || *s == '\\') {
-            buf_printf(out, "\\%c", *s);
-        } else if (*s < 0x20 || *s == 0x7f) {
-            buf_printf(out, "\\u%04x", *s);
-        } else {
-            buf_add(out, s, n);
-        }
-        s += n;
-    }
-    buf_puts(out, "\"");
-}
+#include "codec/json.h"
 
 static void begin(struct doc *d, const char *key)
 {
@@ -50,7 +13,7 @@ static void begin(struct doc *d, const char *key)
         buf_puts(d->out, ",");
     d->follows = true;
     if (key) {
-        quote(d->out, key);
+        json_add_cstring(d->out, key);
         buf_puts(d->out, ":");
     }
 }
@@ -92,7 +55,7 @@ void doc_string(struct doc *d, const char *key, const char *value)
 {
     begin(d, key);
     if (value)
-        quote(d->out, value);
+        json_add_cstring(d->out, value);
     else
         buf_puts(d->out, "null");
 }

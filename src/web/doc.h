@@ -1,6 +1,6 @@
 /*
- * doc: a JSON document being written into a buf. It cannot come out malformed: commas, quotes and
- * escapes are its own business, and what is not valid UTF-8 becomes U+FFFD.
+ * doc: a JSON document being written into a buf. It cannot come out malformed: commas and levels are
+ * its own business, quotes and escapes codec/json.h's; what is not valid UTF-8 becomes U+FFFD.
  *
  * `key` is NULL for the elements of an array. Errors are sticky in the buf (buf.failed).
  */

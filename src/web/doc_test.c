@@ -46,8 +46,8 @@ static void text_is_escaped(void **state)
     doc_string(&d, NULL, "\xc3\xa9 \xff \xc0\xaf \xed\xa0\x80 \xf0\x9f\x98\x80 \xe2\x82");
     doc_string(&d, NULL, NULL);
     doc_array_end(&d);
-    ends_as("[\"q\\\"b\\\\n\\u000a\\u0001\\u007f\","
-            "\"\xc3\xa9 \\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \xf0\x9f\x98\x80 \\ufffd\\ufffd\",null]");
+    ends_as("[\"q\\\"b\\\\n\\n\\u0001\\u007f\","
+            "\"\xc3\xa9 \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xf0\x9f\x98\x80 \xef\xbf\xbd\",null]");
 }
 
 static void numbers_and_times(void **state)
