@@ -305,8 +305,8 @@ SET(options_loki, "loki", "sinks.NAME.", loki, loki_old);
 static const struct option local_file[] = {
     {"directory", OPTION_PATH, AT(struct sink_config, local_file.directory), .initial = NULL,
      .doc = "Where the files go. As root /var/log/logcap; under systemd $LOGS_DIRECTORY; else `logs` in state_dir."},
-    {"filename", OPTION_STRING, AT(struct sink_config, local_file.filename), .initial = "\"{date}.log\"",
-     .doc = "The file's name, with {date}, {hour}, {file}, {container}, {unit}."},
+    {"filename", OPTION_STRING, AT(struct sink_config, local_file.filename), .initial = "\"{path}\"",
+     .doc = "The file's name below directory. {path} mirrors where lines come from (var/log/nginx/access.log, journal/ssh.log, containers/web.log); also {date}, {hour} (UTC), {host}, {file}, {container}, {unit}, {label:NAME}."},
     {"format", OPTION_CHOICE, AT(struct sink_config, local_file.format), .initial = "text", .choices = "text|json",
      .doc = "text is the record alone, json has its time and labels too."},
     {"rotate_size", OPTION_SIZE, AT(struct sink_config, local_file.rotate_size), .initial = "100MiB", .least = 0,
