@@ -243,3 +243,21 @@ void rig_dispatch(struct rig *r, struct batch *b)
     r->end = b->to;
     dispatch(&r->dispatcher, b);
 }
+
+bool rig_local_name(char name[64])
+{
+    char line[512], *save;
+    FILE *f = fopen("/etc/hosts", "r");
+    name[0] = 0;
+    while (f && !name[0] && fgets(line, sizeof line, f)) {
+        char *word = strtok_r(line, " \t\n", &save);
+        if (!word || strcmp(word, "127.0.0.1") != 0)
+            continue;
+        while ((word = strtok_r(NULL, " \t\n", &save)))
+            if (!strstr(word, "localhost"))
+                snprintf(name, 64, "%s", word);
+    }
+    if (f)
+        fclose(f);
+    return name[0] != 0;
+}

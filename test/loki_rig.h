@@ -65,3 +65,6 @@ void rig_wait(struct rig *r, int64_t most);
 /* For scripts. How many entries a push has; keep: as acknowledged, but for those with "bad" in them. */
 unsigned rig_read(struct rig *r, struct server_request *request, bool keep, unsigned *bad);
 enum server_act rig_accept(struct http_server *s, struct server_request *request);
+
+/* A name that /etc/hosts gives 127.0.0.1, other than localhost, which needs no lookup. false: none. */
+bool rig_local_name(char name[64]);

@@ -2,22 +2,17 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <snappy-c.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/source.h"
+#include "out/loki_body.h"
+#include "out/loki_options.h"
 
 static const struct task_kind send_kind = {.name = "loki_send", .max_age = 10 * MINUTE};
 
-enum {
-    PREFIX = 16,                  /* room for the header of a literal snappy block */
-    SNAPPY_LITERAL_4 = 63 << 2,   /* a literal whose length is in four bytes */
-    HEADERS_MAX = 64,
-    RAW_LIMIT = 1024 * 1024 * 1024,
-};
 #define RETRY_AFTER_MOST (1 * HOUR)
 
 static const char *dns_servers = "";
@@ -68,140 +63,11 @@ static void say_dropped(struct loki *k, uint32_t entries, const char *why)
               why);
 }
 
-/* ---- memory ---- */
-
-static bool another_in_flight(const struct loki *k, const struct loki_slot *s)
-{
-    for (unsigned i = 0; i < k->n_slots; i++)
-        if (&k->slots[i] != s && k->slots[i].reserved)
-            return true;
-    return false;
-}
-
-/* `bytes` is what the slot's body may need at most. false: another's end will call slot_go() again. */
-static bool reserve_body(struct loki_slot *s, uint64_t bytes)
-{
-    struct pool *pool = s->loki->sink->pool;
-    assert(!s->reserved);
-    if (!pool_reserve(pool, bytes)) {
-        if (another_in_flight(s->loki, s))
-            return false;
-        pool_claim(pool, bytes);
-    }
-    s->reserved = bytes;
-    return true;
-}
-
-static void release_body(struct loki_slot *s)
-{
-    buf_end(&s->body);
-    if (s->reserved)
-        pool_release(s->loki->sink->pool, s->reserved);
-    s->reserved = 0;
-    s->send = NULL;
-    s->send_n = 0;
-}
-
-static void settle_body(struct loki_slot *s)
-{
-    struct pool *pool = s->loki->sink->pool;
-    if (s->body.cap > s->reserved)
-        pool_claim(pool, s->body.cap - s->reserved);
-    else
-        pool_release(pool, s->reserved - s->body.cap);
-    s->reserved = s->body.cap;
-}
-
-/* The encode buffer's size is reserved as it grows; it is made whatever the pool says, since one request must go on. */
-static void account_raw(struct loki *k)
-{
-    uint64_t cap = k->raw.cap;
-    if (cap > k->raw_reserved)
-        pool_claim(k->sink->pool, cap - k->raw_reserved);
-    else if (cap < k->raw_reserved)
-        pool_release(k->sink->pool, k->raw_reserved - cap);
-    k->raw_reserved = cap;
-}
-
-static void free_raw(struct loki *k)
-{
-    buf_clear(&k->raw);
-    buf_shrink(&k->raw, 0);
-    account_raw(k);
-}
-
 static void idle_came(struct timer *t)
 {
     struct loki *k = container_of(t, struct loki, idle);
     if (atomic_load(&k->in_flight) == 0)
-        free_raw(k);
-}
-
-/* ---- the body ---- */
-
-static int encode_into(struct loki_slot *s, struct buf *out)
-{
-    struct loki *k = s->loki;
-    int r = loki_request_encode(s->request, out, k->config->max_line_bytes, &k->streams);
-    account_raw(k);
-    return r;
-}
-
-static int make_compressed(struct loki_slot *s)
-{
-    struct buf *raw = &s->loki->raw;
-    buf_clear(raw);
-    int r = encode_into(s, raw);
-    if (r < 0)
-        return r;
-    size_t n = snappy_max_compressed_length(raw->len);
-    r = buf_reserve(&s->body, n);
-    if (r < 0)
-        return r;
-    if (snappy_compress(raw->data, raw->len, s->body.data, &n) != SNAPPY_OK)
-        return -EIO;
-    s->body.len = n;
-    buf_shrink(&s->body, n);
-    s->send = s->body.data;
-    s->send_n = n;
-    return 0;
-}
-
-/* One literal: the length of the whole as a varint, the tag, the length less one in four bytes, the bytes. */
-static int make_literal(struct loki_slot *s)
-{
-    static const char room[PREFIX];
-    int r = buf_reserve(&s->body, PREFIX + s->reserved);
-    if (r == 0)
-        r = buf_add(&s->body, room, PREFIX);
-    if (r == 0)
-        r = encode_into(s, &s->body);
-    if (r < 0)
-        return r;
-    size_t n = s->body.len - PREFIX;
-    unsigned char head[PREFIX], *p = head;
-    for (size_t v = n;; v >>= 7) {
-        *p++ = (unsigned char)(v >= 0x80 ? v | 0x80 : v);
-        if (v < 0x80)
-            break;
-    }
-    *p++ = SNAPPY_LITERAL_4;
-    for (int shift = 0; shift < 32; shift += 8)
-        *p++ = (unsigned char)((n - 1) >> shift);
-    size_t head_n = (size_t)(p - head);
-    s->send = memcpy(s->body.data + PREFIX - head_n, head, head_n);
-    s->send_n = head_n + n;
-    return 0;
-}
-
-static int make_body(struct loki_slot *s)
-{
-    int r = buf_begin(&s->body, &s->loki->scope, "loki body", RAW_LIMIT);
-    if (r == 0)
-        r = s->loki->config->snappy ? make_compressed(s) : make_literal(s);
-    if (r == 0)
-        settle_body(s);
-    return r;
+        loki_body_forget(k);
 }
 
 /* ---- trying again ---- */
@@ -229,7 +95,7 @@ static int64_t backoff(struct loki_slot *s)
 
 static void end_request(struct loki_slot *s, void (*how)(struct loki_request *))
 {
-    release_body(s);
+    loki_body_release(s);
     how(s->request);
     s->request = NULL;
 }
@@ -320,7 +186,7 @@ static void answered(struct http_request *h, const struct http_answer *a)
         return;
     }
     s->attempt = 0;
-    release_body(s);
+    loki_body_release(s);
     slot_go(s);
     /* Others may have waited for memory. */
     for (unsigned i = 0; i < k->n_slots; i++)
@@ -353,24 +219,16 @@ static void collect(struct loki_slot *s)
         timer_set(&s->collect, s->loki->config->batch_timeout);
 }
 
-static uint64_t body_most(const struct loki_slot *s)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < s->request->n; i++)
-        bytes += s->request->leases[i].lease->taken.bytes + 64 * (uint64_t)s->request->leases[i].entries;
-    return snappy_max_compressed_length(bytes);
-}
-
 /* Makes the body of the next span and sends it; a body that is there is sent again as it is. */
 static void send_next(struct loki_slot *s)
 {
     struct loki *k = s->loki;
     if (!s->send) {
-        if (!s->reserved && !reserve_body(s, body_most(s)))
+        if (!s->reserved && !loki_body_reserve(s))
             return;
-        int r = make_body(s);
+        int r = loki_body_make(s);
         if (r < 0) {
-            release_body(s);
+            loki_body_release(s);
             try_again(s, backoff(s), false, r == -ENOMEM ? "out of memory" : strerror(-r));
             return;
         }
@@ -484,7 +342,7 @@ static void check_drained(struct loki *k)
     for (unsigned i = 0; i < k->n_slots; i++)
         if (k->slots[i].request || k->slots[i].head)
             return;
-    free_raw(k);
+    loki_body_forget(k);
     sink_drained(k->sink);
 }
 
@@ -532,53 +390,6 @@ static int loki_describe(struct sink *sink, struct buf *out)
 
 /* ---- start ---- */
 
-static const char *push_url(struct scope *owner, const char *url)
-{
-    size_t n = strlen(url);
-    while (n && url[n - 1] == '/')
-        n--;
-    if (n >= 5 && strncmp(url + n - 5, "/push", 5) == 0)
-        return scope_strdup(owner, url);
-    return scope_printf(owner, "%.*s/loki/api/v1/push", (int)n, url);
-}
-
-static int set_options(struct loki *k)
-{
-    const struct loki_config *c = k->config;
-    struct http_header headers[HEADERS_MAX], *kept;
-    unsigned n = 0;
-    headers[n++] = (struct http_header){"Content-Type", "application/x-protobuf"};
-    if (c->tenant[0])
-        headers[n++] = (struct http_header){"X-Scope-OrgID", c->tenant};
-    for (unsigned i = 0; i < c->headers.n && n < HEADERS_MAX; i++)
-        headers[n++] = (struct http_header){c->headers.items[i].name, c->headers.items[i].value};
-    kept = scope_alloc(&k->scope, n * sizeof *kept);
-    k->options = (struct http_options){
-        .url = push_url(&k->scope, c->url),
-        .user_agent = "logcap/" LOGCAP_VERSION,
-        .headers = kept,
-        .n_headers = n,
-        .username = c->username,
-        .password = c->password,
-        .password_file = c->password_file,
-        .bearer_token = c->bearer_token,
-        .bearer_token_file = c->bearer_token_file,
-        .ca_file = c->ca_file,
-        .cert_file = c->cert_file,
-        .key_file = c->key_file,
-        .proxy = c->proxy,
-        .insecure_skip_verify = c->insecure_skip_verify,
-        .dns_servers = dns_servers,
-        .timeout = c->timeout,
-        .connect_timeout = c->connect_timeout,
-        .max_connections = k->n_slots,
-    };
-    if (!kept || !k->options.url)
-        return -ENOMEM;
-    memcpy(kept, headers, n * sizeof *kept);
-    return 0;
-}
-
 static void start_http(struct timer *t)
 {
     struct loki *k = container_of(t, struct loki, start);
@@ -603,7 +414,7 @@ static int start_parts(struct loki *k)
     if (r == 0)
         r = timer_begin(&k->start, &k->scope, loop, "loki start", start_http);
     if (r == 0)
-        r = buf_begin(&k->raw, &k->scope, "loki encode", RAW_LIMIT);
+        r = buf_begin(&k->raw, &k->scope, "loki encode", LOKI_RAW_LIMIT);
     if (r == 0)
         r = loki_streams_begin(&k->streams, &k->scope, k->config);
     for (unsigned i = 0; i < k->n_slots && r == 0; i++) {
@@ -614,7 +425,7 @@ static int start_parts(struct loki *k)
         if (r == 0)
             r = timer_begin(&s->retry, &k->scope, loop, "loki retry", retry_came);
     }
-    return r == 0 ? set_options(k) : r;
+    return r == 0 ? loki_options_set(k, dns_servers) : r;
 }
 
 static int loki_start(struct sink *sink)

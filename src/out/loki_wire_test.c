@@ -240,29 +240,10 @@ static void test_bearer(void **state)
 
 /* ---- names ---- */
 
-/* A name that /etc/hosts gives 127.0.0.1, other than localhost, which needs no lookup; "": none. */
-static void local_name(char name[64])
-{
-    char line[512], *save;
-    FILE *f = fopen("/etc/hosts", "r");
-    name[0] = 0;
-    while (f && !name[0] && fgets(line, sizeof line, f)) {
-        char *word = strtok_r(line, " \t\n", &save);
-        if (!word || strcmp(word, "127.0.0.1") != 0)
-            continue;
-        while ((word = strtok_r(NULL, " \t\n", &save)))
-            if (!strstr(word, "localhost"))
-                snprintf(name, 64, "%s", word);
-    }
-    if (f)
-        fclose(f);
-}
-
 static void test_looks_up_a_name(void **state)
 {
     char name[64];
-    local_name(name);
-    if (!name[0]) {
+    if (!rig_local_name(name)) {
         print_message("skipped: /etc/hosts has no other name for 127.0.0.1\n");
         skip();
     }
