@@ -57,6 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (utf8_cut(text, size, max) != i)
                 abort();
         }
+        for (size_t max = at, fit; max < at + n; max++) {
+            if (utf8_fit(text, size, max, &fit) != i || fit != at)
+                abort();
+        }
         at += n;
     }
     if (at != repaired || utf8_valid(text, size) != valid)

@@ -216,7 +216,7 @@ static long repair_in_place(char *out, size_t used, size_t cap)
     size_t size = utf8_repaired_size(out, used);
     if (size > cap)
         return -ENOSPC;
-    if (size != used) {
+    if (!utf8_valid(out, used)) { /* a repair may be as long as what it replaces */
         memmove(out + cap - used, out, used);
         utf8_repair(out + cap - used, used, out);
     }

@@ -106,6 +106,17 @@ static void a_cut_leaves_characters_whole(void **state)
     assert_int_equal(utf8_cut("\xe2\x82xyz", 5, 1), 1); /* no character: cut anywhere */
 }
 
+static void what_fits_is_counted_after_the_repair(void **state)
+{
+    const char *text = "a\xff\xe2\x82\xac\xf0\x9f\x98"; /* 1, 1 -> 3, 3 and 3 -> 3 bytes */
+    const size_t takes[] = {0, 1, 1, 1, 2, 2, 2, 5, 5, 5, 8, 8}, sizes[] = {0, 1, 1, 1, 4, 4, 4, 7, 7, 7, 10, 10};
+    for (size_t max = 0; max < sizeof takes / sizeof *takes; max++) {
+        size_t size = 99;
+        assert_int_equal(utf8_fit(text, 8, max, &size), takes[max]);
+        assert_int_equal(size, sizes[max]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +126,7 @@ int main(void)
         TEST(each_maximal_part_becomes_one_replacement),
         TEST(repair_may_overlap),
         TEST(a_cut_leaves_characters_whole),
+        TEST(what_fits_is_counted_after_the_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
