@@ -35,7 +35,7 @@ enum birth_kind {
     BIRTH_KINDS
 };
 
-enum { BIRTH_NAME = 40, BIRTH_FRAMES = 16 };
+enum { BIRTH_NAME = 40, BIRTH_FRAMES = 12 };
 
 /* What a task is doing, as it says itself. */
 enum birth_state { BIRTH_RUNNING, BIRTH_WAITING };

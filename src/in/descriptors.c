@@ -30,6 +30,9 @@ void descriptor_close(struct files *f, struct file *file)
     task_end(&file->task);
     fd_close(&file->fd);
     atomic_fetch_sub(&f->stats.open, 1);
+    /* A closed file costs its entry and its source, nothing more. */
+    stream_unref(file->stream);
+    file->stream = NULL;
 }
 
 /* First one that can be found again and has nothing unread, then any that can be found again. */

@@ -5,6 +5,13 @@
 #include "base/census.h"
 #include "main/commands.h"
 
+/*
+ * Read by jemalloc before main. What is freed goes back to the kernel within a second; one arena and no caches per
+ * thread, because nothing is allocated for a record and each cache would only hold memory.
+ */
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:1,tcache:false,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
