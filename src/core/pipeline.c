@@ -7,18 +7,23 @@
 #include "base/log.h"
 #include "codec/timestamp.h"
 
-/* What a hostile line may cost: PCRE2's match steps and its heap in KiB. Beyond it the line does not match. */
-enum { MATCH_STEPS = 100000, MATCH_HEAP_KIB = 1024 };
+/* What a hostile line may cost: PCRE2's steps and the memory of both its engines. Beyond it the line does not match. */
+enum { MATCH_STEPS = 100000, MATCH_HEAP_KIB = 1024, JIT_STACK_MIN = 32 << 10, JIT_STACK_MAX = 1 << 20 };
 
 struct regex {
     struct thing thing;
+    const char *what; /* its name in the configuration */
     pcre2_code *code;
     pcre2_match_data *match;
     pcre2_match_context *limits;
+    pcre2_jit_stack *stack;
 };
 
 struct pipeline {
     struct scope scope;
+    struct scope memory; /* PCRE2's, begun before its handles and so ended behind them */
+    struct thing general_thing;
+    pcre2_general_context *general;
     struct regex start, time; /* alive if configured */
     uint32_t max_lines;
     const char *time_format;
@@ -29,31 +34,81 @@ static void regex_thing_end(struct thing *t)
     struct regex *r = container_of(t, struct regex, thing);
     pcre2_match_context_free(r->limits);
     pcre2_match_data_free(r->match);
+    pcre2_jit_stack_free(r->stack);
     pcre2_code_free(r->code);
 }
 
-static bool regex_begin(struct regex *r, struct scope *owner, const char *pattern, const char *what,
+static void general_thing_end(struct thing *t)
+{
+    pcre2_general_context_free(container_of(t, struct pipeline, general_thing)->general);
+}
+
+static void *regex_alloc(size_t size, void *memory)
+{
+    return mem_new(memory, size, "regex");
+}
+
+static void regex_free(void *block, void *memory)
+{
+    (void)memory;
+    mem_free(block);
+}
+
+/* PCRE2's memory is under the pipeline, so that budgets count it. */
+static bool general_begin(struct pipeline *p)
+{
+    if (scope_begin(&p->memory, &p->scope, "regex memory") < 0 ||
+        thing_begin(&p->general_thing, &p->scope, BIRTH_HANDLE, "regex memory", 0, general_thing_end) < 0)
+        return false;
+    p->general = pcre2_general_context_create(regex_alloc, regex_free, &p->memory);
+    return p->general != NULL;
+}
+
+static pcre2_code *regex_compile(struct pipeline *p, const char *pattern, int *code, PCRE2_SIZE *offset)
+{
+    pcre2_compile_context *c = pcre2_compile_context_create(p->general);
+    *code = PCRE2_ERROR_NOMEMORY;
+    *offset = 0;
+    if (!c)
+        return NULL;
+    pcre2_code *made = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, code,
+                                     offset, c);
+    pcre2_compile_context_free(c);
+    return made;
+}
+
+/* Without JIT it is slower, nothing else; without a stack of its own it gives up on long lines. */
+static bool regex_jit(struct regex *r, struct pipeline *p)
+{
+    if (pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) < 0)
+        return true;
+    r->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, p->general);
+    if (r->stack)
+        pcre2_jit_stack_assign(r->limits, NULL, r->stack);
+    return r->stack != NULL;
+}
+
+static bool regex_begin(struct regex *r, struct pipeline *p, const char *pattern, const char *what,
                         struct buf *error)
 {
     int code;
     PCRE2_SIZE offset;
     PCRE2_UCHAR message[120];
 
-    if (thing_begin(&r->thing, owner, BIRTH_HANDLE, what, 0, regex_thing_end) < 0) {
+    r->what = what;
+    if (thing_begin(&r->thing, &p->scope, BIRTH_HANDLE, what, 0, regex_thing_end) < 0) {
         buf_puts(error, "out of memory");
         return false;
     }
-    r->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &code,
-                            &offset, NULL);
+    r->code = regex_compile(p, pattern, &code, &offset);
     if (!r->code) {
         pcre2_get_error_message(code, message, sizeof message);
         buf_printf(error, "%s: %s at character %zu of '%s'", what, (char *)message, offset + 1, pattern);
         return false;
     }
-    pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without JIT it is slower, nothing else */
-    r->match = pcre2_match_data_create_from_pattern(r->code, NULL);
-    r->limits = pcre2_match_context_create(NULL);
-    if (!r->match || !r->limits) {
+    r->match = pcre2_match_data_create_from_pattern(r->code, p->general);
+    r->limits = pcre2_match_context_create(p->general);
+    if (!r->match || !r->limits || !regex_jit(r, p)) {
         buf_puts(error, "out of memory");
         return false;
     }
@@ -66,8 +121,8 @@ static bool regex_match(struct regex *r, const char *text, size_t len)
 {
     int n = pcre2_match(r->code, (PCRE2_SPTR)text, len, 0, 0, r->match, r->limits);
     if (n < 0 && n != PCRE2_ERROR_NOMATCH)
-        log_warn("pipeline", "a line is too hard for the pattern of %s (%d); it does not match",
-                 "multiline or timestamp", n);
+        log_warn("pipeline", "a line is too hard for %s (PCRE2 error %d); it counts as one that does not match",
+                 r->what, n);
     return n > 0;
 }
 
@@ -81,11 +136,13 @@ struct pipeline *pipeline_new(struct scope *owner, const struct files_group *gro
     const char *bad = NULL;
     p->max_lines = group->multiline.max_lines ? group->multiline.max_lines : UINT32_MAX;
     p->time_format = group->timestamp.format[0] ? group->timestamp.format : "auto";
-    bool good = true;
-    if (group->multiline.start[0])
-        good = regex_begin(&p->start, &p->scope, group->multiline.start, "multiline.start", error);
+    bool good = general_begin(p);
+    if (!good)
+        buf_puts(error, "out of memory");
+    if (good && group->multiline.start[0])
+        good = regex_begin(&p->start, p, group->multiline.start, "multiline.start", error);
     if (good && group->timestamp.regex[0]) {
-        good = regex_begin(&p->time, &p->scope, group->timestamp.regex, "timestamp.regex", error);
+        good = regex_begin(&p->time, p, group->timestamp.regex, "timestamp.regex", error);
         bad = good ? timestamp_check(p->time_format) : NULL;
     }
     if (bad)

@@ -43,7 +43,7 @@ static void end(void)
 
 static struct batch *lines(const char *text)
 {
-    struct batch *b = batch_new(&w.pool, w.source, 1024, 32);
+    struct batch *b = batch_new(&w.pool, w.source, 16384, 32);
     if (!b)
         return NULL;
     b->used = (uint32_t)strlen(text);
@@ -154,6 +154,36 @@ static void a_hostile_line_does_not_match(void **state)
     end();
 }
 
+/* 8000 repetitions that may all be taken back: more than the matcher finds room for on the thread's stack. */
+static void a_long_line_matches(void **state)
+{
+    static char text[8192];
+    assert_true(begin());
+    w.group.multiline.start = "^(?:(a)|(b))+c";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    memset(text, 'a', sizeof text);
+    memcpy(text, "x\n", 2);
+    memcpy(text + 8000, "c\n", 3);
+    struct batch *b = lines(text);
+    assert_int_equal(pipeline_run(p, b, 0, 1 << 20, true), 0);
+    assert_int_equal(b->n, 2);
+    batch_drop(b);
+    end();
+}
+
+static void the_library_s_memory_is_counted(void **state)
+{
+    assert_true(begin());
+    struct scope s;
+    w.group.multiline.start = "^(\\d+|[a-z]+){1,500} start";
+    assert_int_equal(scope_begin(&s, &w.scope, "budget"), 0);
+    scope_set_budget(&s, 0, 4096);
+    assert_null(pipeline_new(&s, &w.group, &w.error));
+    assert_non_null(strstr(w.error.data, "memory"));
+    scope_end(&s);
+    end();
+}
+
 static void bad_rules_are_explained(void **state)
 {
     assert_true(begin());
@@ -198,6 +228,8 @@ int main(void)
         TEST(records_have_a_limit_of_lines_and_bytes),
         TEST(times_come_from_the_line),
         TEST(a_hostile_line_does_not_match),
+        TEST(a_long_line_matches),
+        TEST(the_library_s_memory_is_counted),
         TEST(bad_rules_are_explained),
         TEST(it_survives_torture),
     };
