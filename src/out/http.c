@@ -406,6 +406,8 @@ static bool set_auth_and_tls(struct http_request *r)
         SET(CURLOPT_PASSWORD, password);
     }
     SET_TEXT(CURLOPT_CAINFO, o->ca_file);
+    if (o->ca_file[0]) /* it alone is trusted; and the system's would be read for each connection */
+        SET(CURLOPT_CAPATH, NULL);
     SET_TEXT(CURLOPT_SSLCERT, o->cert_file);
     SET_TEXT(CURLOPT_SSLKEY, o->key_file);
     if (o->insecure_skip_verify) {
