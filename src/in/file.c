@@ -122,8 +122,7 @@ void file_free(struct files *f, struct file *file)
     leave_ready(f, file);
     file_unwait(f, file);
     descriptor_close(f, file);
-    plain_close(file->plain);
-    buf_end(&file->carry);
+    file_end_rest(file);
     if (file->in_id)
         table_remove(&f->files_by_id, &file->by_id);
     file->directory->refs--;
@@ -438,12 +437,20 @@ void file_unwait(struct files *f, struct file *file)
         file->next_waiting->prev_waiting = file->prev_waiting;
 }
 
+void file_end_rest(struct file *file)
+{
+    plain_close(file->plain);
+    file->plain = NULL;
+    if (file->carry)
+        buf_end(file->carry);
+    mem_free(file->carry);
+    file->carry = NULL;
+}
+
 void file_finish(struct files *f, struct file *file)
 {
     descriptor_close(f, file);
-    plain_close(file->plain);
-    file->plain = NULL;
-    buf_end(&file->carry);
+    file_end_rest(file);
     leave_ready(f, file);
     file->finished = true;
     if (file->source)

@@ -48,7 +48,7 @@ struct file {
     struct fd fd;
     struct task task;
     struct plain *plain; /* rest: what is read instead */
-    struct buf carry;    /* rest: the tail before offset, then what is read but not dispatched */
+    struct buf *carry;   /* rest: the tail before offset, then what is read but not dispatched */
     uint64_t lost_hint;  /* rest: what must be there at least */
     bool listed, started, is_ready, is_waiting, in_id, orphan, rest, finished, away, held, deleted;
     bool pending;        /* a multi-line record may go on */
@@ -69,6 +69,8 @@ struct file *file_new(struct files *f, struct directory *d, const char *name, st
 struct file *file_new_bare(struct files *f, struct directory *d, const char *name, struct group *group,
                            const struct identity *id);
 void file_free(struct files *f, struct file *file);
+/* What only a rest has: its reader and what that holds. */
+void file_end_rest(struct file *file);
 
 /* Puts a name to it or takes it away. */
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name);

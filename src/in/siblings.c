@@ -105,16 +105,16 @@ int siblings_open_rest(struct files *f, struct file *file, const char *path)
     r = file->plain ? plain_skip(file->plain, file->offset - n) : -errno;
     if (r == 0 && plain_read(file->plain, tail, n) != (ssize_t)n)
         r = -ENODATA;
+    if (r == 0 && !(file->carry = mem_new(&f->scope, sizeof *file->carry, "rest of a rotated file")))
+        r = -errno;
     if (r == 0)
-        r = buf_begin(&file->carry, &f->scope, "rest of a rotated file", SIZE_MAX);
+        r = buf_begin(file->carry, &f->scope, "bytes of a rotated file", SIZE_MAX);
     if (r == 0)
-        r = buf_add(&file->carry, tail, n);
+        r = buf_add(file->carry, tail, n);
     if (r == 0)
         r = descriptor_adopted(f, file);
     if (r < 0) {
-        buf_end(&file->carry);
-        plain_close(file->plain);
-        file->plain = NULL;
+        file_end_rest(file);
         fd_close(&file->fd);
     }
     return r;

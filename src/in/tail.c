@@ -75,9 +75,9 @@ static ssize_t read_plain(struct reading *r)
 {
     struct file *file = r->file;
     r->tail_len = file->offset < TAIL_BYTES ? (uint32_t)file->offset : TAIL_BYTES;
-    memcpy(r->tail, file->carry.data, r->tail_len);
-    uint32_t kept = (uint32_t)file->carry.len - r->tail_len, have = kept;
-    memcpy(r->b->data, file->carry.data + r->tail_len, kept);
+    memcpy(r->tail, file->carry->data, r->tail_len);
+    uint32_t kept = (uint32_t)file->carry->len - r->tail_len, have = kept;
+    memcpy(r->b->data, file->carry->data + r->tail_len, kept);
     ssize_t n = 1;
     while (have < r->b->size && (n = plain_read(file->plain, r->b->data + have, r->b->size - have)) > 0)
         have += (uint32_t)n;
@@ -236,8 +236,8 @@ static void keep_carry(struct reading *r, uint32_t used)
     struct file *file = r->file;
     char tail[TAIL_BYTES];
     uint32_t n = last_bytes(r, used, tail), rest = r->n - used;
-    buf_clear(&file->carry);
-    if (buf_add(&file->carry, tail, n) < 0 || buf_add(&file->carry, r->b->data + used, rest) < 0) {
+    buf_clear(file->carry);
+    if (buf_add(file->carry, tail, n) < 0 || buf_add(file->carry, r->b->data + used, rest) < 0) {
         file_lost(r->f, file, rest, "no memory to keep them");
         file_finish(r->f, file);
     }
