@@ -38,5 +38,7 @@ void logs_answer(struct web *w, struct request *q);
 struct page {
     uint64_t limit, offset;
 };
+/* A number that is none is as if it were not there. */
 struct page request_page(struct request *q, uint64_t limit);
+bool page_number(const char *text, uint64_t *number); /* digits only; false: none, or it does not fit */
 void counts_write(struct doc *d, const struct counts *c);

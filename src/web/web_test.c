@@ -187,6 +187,105 @@ static const char *post(const char *extra, const char *body)
     return converse(0, request);
 }
 
+static void say(int n, const char *text)
+{
+    send(n, text, strlen(text), MSG_NOSIGNAL);
+}
+#define HALF_A_POST "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n["
+
+/* Milliseconds until the server has closed the connection; 5000: it has not. */
+static int64_t closed_after(int n)
+{
+    char data[4096];
+    int64_t start = clock_mono();
+    struct pollfd p = {.fd = n, .events = POLLIN};
+    while (clock_mono() - start < 5 * SECOND && poll(&p, 1, 100) >= 0)
+        if (p.revents && recv(n, data, sizeof data, MSG_DONTWAIT) <= 0 && errno != EAGAIN)
+            break;
+    close(n);
+    return (clock_mono() - start) / MILLISECOND;
+}
+
+static void the_silent_and_the_slow_are_closed(void **state)
+{
+    begin();
+    web.server.config.deadline = 400 * MILLISECOND;
+    int silent = dial(0), slow = dial(0), body = dial(0);
+    say(slow, "GET / HT");
+    say(body, HALF_A_POST);
+    int64_t took = closed_after(silent);
+    assert_true(took >= 200 && took < 4000);
+    assert_true(closed_after(slow) < 4000);
+    assert_true(closed_after(body) < 4000);
+    assert_int_equal(web.server.timed_out, 3);
+    says(converse(0, GET("/ready")), 200, "true");
+    end();
+}
+
+/* A byte now and then does not prolong it. */
+static void dripping_does_not_help(void **state)
+{
+    begin();
+    web.server.config.deadline = 500 * MILLISECOND;
+    int n = dial(0);
+    int64_t start = clock_mono();
+    say(n, "GET / HTTP/1.1\r\nX: ");
+    struct pollfd p = {.fd = n, .events = POLLIN};
+    while (clock_mono() - start < 5 * SECOND && poll(&p, 1, 50) == 0)
+        say(n, "x");
+    assert_true(clock_mono() - start < 4 * SECOND);
+    close(n);
+    end();
+}
+
+/* A reply that nobody reads costs its memory until the deadline, and no longer. */
+static void one_that_never_reads_is_closed(void **state)
+{
+    begin();
+    web.server.config.deadline = 500 * MILLISECOND;
+    int n = dial(0), small = 1024;
+    setsockopt(n, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (int i = 0; i < 2000; i++) /* more than the kernel's buffers hold of replies */
+        send(n, request, sizeof request - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (int i = 0; i < 500 && web.server.timed_out == 0; i++)
+        poll(NULL, 0, 10);
+    assert_int_equal(web.server.timed_out, 1);
+    says(converse(0, GET("/ready")), 200, "true");
+    for (int i = 0; i < 500 && web.server.open > 0; i++)
+        poll(NULL, 0, 10);
+    assert_int_equal(web.server.open, 0);
+    close(n);
+    end();
+}
+
+/* Who has sent all and says so still gets the reply; who says so in the middle of a request is let go, by the
+ * deadline if the library does not notice the end behind the data. */
+static void half_closed_sockets(void **state)
+{
+    char data[4096];
+    begin();
+    web.server.config.deadline = SECOND;
+    int n = dial(0);
+    say(n, GET("/ready"));
+    shutdown(n, SHUT_WR);
+    struct pollfd p = {.fd = n, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    ssize_t got = recv(n, data, sizeof data - 1, 0);
+    data[got > 0 ? got : 0] = 0;
+    says(data, 200, "HTTP");
+    close(n);
+    int half = dial(0);
+    say(half, HALF_A_POST);
+    shutdown(half, SHUT_WR);
+    assert_true(closed_after(half) < 4000);
+    for (int i = 0; i < 500 && web.server.open > 0; i++)
+        poll(NULL, 0, 10);
+    assert_int_equal(web.server.open, 0);
+    assert_int_equal(web.api.source->read_records, 0);
+    end();
+}
+
 static void entries_are_posted(void **state)
 {
     static char large[4200];
@@ -259,6 +358,10 @@ int main(int argc, char **argv)
         TEST(methods_and_hosts),
         TEST(hostile_heads_and_bodies),
         TEST(slow_ones_make_room),
+        TEST(the_silent_and_the_slow_are_closed),
+        TEST(dripping_does_not_help),
+        TEST(one_that_never_reads_is_closed),
+        TEST(half_closed_sockets),
         TEST(entries_are_posted),
         TEST(posting_too_fast_is_429),
         TEST(a_port_in_use_is_told),

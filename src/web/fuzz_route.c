@@ -1,0 +1,29 @@
+/* A request line's path, and the numbers of a page: what is found is what was asked for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/routes.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    uint64_t number = 0;
+    char *text = malloc(size + 1);
+    if (!text)
+        return 0;
+    memcpy(text, data, size);
+    text[size] = 0;
+    const struct route *all = route_find(text, WEB_ALL, "/m"), *few = route_find(text, WEB_METRICS, "/m");
+    if (all && strcmp(all->path, strcmp(text, "/m") == 0 ? "/metrics" : text) != 0)
+        abort();
+    if (few && few != all)
+        abort();
+    if (few && strcmp(few->path, "/metrics") != 0 && strcmp(few->path, "/health") != 0)
+        abort();
+    if (page_number(text, &number) && (text[strspn(text, "0123456789")] || !*text))
+        abort();
+    route_method(text);
+    free(text);
+    return 0;
+}
