@@ -92,6 +92,7 @@ struct local_file_config {
 
 struct stdout_config {
     enum sink_format format;
+    bool ends_process; /* no key: a dry run has nothing more to do when nobody reads */
 };
 
 struct sink_config {

@@ -84,6 +84,7 @@ static const struct sink_config dry_sink = {
     .type = "stdout",
     .enabled = true,
     .queue_size = 4 << 20,
+    .stdout_.ends_process = true,
 };
 
 static int begin_sinks(struct agent *a)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,10 +70,14 @@ static void fail(struct out *o, int err)
 {
     struct sink *s = o->sink;
     atomic_fetch_add(&s->stats.request_errors, 1);
+    o->gone = err == EPIPE || err == EBADF;
+    if (o->gone && s->config->stdout_.ends_process) {
+        kill(getpid(), SIGTERM);
+        return;
+    }
     if (!atomic_exchange(&s->stats.failing, true))
         log_error("stdout", "%s: cannot write to standard output: %s", s->name, strerror(err));
     sink_set_error(s, "%s", strerror(err));
-    o->gone = err == EPIPE || err == EBADF;
     if (!o->gone)
         timer_set(&o->again, SECOND);
 }

@@ -127,6 +127,15 @@ scenario('a dry run shows lines and leaves positions alone', async (s) => {
     assert.equal(loki.lines.size, 50);
 });
 
+scenario('a dry run ends when nobody reads it any more', async (s) => {
+    s.writer('a.log').write(5000);
+    const dry = spawn(binary, ['run', '-c', s.newAgent(s.config({loki: await s.loki()})).file, '--dry-run']);
+    s.atEnd(() => dry.kill('SIGKILL'));
+    const code = new Promise((resolve) => dry.on('exit', resolve));
+    dry.stdout.once('data', () => dry.stdout.destroy());
+    assert.equal(await code, 0);
+});
+
 scenario('a damaged database is set aside and the agent starts', async (s) => {
     const loki = await s.loki();
     const w = s.writer('a.log');
