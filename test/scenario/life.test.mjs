@@ -129,7 +129,9 @@ scenario('a dry run shows lines and leaves positions alone', async (s) => {
 
 scenario('a dry run ends when nobody reads it any more', async (s) => {
     s.writer('a.log').write(5000);
-    const dry = spawn(binary, ['run', '-c', s.newAgent(s.config({loki: await s.loki()})).file, '--dry-run']);
+    const file = s.path('dry.yaml');
+    fs.writeFileSync(file, JSON.stringify(s.config({loki: await s.loki()})));
+    const dry = spawn(binary, ['run', '-c', file, '--dry-run']);
     s.atEnd(() => dry.kill('SIGKILL'));
     const code = new Promise((resolve) => dry.on('exit', resolve));
     dry.stdout.once('data', () => dry.stdout.destroy());
