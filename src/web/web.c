@@ -31,7 +31,7 @@ static int begin_all(struct web *w, char *error, size_t size)
     const struct server_config server = {
         .max_connections = c->server.max_connections ? c->server.max_connections : 64,
         .idle = IDLE_S * SECOND,
-        .deadline = DEADLINE_S * SECOND,
+        .deadline = w->context->deadline ? w->context->deadline : DEADLINE_S * SECOND,
         .admit = routes_admit,
         .answer = routes_answer,
         .arg = w,

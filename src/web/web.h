@@ -26,6 +26,7 @@ struct web_context {
     struct keeper *keeper;   /* NULL: a dry run */
     struct sink *const *sinks;
     unsigned n_sinks;
+    int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */
     int64_t started;    /* clock_mono() */
     _Atomic bool ready; /* everything has started; /ready */
     uint64_t databases_set_aside;

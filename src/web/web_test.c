@@ -15,6 +15,7 @@ static struct web_context context;
 static struct pool pool;
 static struct dispatcher dispatcher = {.pool = &pool};
 static struct web web;
+static int64_t deadline; /* for the next begin() */
 
 static int print_config(const struct config *c, struct buf *out)
 {
@@ -31,7 +32,7 @@ static int up(char *error, size_t size)
     config = (struct config){.state_dir = "/", .server = {.host = "127.0.0.1", .max_connections = 8},
                              .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
-    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .pool = &pool, .started = clock_mono(), .ready = true,
+    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
                                    .print_config = print_config, .why = why};
     int r = streams_begin(&scope_root);
     if (r < 0)
@@ -61,6 +62,7 @@ static void begin(void)
 
 static void end(void)
 {
+    deadline = 0;
     web_end(&web);
     sources_end();
     pool_end(&pool);
@@ -208,8 +210,8 @@ static int64_t closed_after(int n)
 
 static void the_silent_and_the_slow_are_closed(void **state)
 {
+    deadline = 400 * MILLISECOND;
     begin();
-    web.server.config.deadline = 400 * MILLISECOND;
     int silent = dial(0), slow = dial(0), body = dial(0);
     say(slow, "GET / HT");
     say(body, HALF_A_POST);
@@ -225,8 +227,8 @@ static void the_silent_and_the_slow_are_closed(void **state)
 /* A byte now and then does not prolong it. */
 static void dripping_does_not_help(void **state)
 {
+    deadline = 500 * MILLISECOND;
     begin();
-    web.server.config.deadline = 500 * MILLISECOND;
     int n = dial(0);
     int64_t start = clock_mono();
     say(n, "GET / HTTP/1.1\r\nX: ");
@@ -241,8 +243,8 @@ static void dripping_does_not_help(void **state)
 /* A reply that nobody reads costs its memory until the deadline, and no longer. */
 static void one_that_never_reads_is_closed(void **state)
 {
+    deadline = 500 * MILLISECOND;
     begin();
-    web.server.config.deadline = 500 * MILLISECOND;
     int n = dial(0), small = 1024;
     setsockopt(n, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -264,8 +266,8 @@ static void one_that_never_reads_is_closed(void **state)
 static void half_closed_sockets(void **state)
 {
     char data[4096];
+    deadline = SECOND;
     begin();
-    web.server.config.deadline = SECOND;
     int n = dial(0);
     say(n, GET("/ready"));
     shutdown(n, SHUT_WR);
