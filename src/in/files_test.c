@@ -354,6 +354,25 @@ static void a_long_line_is_cut_and_the_cut_bytes_are_counted(void **state)
     end(&w);
 }
 
+/* The long line has no mark to be split with: the lines behind it wait for the next batch. */
+static void a_long_line_is_split_where_marks_are_scarce(void **state)
+{
+    enum { LONG = 1030, LINES = 3000 };
+    struct world w;
+    char *text = calloc(1, LONG + 2 * LINES + 2), *want = calloc(1, LONG + 2 * LINES + 3);
+    begin(&w);
+    memset(text, 'x', LONG);
+    text[LONG] = '\n';
+    for (int i = 0; i < LINES; i++)
+        memcpy(text + LONG + 1 + 2 * i, "y\n", 2);
+    sprintf(want, "%.1024s\n%s", text, text + 1024);
+    append(&w, "a.log", text);
+    expect(&w, want);
+    free(text);
+    free(want);
+    end(&w);
+}
+
 static void a_hole_does_not_hold_up_the_rest(void **state)
 {
     struct world w;
@@ -881,6 +900,7 @@ int main(void)
         TEST(a_partial_line_waits_for_its_end),
         TEST(a_long_line_is_split),
         TEST(a_line_without_end_is_split_at_once),
+        TEST(a_long_line_is_split_where_marks_are_scarce),
         TEST(a_long_line_is_cut_and_the_cut_bytes_are_counted),
         TEST(a_hole_does_not_hold_up_the_rest),
         TEST(renamed_and_created_anew),

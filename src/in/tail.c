@@ -115,8 +115,8 @@ static uint32_t split_at(const char *line, uint32_t max)
     return at == 0 || continues_character(line[at]) ? max : at;
 }
 
-/* A finished line that is too long becomes several records, or a shorter one. Returns the marks' new count. */
-static uint32_t limit_line(struct reading *r, uint32_t i)
+/* A finished line that is too long becomes several records, or a shorter one. */
+static void limit_line(struct reading *r, uint32_t i)
 {
     struct batch *b = r->b;
     uint32_t max = (uint32_t)r->f->options->max_line_bytes;
@@ -124,12 +124,10 @@ static uint32_t limit_line(struct reading *r, uint32_t i)
     if (r->file->group->config->long_lines == LONG_CUT) {
         b->cut_bytes += m->len - max;
         m->len = max;
-        return b->n;
+        return;
     }
-    if (b->n == b->cap) { /* the line again in the next batch */
-        b->n = i;
-        return i;
-    }
+    if (b->n == b->cap && --b->n == i) /* the last line is read again in the next batch, be it this one */
+        return;
     uint32_t at = split_at(b->data + m->off, max);
     memmove(m + 1, m, (b->n - i) * sizeof *m);
     b->n++;
@@ -137,7 +135,6 @@ static uint32_t limit_line(struct reading *r, uint32_t i)
     m[0].end = m[0].off + at;
     m[1].off += at;
     m[1].len -= at;
-    return b->n;
 }
 
 static void limit_lines(struct reading *r)
