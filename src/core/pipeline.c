@@ -209,7 +209,7 @@ int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t m
         held = !flush && !full;
         b->n = held ? last : last + 1;
         if (held)
-            b->to = b->from + (last ? b->marks[last - 1].end : 0);
+            b->to = b->from + (last ? b->marks[last - 1].end : b->marks[0].off);
     }
     if (thing_alive(&p->time.thing)) {
         for (uint32_t i = 0; i < b->n; i++)

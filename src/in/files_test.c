@@ -828,6 +828,28 @@ static void a_multi_line_record_and_a_partial_line_each_wait_their_time(void **s
     end(&w);
 }
 
+/* The rest of a cut line lies before a record that waits: it is not read again when that is. */
+static void the_rest_of_a_cut_line_is_no_record(void **state)
+{
+    enum { CHUNK = 1024 + 64 * 1024 };
+    struct world w;
+    char *text = calloc(1, CHUNK + 200);
+    prepare(&w);
+    w.group.multiline = (struct multiline_config){.start = "^S", .max_lines = 10, .timeout = 100 * MILLISECOND};
+    w.group.long_lines = LONG_CUT;
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    memset(text, 'x', CHUNK + 100);
+    text[0] = 'S';
+    strcat(text, "\nS2\n and\n");
+    append(&w, "a.log", text);
+    assert_true(begin_process(&w));
+    sprintf(text + 1024, "\nS2\n and\n");
+    expect(&w, text);
+    assert_int_equal(atomic_load(&w.files->all->source->cut_bytes), CHUNK + 100 - 1024);
+    free(text);
+    end(&w);
+}
+
 static void no_permission_is_said_and_tried_again(void **state)
 {
     struct world w;
@@ -923,6 +945,7 @@ int main(void)
         TEST(nothing_is_lost_at_speed_by_copytruncate),
         TEST(nothing_is_lost_at_speed_by_copies_that_match),
         TEST(a_multi_line_record_and_a_partial_line_each_wait_their_time),
+        TEST(the_rest_of_a_cut_line_is_no_record),
         TEST(no_permission_is_said_and_tried_again),
         TEST(each_call_may_fail),
         TEST(why_says_which_rule_decides),
