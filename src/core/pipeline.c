@@ -204,8 +204,9 @@ int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t m
 {
     int held = 0;
     if (pipeline_is_multiline(p) && b->n > 0) {
-        bool full;
+        bool full, crowded = b->n == b->cap;
         uint32_t last = join_lines(p, b, max_bytes, &full);
+        full |= crowded && last == 0; /* there would be no more marks for it the next time */
         held = !flush && !full;
         b->n = held ? last : last + 1;
         if (held)

@@ -850,6 +850,26 @@ static void the_rest_of_a_cut_line_is_no_record(void **state)
     end(&w);
 }
 
+/* More lines in one record than a batch has marks for: it goes in parts, and the file goes on. */
+static void a_record_of_many_lines_does_not_stop_the_file(void **state)
+{
+    enum { LENGTH = 100000 };
+    struct world w;
+    char *text = calloc(1, 2 * LENGTH + 8);
+    prepare(&w);
+    w.config.files.max_line_bytes = 64 * 1024;
+    w.group.multiline = (struct multiline_config){.start = "^S", .max_lines = 1000000, .timeout = 100 * MILLISECOND};
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    for (int i = 0; i < LENGTH; i++)
+        memcpy(text + 2 * i, "x\n", 2);
+    memcpy(text + 2 * LENGTH, "S2\n", 3);
+    append(&w, "a.log", text);
+    assert_true(begin_process(&w));
+    expect(&w, text);
+    free(text);
+    end(&w);
+}
+
 static void no_permission_is_said_and_tried_again(void **state)
 {
     struct world w;
@@ -946,6 +966,7 @@ int main(void)
         TEST(nothing_is_lost_at_speed_by_copies_that_match),
         TEST(a_multi_line_record_and_a_partial_line_each_wait_their_time),
         TEST(the_rest_of_a_cut_line_is_no_record),
+        TEST(a_record_of_many_lines_does_not_stop_the_file),
         TEST(no_permission_is_said_and_tried_again),
         TEST(each_call_may_fail),
         TEST(why_says_which_rule_decides),

@@ -330,7 +330,8 @@ static struct batch *new_batch(struct files *f, struct file *file, uint64_t rema
 {
     uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
     uint32_t size = (uint32_t)(remaining < chunk ? remaining : chunk);
-    uint32_t marks = size / LINE_GUESS + 16;
+    /* A record of many short lines is joined only if all of them have their marks. */
+    uint32_t marks = size / (pipeline_is_multiline(file->group->pipeline) ? 1 : LINE_GUESS) + 16;
     struct batch *b = NULL;
     if (file_ensure_stream(f, file) == 0)
         b = batch_new(f->dispatcher->pool, file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
