@@ -1,6 +1,7 @@
 #include "main/agent.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,18 +206,43 @@ static void arm_hard_stop(const struct agent *a)
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* What a sink had taken and gave back undelivered, and what of it nobody can read again. */
+static void say_what_is_left(struct sink *s, uint64_t taken_before)
+{
+    struct counts end;
+    book_totals(&s->book, &end);
+    uint64_t lost = end.dropped[DROP_SHUTDOWN].records;
+    if (taken_before > end.taken.records) {
+        uint64_t n = taken_before - end.taken.records;
+        log_info("agent", "%s: %" PRIu64 " record%s not delivered yet: read again at the next start", s->name, n,
+                 n == 1 ? " is" : "s are");
+    }
+    if (lost)
+        log_warn("agent", "%s: %" PRIu64 " record%s taken over HTTP not delivered in drain_grace: dropped and counted", s->name, lost,
+                 lost == 1 ? "" : "s");
+}
+
 static void agent_end(struct agent *a)
 {
+    uint64_t taken[SINKS_MAX];
     int64_t now = clock_mono();
     arm_hard_stop(a);
     service_stopping();
     service_end(&a->service);
     web_end(&a->web);
     collector_end(&a->collector);
+    for (unsigned i = 0; i < a->n_sinks; i++) {
+        struct counts counts;
+        book_totals(&a->sink_list[i]->book, &counts);
+        taken[i] = counts.taken.records;
+    }
     for (unsigned i = 0; i < a->n_sinks; i++)
         sink_stop(a->sink_list[i], now + a->sink_list[i]->config->drain_grace);
-    for (unsigned i = 0; i < a->n_sinks; i++)
+    for (unsigned i = 0; i < a->n_sinks; i++) {
         sink_join(a->sink_list[i]);
+        if (!a->dry_run)
+            say_what_is_left(a->sink_list[i], taken[i]);
+    }
     keeper_end(&a->keeper);
     for (unsigned i = a->n_sinks; i-- > 0;)
         sink_end(a->sink_list[i]);
@@ -224,6 +250,7 @@ static void agent_end(struct agent *a)
     pool_end(&a->pool);
     streams_end();
     store_close(a->store);
+    log_info("agent", "stopped");
 }
 
 static int run(struct agent *a)
@@ -234,8 +261,8 @@ static int run(struct agent *a)
     if (r == 0)
         r = begin_moving(a);
     if (r == 0) {
-        log_info("agent", "logcap %s is running: %u sinks, memory limit %llu MiB", LOGCAP_VERSION,
-                 a->n_sinks, (unsigned long long)(a->config->memory_limit >> 20));
+        log_info("agent", "logcap %s is running: %u sink%s, memory limit %llu MiB", LOGCAP_VERSION,
+                 a->n_sinks, a->n_sinks == 1 ? "" : "s", (unsigned long long)(a->config->memory_limit >> 20));
         atomic_store(&a->web_context.ready, true);
         service_ready("reading");
         r = loop_run(&a->loop);
