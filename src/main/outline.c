@@ -39,28 +39,39 @@ int outline_from_json(const char *json, size_t size, struct buf *out)
 {
     struct outline p = {out, 0, true};
     bool key = true; /* the next string begins a line */
+    bool empty = false; /* nothing came since a bracket opened */
 
     for (const char *c = json, *end = json + size; c < end;) {
         if (*c == '{' || *c == '[') {
             p.depth++;
             key = true;
+            empty = true;
             c++;
-        } else if (*c == '}' || *c == ']') {
+            continue;
+        }
+        if (*c == '}' || *c == ']') {
             p.depth -= p.depth > 0;
+            if (empty)
+                buf_puts(out, " none");
+            empty = false;
             c++;
         } else if (*c == ',') {
             key = true;
             c++;
         } else if (*c == ':') {
-            buf_puts(out, ": ");
+            buf_puts(out, ":");
             key = false;
             c++;
         } else if (strchr(" \t\r\n", *c)) {
             c++;
+            continue;
         } else {
             if (key)
                 start_line(&p);
+            else
+                buf_puts(out, " ");
             key = false;
+            empty = false;
             if (*c == '"') {
                 c = put_string(&p, c + 1, end);
                 continue;

@@ -3,6 +3,7 @@
 #include "web/routes.h"
 
 struct search {
+    struct web *web;
     const char *path;
     struct doc *doc;
     unsigned found;
@@ -25,6 +26,15 @@ static void tell(struct source *s, void *arg)
     pthread_mutex_lock(&s->lock);
     doc_string(f->doc, "error", s->error);
     pthread_mutex_unlock(&s->lock);
+    doc_object(f->doc, "secured");
+    for (unsigned i = 0; i < s->n_accounts; i++) {
+        struct position position;
+        struct counts counts;
+        char cursor[POSITION_CURSOR];
+        account_read(&s->accounts[i], &position, cursor, &counts);
+        doc_uint(f->doc, f->web->context->sinks[i]->name, position.offset);
+    }
+    doc_object_end(f->doc);
     doc_object_end(f->doc);
 }
 
@@ -60,7 +70,7 @@ void why_answer(struct web *w, struct request *q)
         return;
     }
     struct doc d = {.out = &q->out};
-    struct search f = {.path = path, .doc = &d};
+    struct search f = {.web = w, .path = path, .doc = &d};
     doc_object(&d, NULL);
     doc_string(&d, "path", path);
     doc_string(&d, "why", text.data ? text.data : "");
