@@ -52,7 +52,7 @@ struct listing {
     struct row *rows;
     const struct row *current;
     size_t printed;
-    bool failed;
+    bool failed, found;
 };
 
 static bool wanted(const struct positions_args *a, const char *key, const char *name)
@@ -157,13 +157,39 @@ static int show(struct listing *l)
     if (l->args->json)
         printf("%s]\n", l->printed ? "\n" : "");
     else if (r == 0 && l->printed == 0)
-        printf("no positions\n");
+        printf("%s\n", l->args->n_paths || l->args->sink ? "no position matches" : "no positions");
     return r;
+}
+
+static bool find_sink(const struct store_position *p, void *arg)
+{
+    struct listing *l = arg;
+    l->found |= strcmp(p->sink, l->args->sink) == 0;
+    return true;
+}
+
+/* With --sink: only what has a position there. */
+static int keep_those_at_sink(struct listing *l)
+{
+    for (struct row **at = &l->rows; *at;) {
+        l->found = false;
+        int r = store_each_position(l->store, (*at)->key, find_sink, l);
+        if (r < 0)
+            return r;
+        if (l->found)
+            at = &(*at)->next;
+        else
+            *at = (*at)->next;
+    }
+    return 0;
 }
 
 static int reset(struct listing *l)
 {
-    int r = store_begin(l->store);
+    int r = l->args->sink ? keep_those_at_sink(l) : 0;
+    if (r < 0)
+        return r;
+    r = store_begin(l->store);
     for (const struct row *row = l->rows; row && r == 0; row = row->next)
         r = l->args->sink ? store_delete_positions(l->store, row->key, l->args->sink)
                           : store_delete_source(l->store, row->key);
