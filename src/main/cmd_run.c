@@ -5,7 +5,7 @@
 #include "main/commands.h"
 
 static const char help[] =
-    "Usage: logcap run [-c FILE] [--dry-run]\n"
+    "usage: logcap run [-c FILE] [--dry-run]\n"
     "\n"
     "Captures logs until SIGTERM or SIGINT.\n"
     "\n"
@@ -40,6 +40,7 @@ int cmd_run(int argc, char **argv)
             fputs(help, stdout);
             return EXIT_DONE;
         default:
+            fputs("logcap run --help lists the options\n", stderr);
             return EXIT_USAGE;
         }
     if (optind < argc) {

@@ -44,6 +44,7 @@ static int usage(FILE *out, int code)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    char called[32];
     int code = -1;
 
     if (argc < 2)
@@ -52,9 +53,13 @@ int main(int argc, char **argv)
         return usage(stdout, EXIT_DONE);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    for (unsigned i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
+    for (unsigned i = 0; i < COMMANDS && code < 0; i++)
+        if (strcmp(commands[i].name, name) == 0) {
+            /* What getopt calls it in its messages. */
+            snprintf(called, sizeof called, "logcap %s", name);
+            argv[1] = called;
             code = commands[i].run(argc - 1, argv + 1);
+        }
     if (code < 0) {
         fprintf(stderr, "logcap: there is no command '%s'\n\n", name);
         return usage(stderr, EXIT_USAGE);
