@@ -74,7 +74,10 @@ void routes_admit(struct request *q)
         return;
     const struct route *r = route_of(w, q);
     if (!r) {
-        request_fail(q, 404, "no such path: %s; GET / lists them", q->path);
+        if (q->listener->tag == WEB_ALL)
+            request_fail(q, 404, "no such path: %s; GET / lists them", q->path);
+        else
+            request_fail(q, 404, "no such path: %s; here are only %s and /health", q->path, w->context->config->metrics.path);
     } else if (!(route_method(q->method) & r->methods)) {
         q->allow = r->methods == ROUTE_POST ? "POST" : "GET, HEAD";
         request_fail(q, 405, "%s takes %s", r->path, q->allow);
@@ -89,6 +92,9 @@ void routes_answer(struct request *q)
     q->status = 200;
     q->content_type = "application/json";
     route_of(w, q)->answer(w, q);
+    /* So that a terminal's prompt begins a line of its own. */
+    if (q->out.len && q->out.data[q->out.len - 1] != '\n')
+        buf_puts(&q->out, "\n");
 }
 
 bool page_number(const char *text, uint64_t *number)
