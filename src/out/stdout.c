@@ -195,7 +195,7 @@ static int open_output(struct out *o)
 
 static int stdout_start(struct sink *s)
 {
-    struct out *o = scope_new(&s->scope, sizeof *o, "stdout");
+    struct out *o = scope_new(&s->thread.scope, sizeof *o, "stdout");
     if (!o)
         return -errno;
     o->sink = s;
