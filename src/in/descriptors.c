@@ -40,7 +40,8 @@ static bool close_one(struct files *f, const struct file *but)
 {
     for (int unread = 0; unread < 2; unread++)
         for (struct file *file = f->open_oldest; file; file = file->newer_open)
-            if (file != but && file->listed && !file->plain && (unread || file->offset >= file->size)) {
+            if (file != but && file->listed && !file->plain &&
+                (unread || (!file->is_ready && file->offset >= file->size))) {
                 descriptor_close(f, file);
                 return true;
             }
@@ -99,7 +100,8 @@ void descriptors_close_idle(struct files *f)
     int64_t before = clock_mono() - f->options->idle_close;
     while (f->open_oldest && f->open_oldest->opened < before) {
         struct file *file = f->open_oldest;
-        if (!file->listed || file->plain || file->offset < file->size) {
+        /* The size of one that waits for its turn is not known yet. */
+        if (!file->listed || file->plain || file->is_ready || file->offset < file->size) {
             leave(f, file);
             enter(f, file);
         } else

@@ -798,6 +798,35 @@ static void rotated_at_speed(int how)
     end(&w);
 }
 
+/* While a full sink stops the reader, a file that waits for its turn stays open: it may be deleted meanwhile. */
+static void a_file_that_waits_for_its_turn_stays_open(void **state)
+{
+    enum { TEXT = 500000 };
+    struct world w;
+    char *text = malloc(TEXT + 1);
+    begin(&w);
+    w.sink_config.queue_size = 64 << 10;
+    for (int i = 0; i < TEXT; i++)
+        text[i] = i % 100 == 99 ? '\n' : 'x';
+    text[TEXT] = 0;
+    append(&w, "a.log", "1\n");
+    append(&w, "b.log", "2\n");
+    turn(&w, 200);
+    w.hold = true;
+    append(&w, "a.log", text);
+    turn(&w, 100);
+    append(&w, "b.log", text);
+    turn(&w, 1000); /* longer than idle_close */
+    assert_int_equal(unlink(at(&w, "b.log")), 0);
+    turn(&w, 100);
+    w.hold = false;
+    for (int i = 0; i < 500 && w.noted < 2 * TEXT + 4; i++)
+        turn(&w, 10);
+    assert_int_equal(w.noted, 2 * TEXT + 4);
+    free(text);
+    end(&w);
+}
+
 static void nothing_is_lost_at_speed_by_rename(void **state)
 {
     rotated_at_speed(0);
@@ -961,6 +990,7 @@ int main(void)
         TEST(a_directory_vanishes_and_comes_back),
         TEST(scans_find_what_no_event_told),
         TEST(a_full_sink_stops_the_reader_and_nothing_is_lost),
+        TEST(a_file_that_waits_for_its_turn_stays_open),
         TEST(nothing_is_lost_at_speed_by_rename),
         TEST(nothing_is_lost_at_speed_by_copytruncate),
         TEST(nothing_is_lost_at_speed_by_copies_that_match),
