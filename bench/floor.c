@@ -3,9 +3,9 @@
  *
  * Reads 1 MiB at a time, finds the lines, encodes Loki's push request (see codec/loki.h), compresses it with snappy
  * (--plain: a literal snappy block, as the agent's `compression: none`), sends it to 127.0.0.1:PORT over one kept
- * connection, waits for the answer, and does nothing else: no positions, no queue, no thread, no retry, no
- * check of UTF-8. LABELS is the stream as Loki writes it, METADATA the value of `file_path`, so that
- * the bytes on the wire are those of the agent.
+ * connection, waits for the answer, and does nothing else: no positions, no queue, no thread, no retry, no check of
+ * UTF-8. LABELS is the stream as Loki writes it, METADATA the file_path that each entry carries ("": none), so that the
+ * bytes on the wire are those of the agent.
  *
  * Errors end it with a sentence and 1.
  */
@@ -244,7 +244,8 @@ int main(int argc, char **argv)
         die(argv[1]);
     connect_to(argv[2]);
     f.labels = argv[3];
-    set_metadata(argv[4]);
+    if (argv[4][0])
+        set_metadata(argv[4]);
     f.plain = argc > 5 && strcmp(argv[5], "--plain") == 0;
     deliver(file);
     return 0;
