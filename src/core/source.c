@@ -11,7 +11,7 @@
 
 static struct {
     pthread_mutex_t lock;
-    struct scope *scope;
+    struct scope scope; /* its own: sources come and go on any thread, under the lock */
     struct sink *const *sinks;
     unsigned n_sinks;
     struct source *head;
@@ -33,17 +33,16 @@ const char *source_state_name(enum source_state state)
 
 int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks)
 {
-    assert(!registry.scope);
-    registry.scope = owner;
+    assert(!thing_alive(&registry.scope.thing));
     registry.sinks = sinks;
     registry.n_sinks = n_sinks;
-    return 0;
+    return scope_begin(&registry.scope, owner, "sources");
 }
 
 void sources_end(void)
 {
     assert(!registry.head);
-    registry.scope = NULL;
+    scope_end(&registry.scope);
     registry.n_sinks = 0;
 }
 
@@ -76,7 +75,8 @@ struct source *source_new(enum source_kind kind, const char *key, const char *na
         s->accounts[i] = (struct account){.book = &registry.sinks[i]->book, .source = s};
 
     pthread_mutex_lock(&registry.lock);
-    int r = thing_begin(&s->thing, registry.scope, BIRTH_HANDLE, name,
+    int r = !thing_alive(&registry.scope.thing) ? -ENOMEM
+            : thing_begin(&s->thing, &registry.scope, BIRTH_HANDLE, name,
                         sizeof *s + accounts + key_len + name_len, source_thing_end);
     if (r == 0) {
         s->next = registry.head;

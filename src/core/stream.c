@@ -19,7 +19,7 @@ struct entry {
 
 static struct {
     pthread_mutex_t lock;
-    struct scope *scope;
+    struct scope scope; /* its own: streams come and go on any thread, under the lock */
     struct entry **buckets; /* a power of two */
     size_t n_buckets, n;
     uint64_t next_id;
@@ -27,22 +27,25 @@ static struct {
 
 int streams_begin(struct scope *owner)
 {
-    assert(!table.scope);
     enum { BUCKETS = 64 };
-    table.buckets = mem_new(owner, BUCKETS * sizeof *table.buckets, "stream table");
-    if (!table.buckets)
+    assert(!thing_alive(&table.scope.thing));
+    int r = scope_begin(&table.scope, owner, "streams");
+    if (r < 0)
+        return r;
+    table.buckets = mem_new(&table.scope, BUCKETS * sizeof *table.buckets, "stream table");
+    if (!table.buckets) {
+        scope_end(&table.scope);
         return -ENOMEM;
+    }
     table.n_buckets = BUCKETS;
-    table.scope = owner;
     return 0;
 }
 
 void streams_end(void)
 {
     assert(table.n == 0);
-    mem_free(table.buckets);
     table.buckets = NULL;
-    table.scope = NULL;
+    scope_end(&table.scope);
 }
 
 uint64_t streams_count(void)
@@ -114,7 +117,7 @@ static struct entry *build(const struct label *labels, size_t n, uint64_t hash)
     for (size_t i = 0; i < n; i++)
         text += cut_length(labels[i].name, STREAM_LABEL_NAME) +
                 cut_length(labels[i].value, STREAM_LABEL_VALUE) + 2;
-    struct entry *e = mem_new(table.scope, sizeof *e + n * sizeof *labels + text, "stream");
+    struct entry *e = mem_new(&table.scope, sizeof *e + n * sizeof *labels + text, "stream");
     if (!e)
         return NULL;
     e->hash = hash;
@@ -158,7 +161,7 @@ static uint64_t hash_labels(const struct label *labels, size_t n)
 static void grow(void)
 {
     size_t n = table.n_buckets * 2;
-    struct entry **to = mem_new(table.scope, n * sizeof *to, "stream table");
+    struct entry **to = mem_new(&table.scope, n * sizeof *to, "stream table");
     if (!to)
         return;
     for (size_t i = 0; i < table.n_buckets; i++)
