@@ -503,6 +503,7 @@ void discover_scan(struct files *f)
     recheck_all(f);
     recheck_some(f);
     descriptors_close_idle(f);
+    rotation_bound_deleted(f);
 }
 
 static void scan_due(struct timer *t)

@@ -732,6 +732,34 @@ static void a_full_sink_stops_the_reader_and_nothing_is_lost(void **state)
     end(&w);
 }
 
+static void deleted_files_hold_a_bounded_number_of_bytes(void **state)
+{
+    struct world w;
+    char *text = calloc(1, 100001);
+    begin(&w);
+    memset(text, 'x', 100000);
+    text[99999] = '\n';
+    w.config.files.max_deleted_bytes = 150000;
+    w.sink_config.queue_size = 1;
+    append(&w, "a.log", "open\n");
+    append(&w, "b.log", "open\n");
+    expect(&w, "open\nopen\n");
+    w.hold = true;
+    append(&w, "first.log", "fills the sink\n");
+    turn(&w, 100);
+    for (int i = 0; i < 2; i++)
+        append(&w, i ? "b.log" : "a.log", text);
+    turn(&w, 100);
+    unlink(at(&w, "a.log"));
+    unlink(at(&w, "b.log"));
+    turn(&w, 500);
+    assert_int_equal(lost(&w), 100000); /* one of the two was too much */
+    assert_int_equal(atomic_load(&files_stats(w.files)->deleted_bytes), 100000);
+    w.hold = false;
+    free(text);
+    end(&w);
+}
+
 /* ---- a writer at speed, in a process of its own, while files are rotated ---- */
 
 enum { LINES = 20000, ROTATE_EVERY = 2500 };
@@ -990,6 +1018,7 @@ int main(void)
         TEST(a_directory_vanishes_and_comes_back),
         TEST(scans_find_what_no_event_told),
         TEST(a_full_sink_stops_the_reader_and_nothing_is_lost),
+        TEST(deleted_files_hold_a_bounded_number_of_bytes),
         TEST(a_file_that_waits_for_its_turn_stays_open),
         TEST(nothing_is_lost_at_speed_by_rename),
         TEST(nothing_is_lost_at_speed_by_copytruncate),

@@ -66,12 +66,24 @@ void rotation_orphan_quiet(struct files *f, struct file *file)
         file_wait(f, file, ORPHAN_POLL_MS * MILLISECOND);
 }
 
+/* What waits for its turn while a sink is full was looked at long ago. */
+static void look_again(struct file *file)
+{
+    struct facts facts;
+    if (!file->is_ready || facts_of_fd(file->fd.n, &facts) < 0 || facts.size < file->offset)
+        return;
+    file->size = facts.size;
+    file->deleted = facts.links == 0;
+}
+
 void rotation_bound_deleted(struct files *f)
 {
+    for (struct file *file = f->open_oldest; file; file = file->newer_open)
+        look_again(file);
     for (;;) {
         uint64_t bytes = 0;
         struct file *oldest = NULL;
-        for (struct file *file = f->waiting; file; file = file->next_waiting)
+        for (struct file *file = f->open_oldest; file; file = file->newer_open)
             if (file->deleted && !file->finished && file->size > file->offset) {
                 bytes += file->size - file->offset;
                 if (!oldest || file->grown < oldest->grown)
