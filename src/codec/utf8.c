@@ -3,7 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* How many of the first bytes are ASCII, counted in words of 32 and 8: fewer than 8 more may follow. */
+/*
+ * How many of the first bytes are ASCII, counted in words of 32 and 8; fewer than 8 more may follow, unless all are: the
+ * last word is looked at where it ends, not where it would begin.
+ */
 static inline size_t ascii_run(const char *data, size_t n)
 {
     const uint64_t high = 0x8080808080808080;
@@ -16,7 +19,13 @@ static inline size_t ascii_run(const char *data, size_t n)
     for (uint64_t w; n - i >= 8; i += 8) {
         memcpy(&w, data + i, 8);
         if (w & high)
-            break;
+            return i;
+    }
+    if (n >= 8) {
+        uint64_t last;
+        memcpy(&last, data + n - 8, 8);
+        if (!(last & high))
+            return n;
     }
     return i;
 }
