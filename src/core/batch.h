@@ -20,7 +20,7 @@
 #include "core/stream.h"
 #include "loop/queue.h"
 
-enum { BATCH_STREAMS = 64, SINKS_MAX = 16, POSITION_CURSOR = 240 };
+enum { BATCH_STREAMS = 64, POSITION_CURSOR = 240 };
 
 /* How far a source is secured. cursor: for sources whose place is no number (the journal), else NULL. */
 struct position {

@@ -7,8 +7,8 @@
  */
 #pragma once
 
+#include "config/config.h"
 #include "core/batch.h"
-#include "core/config.h"
 
 struct pipeline;
 

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "base/thread.h"
-#include "core/config.h"
+#include "config/config.h"
 #include "core/ledger.h"
 
 struct sink_type {

@@ -10,12 +10,8 @@
 #pragma once
 
 #include "base/scope.h"
-
-enum { STREAM_LABELS = 32, STREAM_LABEL_NAME = 1024, STREAM_LABEL_VALUE = 2048 };
-
-struct label {
-    const char *name, *value; /* NUL-terminated UTF-8; a name fits [a-zA-Z_][a-zA-Z0-9_]* */
-};
+#include "config/label.h"
+#include "config/limits.h"
 
 struct stream {
     uint64_t id;

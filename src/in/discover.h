@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "config/config.h"
 #include "in/file.h"
 
 int discover_begin(struct files *f);

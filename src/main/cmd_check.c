@@ -9,8 +9,8 @@
 
 #include "base/fd.h"
 #include "codec/glob.h"
+#include "config/units.h"
 #include "core/pipeline.h"
-#include "core/units.h"
 #include "main/commands.h"
 #include "main/load.h"
 

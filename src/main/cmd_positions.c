@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "config/config.h"
 #include "main/commands.h"
 #include "store/store.h"
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/config.h"
+#include "config/config.h"
 #include "main/commands.h"
 #include "store/store.h"
 #include "unit.h"

@@ -1,7 +1,7 @@
 /* load: what commands that only look need: the configuration, or its errors on standard error. */
 #pragma once
 
-#include "core/config.h"
+#include "config/config.h"
 
 /* NULL: the errors were printed; the command ends with EXIT_USAGE. path NULL: the usual place, or defaults. */
 struct config *load_or_say(struct scope *owner, const char *path);

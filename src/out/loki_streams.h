@@ -14,7 +14,8 @@
 #pragma once
 
 #include "base/mem.h"
-#include "core/config.h"
+#include "config/config.h"
+#include "core/stream.h"
 
 enum { LOKI_STREAMS = 1024, LOKI_METADATA_MAX = 60 * 1024 };
 

@@ -1,10 +1,10 @@
-#include "core/config_emit.h"
+#include "config/emit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/units.h"
+#include "config/units.h"
 
 static void indent(struct emit *e)
 {

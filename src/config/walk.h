@@ -1,11 +1,11 @@
 /*
- * config_walk: puts what a map of the file says into structs, by the table: options, aliases of older names,
+ * walk: puts what a map of the file says into structs, by the table: options, aliases of older names,
  * refusals with advice, unknown keys with the nearest valid name.
  */
 #pragma once
 
-#include "core/config_yaml.h"
-#include "core/option.h"
+#include "config/option.h"
+#include "config/yaml.h"
 
 struct walk {
     struct scope *scope;   /* the configuration's: what values need */

@@ -1,5 +1,5 @@
 /*
- * config_yaml: a YAML file as a tree that knows for every value where it stands, and the list of what is
+ * yaml: a YAML file as a tree that knows for every value where it stands, and the list of what is
  * wrong with it.
  *
  * libyaml parses; the tree is a copy of it in the arena of one scope, so files can be merged and libyaml's

@@ -1,16 +1,16 @@
 /* Builds a configuration: the file's tree, then the structs, then what must hold between them. */
-#include "core/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
-#include "core/batch.h"
-#include "core/config_check.h"
-#include "core/config_places.h"
-#include "core/config_walk.h"
-#include "core/suggest.h"
+#include "config/check.h"
+#include "config/limits.h"
+#include "config/places.h"
+#include "config/suggest.h"
+#include "config/walk.h"
 
 struct loader {
     struct config *c;

@@ -1,8 +1,8 @@
-/* config_check: what must hold between options; each says where to look and what to write instead. */
+/* check: what must hold between options; each says where to look and what to write instead. */
 #pragma once
 
-#include "core/config_yaml.h"
-#include "core/option.h"
+#include "config/option.h"
+#include "config/yaml.h"
 
 void check_group(struct node *const *seen, const struct option_set *set, struct problems *problems);
 void check_sink(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems);

@@ -1,7 +1,7 @@
 /* The effective configuration, as YAML and JSON: every key, secrets as ***. */
 #include <errno.h>
 
-#include "core/config_emit.h"
+#include "config/emit.h"
 
 static void emit_files(struct emit *e, const struct files_config *f)
 {

@@ -1,9 +1,9 @@
 /*
- * config_emit: writes options as YAML or JSON. What is written as YAML can be read again.
+ * emit: writes options as YAML or JSON. What is written as YAML can be read again.
  */
 #pragma once
 
-#include "core/option.h"
+#include "config/option.h"
 
 struct emit {
     struct buf *out;

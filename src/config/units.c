@@ -1,4 +1,4 @@
-#include "core/units.h"
+#include "config/units.h"
 
 #include <inttypes.h>
 #include <stdio.h>

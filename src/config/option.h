@@ -1,12 +1,12 @@
 /*
- * option: one row of the table of all that can be configured (config_table.c), and the rows of what the
+ * option: one row of the table of all that can be configured (table.c), and the rows of what the
  * predecessor's configuration had. Everything about a key that parser, printer and documentation need.
  *
  * A set is the options of one struct: an option's path is relative to where the struct stands in the file.
  */
 #pragma once
 
-#include "core/config.h"
+#include "config/config.h"
 
 enum option_type {
     OPTION_BOOL,

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/census.h"
-#include "core/config.h"
+#include "config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/config_emit.h"
-#include "core/units.h"
+#include "config/emit.h"
+#include "config/units.h"
 
 static void default_sink(struct emit *e, const struct option_set *type)
 {
@@ -46,7 +46,7 @@ int config_print_defaults(struct buf *out)
 static const char intro[] =
     "# Configuration\n"
     "\n"
-    "<!-- Written by `logcap config --reference`. Change src/core/config_table.c or config_reference.c instead. -->\n"
+    "<!-- Written by `logcap config --reference`. Change src/config/table.c or reference.c instead. -->\n"
     "\n"
     "logcap reads the file given with `-c`, else `/etc/logcap/logcap.yaml`, else nothing: the defaults capture the\n"
     "host's logs and the journal into local files. A file needs only what differs from the defaults:\n"

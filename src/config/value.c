@@ -1,5 +1,5 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "core/config_value.h"
+#include "config/value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "codec/glob.h"
-#include "core/suggest.h"
-#include "core/units.h"
+#include "config/limits.h"
+#include "config/suggest.h"
+#include "config/units.h"
 
 struct target {
     struct scope *scope;

@@ -1,12 +1,12 @@
-#include "core/config.h"
+#include "config/config.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "core/suggest.h"
-#include "core/units.h"
+#include "config/suggest.h"
+#include "config/units.h"
 #include "unit.h"
 
 static const char issue_file[] =

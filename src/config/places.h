@@ -1,9 +1,9 @@
 /*
- * config_places: where things are when the configuration does not say: by user and by environment.
+ * places: where things are when the configuration does not say: by user and by environment.
  */
 #pragma once
 
-#include "core/config.h"
+#include "config/config.h"
 
 #define CONFIG_USUAL_FILE "/etc/logcap/logcap.yaml"
 

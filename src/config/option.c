@@ -1,4 +1,4 @@
-#include "core/option.h"
+#include "config/option.h"
 
 #include <string.h>
 

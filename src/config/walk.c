@@ -1,11 +1,11 @@
-#include "core/config_walk.h"
+#include "config/walk.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/config_value.h"
-#include "core/suggest.h"
+#include "config/suggest.h"
+#include "config/value.h"
 
 enum { PATH_BYTES = 512 };
 

@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/option.h"
+#include "config/limits.h"
+#include "config/option.h"
 
 #define KIB (1ull << 10)
 #define MIB (1ull << 20)

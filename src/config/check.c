@@ -1,8 +1,8 @@
-#include "core/config_check.h"
+#include "config/check.h"
 
 #include <string.h>
 
-#include "core/units.h"
+#include "config/units.h"
 
 enum { CHUNK_EXTRA = 64 << 10, CHUNKS_LEAST = 8 };
 

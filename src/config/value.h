@@ -1,10 +1,10 @@
 /*
- * config_value: one value of the file becomes one field of a struct, checked against its row of the table.
+ * value: one value of the file becomes one field of a struct, checked against its row of the table.
  */
 #pragma once
 
-#include "core/config_yaml.h"
-#include "core/option.h"
+#include "config/option.h"
+#include "config/yaml.h"
 
 /*
  * Sets the field of `o` in `base`. What it needs is allocated under `scope` (the configuration's).

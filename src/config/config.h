@@ -1,7 +1,7 @@
 /*
  * config: the configuration, complete and checked. One immutable object under one scope.
  *
- * The option table in config_table.c is the only list of keys: the parser, `logcap config --defaults` and
+ * The option table in table.c is the only list of keys: the parser, `logcap config --defaults` and
  * docs/configuration.md come from it. Sizes are bytes, times are nanoseconds, strings are never NULL
  * ("" when not set), lists have a count.
  */
@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/stream.h"
+#include "config/label.h"
 
 struct string_list {
     const char **items;

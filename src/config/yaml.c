@@ -1,4 +1,4 @@
-#include "core/config_yaml.h"
+#include "config/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "core/config_places.h"
+#include "config/places.h"
 
 #include <limits.h>
 #include <stdlib.h>
