@@ -1,0 +1,156 @@
+/* What happened to the files while logcap was down. */
+#include <zlib.h>
+#include <zstd.h>
+
+#include "files_world.h"
+
+static void compress_gzip(struct world *w, const char *from, const char *to)
+{
+    char buf[4096];
+    int in = open(at(w, from), O_RDONLY);
+    ssize_t n = read(in, buf, sizeof buf);
+    gzFile out = gzopen(at(w, to), "wb");
+    assert_int_equal(gzwrite(out, buf, (unsigned)n), n);
+    gzclose(out);
+    close(in);
+    unlink(at(w, from));
+}
+
+static void compress_zstd(struct world *w, const char *from, const char *to)
+{
+    char buf[4096], packed[8192];
+    int in = open(at(w, from), O_RDONLY), out = open(at(w, to), O_WRONLY | O_CREAT, 0644);
+    ssize_t n = read(in, buf, sizeof buf);
+    size_t size = ZSTD_compress(packed, sizeof packed, buf, (size_t)n, 3);
+    assert_int_equal(write(out, packed, size), size);
+    close(in);
+    close(out);
+    unlink(at(w, from));
+}
+
+static void rename_it(struct world *w)
+{
+    move(w, "a.log", "a.log.1");
+}
+
+static void gzip_it(struct world *w)
+{
+    compress_gzip(w, "a.log", "a.log.1.gz");
+}
+
+static void zstd_it(struct world *w)
+{
+    compress_zstd(w, "a.log", "a.log-20261121.zst");
+}
+
+static void copytruncate_it(struct world *w)
+{
+    copy(w, "a.log", "a.log.1");
+    assert_int_equal(truncate(at(w, "a.log"), 0), 0);
+}
+
+static void restart_with(void (*rotate)(struct world *))
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    end_process(&w);
+    append(&w, "a.log", "two\nlast");
+    rotate(&w);
+    append(&w, "a.log", "new\n");
+    assert_true(begin_process(&w));
+    turn(&w, 1500);
+    assert_int_equal(strlen(w.notes), strlen("one\ntwo\nlast\nnew\n"));
+    assert_non_null(strstr(w.notes, "two\n"));
+    assert_non_null(strstr(w.notes, "last\n"));
+    assert_int_equal(lost(&w), 0);
+    end_process(&w);
+    assert_true(begin_process(&w)); /* and nothing comes again */
+    turn(&w, 300);
+    assert_int_equal(strlen(w.notes), strlen("one\ntwo\nlast\nnew\n"));
+    append(&w, "a.log", "more\n");
+    turn(&w, 300);
+    assert_non_null(strstr(w.notes, "more\n"));
+    end(&w);
+}
+
+/* Killed while the rest in a copy is on its way: the copy is known again by its bytes before the position. */
+static void a_rest_is_gone_on_with(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    end_process(&w);
+    append(&w, "a.log", "two\n");
+    gzip_it(&w);
+    append(&w, "a.log", "new\n");
+    assert_true(begin_process(&w));
+    for (int i = 0; i < 100 && w.noted < 12; i++)
+        turn(&w, 5);
+    uint64_t tail = 0;
+    for (struct file *file = w.files->all; file; file = file->next_all)
+        if (file->rest)
+            tail = file->tail_hash;
+    assert_true(tail == fingerprint("one\ntwo\n", 8));
+    end_process(&w); /* before it is known to be done */
+    assert_true(begin_process(&w));
+    turn(&w, 300);
+    assert_int_equal(w.noted, 12);
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
+static void a_rotation_while_down_is_found(void **state)
+{
+    restart_with(rename_it);
+    restart_with(gzip_it);
+    restart_with(zstd_it);
+    restart_with(copytruncate_it);
+}
+
+static void what_is_gone_while_down_is_counted(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    w.hold = true;
+    append(&w, "a.log", "two\n");
+    turn(&w, 300);
+    end_process(&w);
+    unlink(at(&w, "a.log"));
+    w.hold = false;
+    assert_true(begin_process(&w));
+    turn(&w, 200);
+    assert_int_equal(lost(&w), 4);
+    end(&w);
+}
+
+static void start_at_end_skips_only_what_was_there(void **state)
+{
+    struct world w;
+    prepare(&w);
+    w.group.start_at = START_END;
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    append(&w, "a.log", "old\n");
+    assert_true(begin_process(&w));
+    turn(&w, 100);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    append(&w, "b.log", "two\n");
+    expect(&w, "one\ntwo\n");
+    end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_rest_is_gone_on_with),
+        TEST(a_rotation_while_down_is_found),
+        TEST(what_is_gone_while_down_is_counted),
+        TEST(start_at_end_skips_only_what_was_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
