@@ -8,6 +8,27 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+class Build(unittest.TestCase):
+    """A check that fails, or cannot run on this machine, keeps a developer from building, and nobody else."""
+
+    def built(self, goal):
+        done = subprocess.run(['make', '-n', '-C', ROOT, goal, 'BUILD=build-test'], check=True,
+                              capture_output=True, text=True)
+        target = next(line.split()[-1] for line in done.stdout.splitlines() if line.startswith('ninja'))
+        done = subprocess.run(['ninja', '-C', ROOT / 'build-test', '-t', 'inputs', target], check=True,
+                              capture_output=True, text=True)
+        self.assertIn('src/main/main.c', done.stdout)
+        return done.stdout
+
+    def test_users_need_no_checks(self):
+        for goal in ('run', 'install', 'bench'):
+            self.assertNotIn('tools/check-', self.built(goal), goal)
+
+    def test_developers_have_them(self):
+        self.assertIn('tools/check-layers', self.built('all'))
+        self.assertIn('tools/check-symbols', self.built('all'))
+
+
 class Install(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
