@@ -44,7 +44,8 @@ static void check_loki(const struct config *c, struct sink_config *s, const stru
 {
     struct loki_config *l = &s->loki;
     char limit[UNITS_TEXT];
-    if (s->enabled && !*l->url)
+    const struct node *url = node_child(n, "url");
+    if (s->enabled && !*l->url && !(url && url->wrong))
         problem(problems, place_in(n, "url"), "sinks.%s needs a url, such as http://127.0.0.1:3100", s->name);
     trim_push_path((struct scope *)&c->scope, &l->url);
     if (*l->password && *l->password_file)

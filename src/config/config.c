@@ -165,15 +165,25 @@ static bool load_sink(struct loader *l, struct sink_config *s, struct node *n)
     return true;
 }
 
+/* No file has it. */
+static void place_all(struct node *n, const char *where)
+{
+    n->at = n->key_at = (struct place){.file = where};
+    for (struct node *inner = n->first; inner; inner = inner->next)
+        place_all(inner, where);
+}
+
 /* Without a section `sinks`: local files, and the Loki that the environment names. */
 static struct node *usual_sinks(struct loader *l)
 {
     const char *loki = getenv("LOKI_URL");
     bool with_loki = loki && *loki;
     const char *text = with_loki ? "sinks: {local_file: {}, loki: {url: \"${LOKI_URL}\"}}" : "sinks: {local_file: {}}";
-    return node_child(node_parse(&l->scratch, with_loki ? "LOKI_URL" : "built-in default", text, strlen(text),
-                                 &l->problems),
-                      "sinks");
+    const char *where = with_loki ? "the environment variable LOKI_URL" : "built-in default";
+    struct node *tree = node_parse(&l->scratch, where, text, strlen(text), &l->problems);
+    if (tree)
+        place_all(tree, where);
+    return node_child(tree, "sinks");
 }
 
 static void add_own_directory(struct config *c, const char *dir)
@@ -265,7 +275,7 @@ static void load_tree(struct loader *l, struct node *tree)
 static struct config *load(struct scope *owner, const char *name, struct buf *errors,
                            struct node *(*tree_of)(struct loader *l, void *arg), void *arg)
 {
-    struct loader l = {.problems = {.out = errors}};
+    struct loader l = {.problems = {.scope = &l.scratch, .main_file = name}};
     l.c = scope_new(owner, sizeof *l.c, "config");
     if (!l.c || scope_begin(&l.scratch, owner, "config file") < 0) {
         config_free(l.c);
@@ -278,6 +288,7 @@ static struct config *load(struct scope *owner, const char *name, struct buf *er
         load_tree(&l, tree);
     if (l.no_memory || !l.c->file || (!tree && !l.problems.n))
         problem(&l.problems, (struct place){*name ? name : "configuration", 0, 0}, "out of memory");
+    problems_print(&l.problems, errors);
     scope_end(&l.scratch);
     if (l.problems.n) {
         config_free(l.c);

@@ -143,12 +143,38 @@ static void wrong_types_and_ranges_are_refused(void **state)
 static void yaml_is_strict(void **state)
 {
     refused("host: a\nhost: b\n", "f:2:1: 'host' is here twice: the first is in line 1\n");
-    refused("a: &x [*x]\n", "f:1:4: this value is used again through an alias ('*name'); aliases are not supported, write "
-                            "the value out\nf:1:1: unknown key 'a'\n");
+    refused("a: &x [*x]\n", "f:1:1: unknown key 'a'\nf:1:4: this value is used again through an alias ('*name'); "
+                            "aliases are not supported, write the value out\n");
     refused("- a\n", "f:1:1: the file must be a map of keys, such as 'sinks:', but this is a list\n");
     refused("host: a\n---\nhost: b\n", "f:3:1: a second YAML document ('---') is not read\n");
     refused("host: !mine a\n", "f:1:7: the tag '!mine' is not supported; leave it out\n");
     refused("host:\n", "f:1:6: host has no value; write a text, or remove it\n");
+}
+
+/* The sinks and the groups of files are read last, wherever they stand. */
+static void errors_come_in_the_order_of_their_places(void **state)
+{
+    refused("sinks:\n  loki: {url: \"http://x\", workes: 3}\nmonitors: {files: {sources: [{path: x}]}}\n"
+            "memory_limit: 3\nbogus: 1\n",
+            "f:2:27: unknown key 'sinks.loki.workes'; did you mean 'workers'?\n"
+            "f:3:30: this entry of monitors.files.sources has no paths\n"
+            "f:3:31: unknown key 'path'; did you mean 'paths'?\n"
+            "f:4:15: memory_limit must be between 8MiB and 64GiB, not 3\n"
+            "f:5:1: unknown key 'bogus'\n");
+}
+
+static void one_mistake_is_one_error(void **state)
+{
+    refused("sinks: {loki: {url: nowhere}}\n",
+            "f:1:21: sinks.loki.url must be an address such as http://127.0.0.1:3100, not 'nowhere'\n");
+    unsetenv("LOGCAP_TEST_HOST");
+    refused("sinks: {loki: {url: \"${LOGCAP_TEST_HOST}\"}}\n",
+            "f:1:21: the environment variable LOGCAP_TEST_HOST is not set; set it, or write ${LOGCAP_TEST_HOST:-default}\n");
+    refused("sinks: {loki: {url: \"\"}}\n", "f:1:16: sinks.loki needs a url, such as http://127.0.0.1:3100\n");
+    setenv("LOKI_URL", "nowhere", 1);
+    refused("", "the environment variable LOKI_URL: sinks.loki.url must be an address such as http://127.0.0.1:3100, "
+                "not 'nowhere'\n");
+    unsetenv("LOKI_URL");
 }
 
 static void all_errors_are_said_up_to_a_bound(void **state)
@@ -162,6 +188,7 @@ static void all_errors_are_said_up_to_a_bound(void **state)
     for (const char *c = p.errors.data; *c; c++)
         lines += *c == '\n';
     assert_int_equal(lines, 21);
+    assert_non_null(strstr(p.errors.data, "\nthere are 30 more errors; these are the first 20\n"));
     scope_end(&p.scope);
 }
 
@@ -326,6 +353,8 @@ int main(void)
         TEST(errors_name_the_place_and_the_nearest_name),
         TEST(wrong_types_and_ranges_are_refused),
         TEST(yaml_is_strict),
+        TEST(errors_come_in_the_order_of_their_places),
+        TEST(one_mistake_is_one_error),
         TEST(all_errors_are_said_up_to_a_bound),
         TEST(variables_are_replaced_but_never_become_structure),
         TEST(old_names_act_or_are_refused_with_advice),

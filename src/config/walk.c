@@ -84,8 +84,11 @@ static void set(struct walk *w, const struct binding *b, int index, const char *
         return;
     }
     b->seen[index] = n;
-    if (value_set(w->scope, b->base, &b->set->options[index], path, n, w->problems) == -ENOMEM)
-        w->no_memory = true;
+    if (n->wrong)
+        return;
+    int r = value_set(w->scope, b->base, &b->set->options[index], path, n, w->problems);
+    n->wrong = r == -EINVAL;
+    w->no_memory |= r == -ENOMEM;
 }
 
 static void set_old(struct walk *w, const struct binding *b, const struct old_key *old, const char *path, struct node *n)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,29 +10,6 @@
 #include "base/fd.h"
 
 enum { MAP_KEYS = 1000 }; /* keys are compared with each other */
-
-void problem(struct problems *p, struct place at, const char *format, ...)
-{
-    char sentence[600];
-    va_list ap;
-
-    if (++p->n > CONFIG_PROBLEMS) {
-        if (p->n == CONFIG_PROBLEMS + 1)
-            buf_printf(p->out, "%s: there are more errors; these are the first %d\n", at.file, CONFIG_PROBLEMS);
-        return;
-    }
-    va_start(ap, format);
-    vsnprintf(sentence, sizeof sentence, format, ap);
-    va_end(ap);
-    /* What was written may hold anything; a message is one line. */
-    for (char *c = sentence; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    if (at.line)
-        buf_printf(p->out, "%s:%u:%u: %s\n", at.file, at.line, at.column, sentence);
-    else
-        buf_printf(p->out, "%s: %s\n", at.file, sentence);
-}
 
 const char *node_kind_name(enum node_kind kind)
 {
@@ -183,8 +159,12 @@ static struct node *build_scalar(struct builder *b, const yaml_node_t *y, struct
     if (strlen(text) != y->data.scalar.length) {
         problem(b->problems, at, "a value cannot contain NUL bytes");
         n->text = "";
-    } else if (!(n->text = expand(b, at, text))) {
-        b->no_memory = true;
+        n->wrong = true;
+    } else {
+        unsigned before = b->problems->n;
+        n->text = expand(b, at, text);
+        n->wrong = b->problems->n > before;
+        b->no_memory |= !n->text;
     }
     return n;
 }

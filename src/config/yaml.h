@@ -1,6 +1,5 @@
 /*
- * yaml: a YAML file as a tree that knows for every value where it stands, and the list of what is
- * wrong with it.
+ * yaml: a YAML file as a tree that knows for every value where it stands.
  *
  * libyaml parses; the tree is a copy of it in the arena of one scope, so files can be merged and libyaml's
  * documents end at once. Refused here: duplicate keys, keys that are no scalars, aliases and merge keys
@@ -13,24 +12,9 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "config/problem.h"
 
-#include "base/mem.h"
-
-enum { CONFIG_BYTES = 1 << 20, CONFIG_PROBLEMS = 20 };
-
-struct place {
-    const char *file;
-    unsigned line, column; /* 0: the file as a whole */
-};
-
-/* One line each into `out`, "file:line:column: sentence"; the first CONFIG_PROBLEMS only. */
-struct problems {
-    struct buf *out;
-    unsigned n;
-};
-void problem(struct problems *p, struct place at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+enum { CONFIG_BYTES = 1 << 20 };
 
 enum node_kind { NODE_NULL, NODE_SCALAR, NODE_LIST, NODE_MAP };
 const char *node_kind_name(enum node_kind kind); /* with its article: "a list" */
@@ -43,6 +27,7 @@ struct node {
     struct node *next;   /* sibling */
     const char *key;     /* when the parent is a map */
     struct place key_at;
+    bool wrong; /* a problem() was said about the value: it means nothing */
 };
 
 /*
