@@ -3,7 +3,7 @@
  *
  *     2026-11-21T03:54:00.123Z WARN  files: cannot open: Permission denied path=/var/log/x
  *
- * A message is a sentence that a person can act on; the component is the noun that speaks. Each call
+ * A message is a sentence that a person can act on; the component is the noun that speaks, a sink by its name. Each call
  * site may speak LOG_BURST times in LOG_WINDOW, then says once how many it swallowed.
  * Any thread; one write(2) a message, cut at 4 KiB. Line breaks and control bytes are escaped.
  */

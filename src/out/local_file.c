@@ -227,7 +227,7 @@ static void succeed(struct local_file *f)
     f->backoff = 0;
     if (atomic_exchange(&s->stats.failing, false)) {
         sink_set_error(s, "%s", "");
-        log_info("local_file", "%s: writing again", s->name);
+        log_info(s->name, "writing again");
     }
 }
 
@@ -237,9 +237,9 @@ static void fail(struct local_file *f, int err)
     atomic_fetch_add(&s->stats.request_errors, 1);
     sink_set_error(s, "cannot write in %s: %s", s->config->local_file.directory, strerror(err));
     if (!atomic_exchange(&s->stats.failing, true))
-        log_error("local_file",
-                  "%s: cannot write in %s: %s; it is tried again, nothing is lost meanwhile",
-                  s->name, s->config->local_file.directory, strerror(err));
+        log_error(s->name,
+                  "cannot write in %s: %s; it is tried again, nothing is lost meanwhile",
+                  s->config->local_file.directory, strerror(err));
     else
         atomic_fetch_add(&s->stats.retries, 1);
     f->backoff = f->backoff ? 2 * f->backoff : BACKOFF_MIN;
@@ -388,7 +388,7 @@ static int create(struct sink *s)
     int r = 0;
     if (!(f->pattern = pattern_new(&f->scope, c->filename, why, sizeof why))) {
         r = -errno;
-        log_error("local_file", "%s: filename: %s", s->name, why);
+        log_error(s->name, "filename: %s", why);
     }
     if (r == 0)
         r = rows_begin(&f->rows, &f->scope, s);
@@ -429,7 +429,7 @@ static int local_file_start(struct sink *s)
 {
     int r = s->state ? 0 : create(s);
     if (r < 0) {
-        log_error("local_file", "%s: cannot start: %s", s->name, strerror(-r));
+        log_error(s->name, "cannot start: %s", strerror(-r));
         return r;
     }
     struct local_file *f = s->state;

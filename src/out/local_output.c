@@ -143,9 +143,9 @@ static int make(struct outputs *s, struct output *o)
         else
             r = create(s, o, path);
         if (r == -EEXIST && k == 1)
-            log_warn("local_file",
-                     "%s: %s was not made by logcap and stays as it is; writing beside it",
-                     s->sink->name, path);
+            log_warn(s->sink->name,
+                     "%s was not made by logcap and stays as it is; writing beside it",
+                     path);
     }
     if (r == 0)
         o->row->open = true;
@@ -224,15 +224,13 @@ int output_check(struct outputs *s, struct output *o)
     struct stat st;
     int r = file_stat(o->row->path, &st);
     if (r == -ENOENT || (r == 0 && st.st_ino != o->row->inode)) {
-        log_warn("local_file", "%s: %s was taken away; beginning a new one", s->sink->name,
-                 o->row->path);
+        log_warn(s->sink->name, "%s was taken away; beginning a new one", o->row->path);
         outputs_cut_back(s, true);
         lose(s, o);
         return -ESTALE;
     }
     if (r == 0 && !o->cut && (uint64_t)st.st_size != o->length) {
-        log_warn("local_file", "%s: somebody else changed %s; going on at its end", s->sink->name,
-                 o->row->path);
+        log_warn(s->sink->name, "somebody else changed %s; going on at its end", o->row->path);
         o->length = o->whole = o->synced = (uint64_t)st.st_size;
         rows_set_length(s->rows, o->row, o->synced);
     }

@@ -57,17 +57,17 @@ static void cut_back(struct housekeeping *h, struct local_row *row, uint64_t siz
     }
     if (r < 0) {
         log_error(
-            "local_file",
-            "%s: cannot cut %s back to what is secured, %llu of %llu bytes: %s; lines may repeat",
-            h->sink->name, row->path, (unsigned long long)row->length, (unsigned long long)size,
+            h->sink->name,
+            "cannot cut %s back to what is secured, %llu of %llu bytes: %s; lines may repeat",
+            row->path, (unsigned long long)row->length, (unsigned long long)size,
             strerror(-r));
         rows_set_length(h->rows, row, size);
         return;
     }
     h->recovered_bytes += size - row->length;
-    log_info("local_file",
-             "%s: cut %s back by %llu bytes that were not secured; they are written again",
-             h->sink->name, row->path, (unsigned long long)(size - row->length));
+    log_info(h->sink->name,
+             "cut %s back by %llu bytes that were not secured; they are written again",
+             row->path, (unsigned long long)(size - row->length));
 }
 
 static void recover(struct housekeeping *h, struct local_row *row)
@@ -75,20 +75,20 @@ static void recover(struct housekeeping *h, struct local_row *row)
     struct stat st;
     int there = is_there(row, &st);
     if (there < 0) {
-        log_warn("local_file", "%s: cannot look at %s: %s", h->sink->name, row->path,
+        log_warn(h->sink->name, "cannot look at %s: %s", row->path,
                  strerror(-there));
         return;
     }
     if (!there) {
-        log_debug("local_file", "%s: %s is gone or not ours any more", h->sink->name, row->path);
+        log_debug(h->sink->name, "%s is gone or not ours any more", row->path);
         rows_drop(h->rows, row);
         return;
     }
     if ((uint64_t)st.st_size > row->length) {
         cut_back(h, row, (uint64_t)st.st_size);
     } else if ((uint64_t)st.st_size < row->length) {
-        log_warn("local_file", "%s: %s is shorter than what was written to it; leaving it as it is",
-                 h->sink->name, row->path);
+        log_warn(h->sink->name, "%s is shorter than what was written to it; leaving it as it is",
+                 row->path);
         rows_set_length(h->rows, row, (uint64_t)st.st_size);
     }
 }
@@ -136,8 +136,7 @@ static int begin_zlib(struct housekeeping *h)
 
 static void give_up(struct housekeeping *h, int err)
 {
-    log_warn("local_file", "%s: cannot compress %s: %s; it stays as it is", h->sink->name,
-             h->from->path, strerror(err));
+    log_warn(h->sink->name, "cannot compress %s: %s; it stays as it is", h->from->path, strerror(err));
     h->from->open = false;
     if (h->to) {
         h->to->open = false;
@@ -278,7 +277,7 @@ static void retain(struct housekeeping *h)
         bool much = c->retention_size && total > c->retention_size;
         if (!oldest || (!old && !much))
             return;
-        log_info("local_file", "%s: deleting %s: %s", h->sink->name, oldest->path,
+        log_info(h->sink->name, "deleting %s: %s", oldest->path,
                  old ? "older than retention" : "more than retention_size");
         remove_file(h, oldest);
         if (!oldest->gone)

@@ -37,10 +37,10 @@ static void say_failing(struct loki *k, bool loud, const char *why, int64_t dela
     if (atomic_exchange(&sink->stats.failing, true))
         return;
     if (loud)
-        log_error("loki", "%s: %s; nothing is delivered until this is put right, trying every %.0f s",
-                  sink->name, why, (double)delay / SECOND);
+        log_error(sink->name, "%s; nothing is delivered until this is put right, trying every %.0f s",
+                  why, (double)delay / SECOND);
     else
-        log_warn("loki", "%s: %s; trying again until it works", sink->name, why);
+        log_warn(sink->name, "%s; trying again until it works", why);
 }
 
 static void say_working(struct loki *k)
@@ -51,7 +51,7 @@ static void say_working(struct loki *k)
         sink_set_error(sink, "%s", "");
     k->complained = false;
     if (atomic_exchange(&sink->stats.failing, false))
-        log_info("loki", "%s: delivers again", sink->name);
+        log_info(sink->name, "delivers again");
 }
 
 static void say_dropped(struct loki *k, uint32_t entries, const char *why)
@@ -59,7 +59,7 @@ static void say_dropped(struct loki *k, uint32_t entries, const char *why)
     atomic_fetch_add(&k->sink->stats.rejected_records, entries);
     sink_set_error(k->sink, "refused: %s", why);
     k->complained = true;
-    log_error("loki", "%s: %u entries are refused for good and dropped: %.300s", k->sink->name, entries,
+    log_error(k->sink->name, "%u entries are refused for good and dropped: %.300s", entries,
               why);
 }
 
@@ -441,7 +441,7 @@ static int loki_start(struct sink *sink)
     k->random = (uint64_t)clock_real() | 1;
     int r = start_parts(k);
     if (r < 0) {
-        log_error("loki", "%s: cannot start for %s: %s", sink->name, c->url, strerror(-r));
+        log_error(sink->name, "cannot start for %s: %s", c->url, strerror(-r));
         scope_end(&k->scope);
         return r;
     }

@@ -76,7 +76,7 @@ static void fail(struct out *o, int err)
         return;
     }
     if (!atomic_exchange(&s->stats.failing, true))
-        log_error("stdout", "%s: cannot write to standard output: %s", s->name, strerror(err));
+        log_error(s->name, "cannot write to standard output: %s", strerror(err));
     sink_set_error(s, "%s", strerror(err));
     if (!o->gone)
         timer_set(&o->again, SECOND);
@@ -208,7 +208,7 @@ static int stdout_start(struct sink *s)
         r = timer_begin(&o->give_up, &o->scope, &s->loop, "stdout give up", on_give_up);
     if (r < 0) {
         scope_end(&o->scope);
-        log_error("stdout", "%s: cannot start: %s", s->name, strerror(-r));
+        log_error(s->name, "cannot start: %s", strerror(-r));
         return r;
     }
     s->state = o;
