@@ -7,16 +7,27 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "codec/glob.h"
 #include "core/source.h"
+
+static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30 * SECOND;
 
 /* ---- the sink's thread ---- */
 
 static void take_leases(struct queue *q)
 {
     struct sink *s = container_of(q, struct sink, queue);
+    if (!s->started)
+        return;
     for (struct qnode *n; (n = queue_pop(q));)
         s->type->take(s, container_of(n, struct lease, node));
+}
+
+static void return_leases(struct sink *s)
+{
+    for (struct qnode *n; (n = queue_pop(&s->queue));)
+        lease_returned(container_of(n, struct lease, node));
 }
 
 static void begin_stop(struct nudge *n)
@@ -26,8 +37,14 @@ static void begin_stop(struct nudge *n)
         return;
     s->stopping = true;
     queue_shut(&s->queue);
-    take_leases(&s->queue);
-    s->type->stop(s, s->stop_deadline);
+    if (s->started) {
+        take_leases(&s->queue);
+        s->type->stop(s, s->stop_deadline);
+    } else {
+        timer_clear(&s->start);
+        return_leases(s);
+        sink_drained(s);
+    }
 }
 
 void sink_drained(struct sink *s)
@@ -36,12 +53,40 @@ void sink_drained(struct sink *s)
     loop_stop(&s->loop);
 }
 
+static void start_failed(struct sink *s, int err)
+{
+    if (!s->error[0])
+        sink_set_error(s, "cannot start: %s", strerror(err));
+    if (!atomic_exchange(&s->stats.failing, true))
+        log_error(s->name, "%s; it is tried again, and nothing is delivered until then", s->error);
+    s->start_delay = s->start_delay ? 2 * s->start_delay : START_AGAIN_FIRST;
+    if (s->start_delay > START_AGAIN_MOST)
+        s->start_delay = START_AGAIN_MOST;
+    timer_set(&s->start, s->start_delay);
+}
+
+static void start_type(struct timer *t)
+{
+    struct sink *s = container_of(t, struct sink, start);
+    sink_set_error(s, "%s", "");
+    int r = s->type->start(s);
+    if (r < 0) {
+        start_failed(s, -r);
+        return;
+    }
+    s->started = true;
+    if (s->start_delay) {
+        atomic_store(&s->stats.failing, false);
+        log_info(s->name, "started");
+    }
+    take_leases(&s->queue);
+}
+
 static void sink_run(struct thread *t)
 {
     struct sink *s = t->arg;
     s->loop.task = &t->task;
-    if (s->type->start(s) < 0)
-        sink_set_error(s, "cannot start");
+    start_type(&s->start);
     if (loop_run(&s->loop) < 0)
         log_error("sink", "%s: its event loop failed", s->name);
 }
@@ -72,6 +117,8 @@ int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct
         r = queue_begin(&s->queue, &s->scope, &s->loop, "leases", 0, take_leases);
     if (r == 0)
         r = nudge_begin(&s->stop_nudge, &s->scope, &s->loop, "stop", begin_stop);
+    if (r == 0)
+        r = timer_begin(&s->start, &s->scope, &s->loop, "start", start_type);
     if (r < 0) {
         scope_end(&s->scope);
         return r;

@@ -8,6 +8,9 @@
  * Life: sink_begin() builds it on main's thread; sink_start() starts the thread, which calls type->start;
  * sink_stop() shuts the queue and asks the type to let go of everything by a deadline; sink_join() waits for that;
  * then the keeper takes what the books say; sink_end() frees it.
+ *
+ * A type that cannot start (no memory, no descriptors) is tried again, at first after 10 ms, in the end each 30 s. Until
+ * then the sink is failing, as /health and /stats say, and its leases wait in the queue, up to queue_size as ever.
  */
 #pragma once
 
@@ -19,14 +22,18 @@ struct sink_type {
     const char *name;
     /* Main's thread, before sink_start() and before the keeper: reads its rows. May be NULL. 0 or -errno. */
     int (*load)(struct sink *s, struct store *store);
-    int (*start)(struct sink *s);                   /* the sink's thread; errors are logged by the type */
+    /*
+     * The sink's thread. 0, or -errno with nothing left behind: it is said, and tried again; sink_set_error() may say
+     * why better than the number. take() and stop() are called once it has succeeded.
+     */
+    int (*start)(struct sink *s);
     void (*take)(struct sink *s, struct lease *l);  /* the sink's thread */
     /*
      * The sink's thread, at shutdown: no lease will come any more. Send what can be sent, and call sink_drained()
      * when nothing is held; must have happened by `deadline` (clock_mono()), with leases returned if need be.
      */
     void (*stop)(struct sink *s, int64_t deadline);
-    /* Any thread: one line of what it does now, for /stats; may be NULL. JSON members without braces. */
+    /* Any thread, once it has started: what it does now, for /stats; may be NULL. JSON members without braces. */
     int (*describe)(struct sink *s, struct buf *out);
 };
 
@@ -52,6 +59,9 @@ struct sink {
     struct queue queue;          /* of leases on their way to the type */
     _Atomic uint64_t held;       /* cost of all batches leased to this sink; limit: config->queue_size */
     _Atomic uint64_t leases;
+    struct timer start;          /* tries again to start the type */
+    int64_t start_delay;
+    _Atomic bool started;
     struct nudge stop_nudge;
     int64_t stop_deadline;
     bool stop_asked; /* main's */

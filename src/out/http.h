@@ -109,10 +109,6 @@ struct http_request {
 
 /* 0, -EINVAL (URL or proxy), -ENOMEM, ... */
 int http_begin(struct http *h, struct scope *owner, struct loop *loop, const struct http_options *options);
-static inline bool http_alive(const struct http *h)
-{
-    return thing_alive(&h->scope.thing);
-}
 /* Ends requests, without done(), and connections. */
 void http_end(struct http *h);
 

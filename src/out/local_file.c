@@ -237,8 +237,7 @@ static void fail(struct local_file *f, int err)
     atomic_fetch_add(&s->stats.request_errors, 1);
     sink_set_error(s, "cannot write in %s: %s", s->config->local_file.directory, strerror(err));
     if (!atomic_exchange(&s->stats.failing, true))
-        log_error(s->name,
-                  "cannot write in %s: %s; it is tried again, nothing is lost meanwhile",
+        log_error(s->name, "cannot write in %s: %s; it is tried again, nothing is lost meanwhile",
                   s->config->local_file.directory, strerror(err));
     else
         atomic_fetch_add(&s->stats.retries, 1);
@@ -413,14 +412,16 @@ static int create(struct sink *s)
         return r;
     }
     f->rows.stored = &f->stored;
-    s->state = f;
-    s->book.extra = rows_extra;
-    s->book.stored = rows_stored;
+    pthread_mutex_lock(&s->book.lock);
+    s->state = f; /* the keeper looks for it */
+    pthread_mutex_unlock(&s->book.lock);
     return 0;
 }
 
 static int local_file_load(struct sink *s, struct store *store)
 {
+    s->book.extra = rows_extra;
+    s->book.stored = rows_stored;
     int r = create(s);
     return r < 0 ? r : rows_load(&((struct local_file *)s->state)->rows, store);
 }
@@ -428,10 +429,8 @@ static int local_file_load(struct sink *s, struct store *store)
 static int local_file_start(struct sink *s)
 {
     int r = s->state ? 0 : create(s);
-    if (r < 0) {
-        log_error(s->name, "cannot start: %s", strerror(-r));
+    if (r < 0)
         return r;
-    }
     struct local_file *f = s->state;
     housekeeping_recover(&f->housekeeping);
     timer_set(&f->tidy, SECOND);
@@ -441,10 +440,6 @@ static int local_file_start(struct sink *s)
 static void local_file_take(struct sink *s, struct lease *l)
 {
     struct local_file *f = s->state;
-    if (!f) {
-        lease_returned(l);
-        return;
-    }
     l->context = NULL;
     *f->tail = l;
     f->tail = (struct lease **)&l->context;
@@ -458,10 +453,6 @@ static void local_file_take(struct sink *s, struct lease *l)
 static void local_file_stop(struct sink *s, int64_t deadline)
 {
     struct local_file *f = s->state;
-    if (!f) {
-        sink_drained(s);
-        return;
-    }
     int64_t left = deadline - clock_mono();
     timer_set(&f->give_up, left > 0 && f->head ? left : 0);
     if (left > 0)
@@ -472,8 +463,6 @@ static int local_file_describe(struct sink *s, struct buf *out)
 {
     struct local_file *f = s->state;
     uint64_t files = 0, bytes = 0;
-    if (!f)
-        return 0;
     pthread_mutex_lock(&s->book.lock);
     for (const struct local_row *row = f->rows.first; row; row = row->next)
         if (!row->gone) {

@@ -165,19 +165,18 @@ int rows_extra(struct book *b, struct store *store)
 
 void rows_stored(struct book *b)
 {
-    struct local_rows *r = local_file_rows(b->sink);
-    if (!r)
-        return;
     pthread_mutex_lock(&b->lock);
-    bool any = r->changed;
-    r->changed = false;
-    for (struct local_row *row = r->first; any && row; row = row->next) {
-        row->known |= row->storing;
-        row->storing = false;
-        r->changed |= row->changed;
+    struct local_rows *r = local_file_rows(b->sink);
+    bool any = r && r->changed;
+    if (any) {
+        r->changed = false;
+        for (struct local_row *row = r->first; row; row = row->next) {
+            row->known |= row->storing;
+            row->storing = false;
+            r->changed |= row->changed;
+        }
+        if (r->stored)
+            nudge_set(r->stored);
     }
-    struct nudge *wake = any ? r->stored : NULL;
-    if (wake)
-        nudge_set(wake);
     pthread_mutex_unlock(&b->lock);
 }

@@ -26,6 +26,9 @@
  * given back after LOKI_IDLE without a request.
  *
  * Stop: what was collected is sent as far as the deadline allows; who waits to try again gives up; the rest is returned.
+ *
+ * loki.c is the sink type and what slots share, loki_slot.c a slot's way, loki_request.c which entries are still to be
+ * sent, loki_body.c the bytes, loki_streams.c the labels.
  */
 #pragma once
 
@@ -58,11 +61,11 @@ struct loki {
     const struct loki_config *config;
     struct http_options options;
     struct http http;
-    struct timer start; /* tries again to begin `http` */
     struct loki_streams streams;
     struct buf raw;
     uint64_t raw_reserved;
     struct timer idle, deadline;
+    struct nudge let_go; /* some slot let go of memory, or of its last lease */
     bool stopping, complained;
     uint64_t random;
     /* For describe(), which any thread calls. */

@@ -210,6 +210,66 @@ static void test_dead_dns_holds_nothing_up(void **state)
     assert_kept();
 }
 
+/* ---- a stop while slots wait for each other's memory ---- */
+
+static _Atomic bool stop_asked;
+
+/* Holds the first request until the stop has surely begun, then cannot take it; takes the others. */
+static enum server_act holds_the_first(struct http_server *s, struct server_request *r)
+{
+    if (r->nth > 1)
+        return rig_accept(s, r);
+    while (!stop_asked)
+        usleep(100);
+    usleep(100000);
+    server_answer(r, 500, "", "not now");
+    return SERVER_ANSWER;
+}
+
+static void feed_source(struct rig *r, struct source *source)
+{
+    struct batch *b = batch_new(&r->pool, source, RIG_BATCH, RIG_MARKS);
+    assert_non_null(b);
+    assert_true(rig_line(b, r->stream, "a line", 6, false));
+    dispatch(&r->dispatcher, b);
+}
+
+/* One slot's request is given up during the stop: those that waited for its memory are still delivered. */
+static void test_a_stop_wakes_those_who_wait_for_memory(void **state)
+{
+    enum { SOURCES = 32 }; /* spread over two slots by their addresses */
+    struct source *sources[SOURCES];
+    struct counts sum;
+    rig_prepare(&rig, holds_the_first);
+    rig.config.loki.workers = 2;
+    rig.config.loki.batch_timeout = 20 * MILLISECOND;
+    rig.config.loki.timeout = 10 * SECOND;
+    assert_true(rig_start(&rig));
+    for (unsigned i = 0; i < SOURCES; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "file:%u", 2 + i);
+        assert_non_null(sources[i] = source_new(SOURCE_FILE, key, "/b"));
+        feed_source(&rig, sources[i]);
+    }
+    pool_claim(&rig.pool, rig.pool.limit); /* so that one body is all that there can be */
+    while (atomic_load(&rig.sink.stats.requests) == 0)
+        usleep(100);
+    usleep(100000); /* the other slot has collected by now, and waits */
+    sink_stop(&rig.sink, clock_mono() + 10 * SECOND);
+    stop_asked = true;
+    sink_join(&rig.sink);
+    book_totals(&rig.sink.book, &sum);
+    pool_release(&rig.pool, rig.pool.limit);
+    for (unsigned i = 0; i < SOURCES; i++)
+        source_unref(sources[i]);
+    rig_stop(&rig);
+    rig_end(&rig);
+    assert_int_equal(sum.in_flight.records, 0);
+    assert_true(sum.delivered.records > 0);
+    assert_true(sum.delivered.records < SOURCES);
+    assert_int_equal(rig.requests, 1);
+}
+
 static void test_reads_what_a_400_says(void **state)
 {
     assert_true(loki_refused_all("3 errors like: a; 2 errors like: b", 5, false));
@@ -232,6 +292,7 @@ int main(void)
         TEST(test_drops_what_is_refused_as_a_whole),
         TEST(test_stops_at_once),
         TEST(test_dead_dns_holds_nothing_up),
+        TEST(test_a_stop_wakes_those_who_wait_for_memory),
         TEST(test_reads_what_a_400_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

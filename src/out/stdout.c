@@ -208,7 +208,6 @@ static int stdout_start(struct sink *s)
         r = timer_begin(&o->give_up, &o->scope, &s->loop, "stdout give up", on_give_up);
     if (r < 0) {
         scope_end(&o->scope);
-        log_error(s->name, "cannot start: %s", strerror(-r));
         return r;
     }
     s->state = o;
@@ -221,10 +220,6 @@ static int stdout_start(struct sink *s)
 static void stdout_take(struct sink *s, struct lease *l)
 {
     struct out *o = s->state;
-    if (!o) {
-        lease_returned(l);
-        return;
-    }
     bool idle = o->head == NULL;
     l->context = NULL;
     *o->tail = l;
@@ -237,10 +232,7 @@ static void stdout_stop(struct sink *s, int64_t deadline)
 {
     struct out *o = s->state;
     int64_t left = deadline - clock_mono();
-    if (!o)
-        sink_drained(s);
-    else
-        timer_set(&o->give_up, o->head && !o->gone && left > 0 ? left : 0);
+    timer_set(&o->give_up, o->head && !o->gone && left > 0 ? left : 0);
 }
 
 const struct sink_type stdout_sink = {

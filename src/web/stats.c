@@ -34,7 +34,8 @@ static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
     doc_object(d, "since_start");
     counts_write(d, &counts);
     doc_object_end(d);
-    if (s->type->describe && buf_begin(&own, scratch, "describe", 64 * 1024) == 0) {
+    doc_bool(d, "started", s->started);
+    if (s->started && s->type->describe && buf_begin(&own, scratch, "describe", 64 * 1024) == 0) {
         if (s->type->describe(s, &own) >= 0 && own.len && !own.failed)
             doc_raw(d, NULL, own.data);
         buf_end(&own);

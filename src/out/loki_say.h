@@ -1,0 +1,12 @@
+/*
+ * loki_say: what is said of how a Loki sink fares: in the log once when it begins to fail and once when it works again,
+ * in the sink's error and its counters each time. Thread: the sink's.
+ */
+#pragma once
+
+#include "out/loki.h"
+
+/* loud: nothing will be delivered until a person acts; it is tried again each `delay` ns. */
+void loki_say_failing(struct loki *k, bool loud, const char *why, int64_t delay);
+void loki_say_working(struct loki *k);
+void loki_say_dropped(struct loki *k, uint32_t entries, const char *why);
