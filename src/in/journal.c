@@ -38,14 +38,18 @@ static void missing(struct journal *j, const char *why)
 
 static void on_ready(struct watch *w, uint32_t events);
 
+static int open_sd(sd_journal **sd, const struct config *c)
+{
+    return c->journal.directory[0] ? sd_journal_open_directory(sd, c->journal.directory, 0)
+                                   : sd_journal_open(sd, SD_JOURNAL_LOCAL_ONLY);
+}
+
 static int open_handle(struct journal *j)
 {
-    const char *directory = j->config->journal.directory;
     int r = thing_begin(&j->handle, &j->scope, BIRTH_HANDLE, "sd_journal", 0, handle_end);
     if (r < 0)
         return r;
-    r = directory[0] ? sd_journal_open_directory(&j->sd, directory, 0)
-                     : sd_journal_open(&j->sd, SD_JOURNAL_LOCAL_ONLY);
+    r = open_sd(&j->sd, j->config);
     if (r < 0) {
         thing_unborn(&j->handle);
         j->sd = NULL;
@@ -59,10 +63,37 @@ static int open_handle(struct journal *j)
     return r;
 }
 
-static bool has_files(struct journal *j)
+static bool has_files(sd_journal *sd, const struct config *c)
 {
-    return j->config->journal.directory[0] || sd_journal_has_persistent_files(j->sd) > 0 ||
-           sd_journal_has_runtime_files(j->sd) > 0;
+    return c->journal.directory[0] || sd_journal_has_persistent_files(sd) > 0 || sd_journal_has_runtime_files(sd) > 0;
+}
+
+static const char none[] = "there is none, or it may not be read (group systemd-journal)";
+
+struct glance {
+    struct thing thing;
+    sd_journal *sd;
+};
+
+static void glance_end(struct thing *t)
+{
+    sd_journal_close(container_of(t, struct glance, thing)->sd);
+}
+
+const char *journal_missing(struct scope *scope, const struct config *config)
+{
+    struct glance g = {0};
+    int r = thing_begin(&g.thing, scope, BIRTH_HANDLE, "sd_journal", 0, glance_end);
+    if (r < 0)
+        return strerror(-r);
+    r = open_sd(&g.sd, config);
+    if (r < 0) {
+        thing_unborn(&g.thing);
+        return strerror(-r);
+    }
+    const char *why = has_files(g.sd, config) ? NULL : none;
+    thing_end(&g.thing);
+    return why;
 }
 
 static void open_journal(struct journal *j)
@@ -72,8 +103,8 @@ static void open_journal(struct journal *j)
         missing(j, strerror(-r));
         return;
     }
-    if (!has_files(j)) {
-        missing(j, "there is none, or it may not be read (group systemd-journal)");
+    if (!has_files(j->sd, j->config)) {
+        missing(j, none);
         return;
     }
     files_say_damaged(j);

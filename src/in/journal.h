@@ -28,3 +28,6 @@ struct journal;
 int journal_begin(struct journal **out, struct scope *owner, struct loop *loop,
                   const struct config *config, struct dispatcher *dispatcher, struct past *past);
 void journal_end(struct journal *j); /* NULL is allowed */
+
+/* For `logcap check`: NULL, or why there would be nothing to read now. */
+const char *journal_missing(struct scope *scope, const struct config *config);

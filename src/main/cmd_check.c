@@ -1,7 +1,6 @@
 /* `logcap check`: whether a configuration is right, what it would read now, and where it would send. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +10,8 @@
 #include "codec/glob.h"
 #include "config/units.h"
 #include "core/pipeline.h"
+#include "in/journal.h"
+#include "main/args.h"
 #include "main/commands.h"
 #include "main/load.h"
 
@@ -141,6 +142,20 @@ static bool pipelines_are_right(struct scope *scope, const struct config *c)
     return good;
 }
 
+static void show_journal(struct scope *scope, const struct config *c)
+{
+    const char *where = *c->journal.directory ? c->journal.directory : "this host's";
+    if (!c->journal.enabled) {
+        printf("\nIt reads the journal: no (monitors.journal.enabled: false)\n");
+        return;
+    }
+    const char *why = journal_missing(scope, c);
+    if (why)
+        printf("\nIt would read the journal (%s), but now %s; a running agent looks again every 30 s.\n", where, why);
+    else
+        printf("\nIt reads the journal: %s, from its %s\n", where, c->journal.start_at == START_END ? "end" : "beginning");
+}
+
 static void show_sink(const struct sink_config *s)
 {
     printf("  %s", s->name);
@@ -169,44 +184,29 @@ static int check(struct scope *scope, const char *file, bool all)
         struct look l = {.scope = scope, .config = c, .group = &c->files.groups[i], .all = all};
         show_group(&l);
     }
-    printf("\nIt reads the journal: %s\n", !c->journal.enabled      ? "no"
-                                           : *c->journal.directory ? c->journal.directory
-                                                                   : "yes");
+    show_journal(scope, c);
     printf("\nIt sends to:\n");
     for (unsigned i = 0; i < c->n_sinks; i++)
         show_sink(&c->sinks[i]);
-    printf("\nPositions are kept in %s, the API listens on %s port %u.\n", c->state_dir, c->server.host, c->server.port);
+    printf("\nPositions are kept in %s.\nThe API listens on %s port %u; metrics are there at /metrics", c->state_dir,
+           c->server.host, c->server.port);
+    if (c->metrics.enabled)
+        printf(", and on %s port %u at %s", c->metrics.host, c->metrics.port, c->metrics.path);
+    printf(".\n");
     return EXIT_DONE;
 }
 
 int cmd_check(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"all", no_argument, NULL, 'a'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     const char *file = NULL;
     bool all = false;
+    char **words;
+    const struct arg args[] = {{"config", 'c', &file, NULL}, {"all", 0, NULL, &all}, {0}};
     struct scope scope;
 
-    optind = 1;
-    for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (o == 'h') {
-            fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (o == 'c')
-            file = optarg;
-        all |= o == 'a';
-        if (o == '?') {
-            fputs(help, stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        fputs(help, stderr);
-        return EXIT_USAGE;
-    }
+    int n = args_parse(argc, argv, help, args, 0, 0, &words);
+    if (n < 0)
+        return args_code(n);
     if (scope_begin(&scope, &scope_root, "check command") < 0)
         return EXIT_FAILED;
     int code = check(&scope, file, all);

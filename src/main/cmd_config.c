@@ -1,7 +1,7 @@
 /* `logcap config`: the values in effect, the defaults, the reference. */
-#include <getopt.h>
 #include <stdio.h>
 
+#include "main/args.h"
 #include "main/commands.h"
 #include "main/load.h"
 
@@ -33,47 +33,24 @@ static int show(struct scope *scope, struct buf *out, const char *file, int (*wh
 
 int cmd_config(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"defaults", no_argument, NULL, 'd'},
-                                            {"reference", no_argument, NULL, 'r'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     const char *file = NULL;
-    int (*what)(struct buf *) = NULL;
-    int (*print)(const struct config *, struct buf *) = config_print;
+    bool json = false, defaults = false, reference = false;
+    char **words;
+    const struct arg args[] = {{"config", 'c', &file, NULL},
+                               {"json", 0, NULL, &json},
+                               {"defaults", 0, NULL, &defaults},
+                               {"reference", 0, NULL, &reference},
+                               {0}};
     struct scope scope;
     struct buf out;
 
-    optind = 1;
-    for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;)
-        switch (o) {
-        case 'c':
-            file = optarg;
-            break;
-        case 'j':
-            print = config_print_json;
-            break;
-        case 'd':
-            what = config_print_defaults;
-            break;
-        case 'r':
-            what = config_print_reference;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_DONE;
-        default:
-            fputs(help, stderr);
-            return EXIT_USAGE;
-        }
-    if (optind < argc) {
-        fputs(help, stderr);
-        return EXIT_USAGE;
-    }
+    int n = args_parse(argc, argv, help, args, 0, 0, &words);
+    if (n < 0)
+        return args_code(n);
     if (scope_begin(&scope, &scope_root, "config command") < 0)
         return EXIT_FAILED;
-    int code = show(&scope, &out, file, what, print);
+    int code = show(&scope, &out, file, reference ? config_print_reference : defaults ? config_print_defaults : NULL,
+                    json ? config_print_json : config_print);
     scope_end(&scope);
     return code;
 }

@@ -6,20 +6,18 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "config/config.h"
+#include "main/args.h"
 #include "main/commands.h"
+#include "main/load.h"
 #include "store/store.h"
-
-enum { OK, FAILED, USAGE };
-enum { TEXT_MAX = 64 * 1024 * 1024 };
 
 static const char help[] =
     "usage: logcap positions show  [-c FILE | --state-dir DIR] [--sink NAME] [--json] [PATH...]\n"
@@ -30,7 +28,7 @@ static const char help[] =
     "       without PATH, of all sources. Stop the agent first. What was delivered is delivered again.\n"
     "\n"
     "PATH is a source's path, its key, or a pattern of them (in quotes: '/var/log/*').\n"
-    "Exit code: 0 done, 1 failed (the message says why), 2 wrong usage.\n";
+    "Exit code: 0 done, 1 failed (the message says why), 2 wrong usage or configuration.\n";
 
 struct positions_args {
     bool json, reset;
@@ -217,12 +215,18 @@ static int reset(struct listing *l)
 static int work(struct listing *l, const char *state_dir)
 {
     int r;
+    int64_t agent = l->args->reset ? store_holder(state_dir) : 0;
+    if (agent != 0) {
+        fprintf(stderr, "logcap: an agent (process %lld) works with %s and would store its positions again: stop it first\n",
+                (long long)agent, state_dir);
+        return EXIT_FAILED;
+    }
     l->store = l->args->reset ? store_open(&l->scope, state_dir, &r)
                               : store_open_reader(&l->scope, state_dir, &r);
     if (!l->store) {
         if (!l->args->reset)
             fprintf(stderr, "logcap: cannot read the positions in %s: %s\n", state_dir, strerror(-r));
-        return FAILED;
+        return EXIT_FAILED;
     }
     r = store_each_source(l->store, add_source, l);
     if (l->failed)
@@ -232,51 +236,36 @@ static int work(struct listing *l, const char *state_dir)
     if (r < 0)
         fprintf(stderr, "logcap: %s: %s\n", store_error(l->store), strerror(-r));
     store_close(l->store);
-    return r < 0 ? FAILED : OK;
+    return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* Of the configuration, unless it was given. NULL: said why. */
 static const char *find_state_dir(struct scope *scope, const struct positions_args *a)
 {
-    struct buf errors;
     if (a->state_dir)
         return a->state_dir;
-    if (buf_begin(&errors, scope, "errors", TEXT_MAX) < 0)
-        return NULL;
-    struct config *c = config_load(scope, a->config, &errors);
-    if (!c)
-        fprintf(stderr, "%s", errors.data ? errors.data : "logcap: out of memory\n");
-    buf_end(&errors);
+    struct config *c = load_or_say(scope, a->config);
     return c ? c->state_dir : NULL;
 }
 
+/* How many paths, at a->paths; or as args_parse(). */
 static int parse(int argc, char **argv, struct positions_args *a)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"state-dir", required_argument, NULL, 'd'},
-        {"sink", required_argument, NULL, 's'},   {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0},
-    };
-    optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c': a->config = optarg; break;
-        case 'd': a->state_dir = optarg; break;
-        case 's': a->sink = optarg; break;
-        case 'j': a->json = true; break;
-        case 'h': fputs(help, stdout); return 1;
-        default: fputs(help, stderr); return -EINVAL;
-        }
-    }
-    const char *verb = optind < argc ? argv[optind] : "";
+    const struct arg args[] = {{"config", 'c', &a->config, NULL},
+                               {"state-dir", 0, &a->state_dir, NULL},
+                               {"sink", 0, &a->sink, NULL},
+                               {"json", 0, NULL, &a->json},
+                               {0}};
+    int n = args_parse(argc, argv, help, args, 1, INT_MAX, &a->paths);
+    if (n < 0)
+        return n;
+    const char *verb = *a->paths++;
+    a->n_paths = n - 1;
     a->reset = strcmp(verb, "reset") == 0;
-    if ((!a->reset && strcmp(verb, "show") != 0) || (a->reset && a->json)) {
-        fputs(help, stderr);
-        return -EINVAL;
-    }
-    a->paths = argv + optind + 1;
-    a->n_paths = argc - optind - 1;
-    return 0;
+    if ((a->reset || strcmp(verb, "show") == 0) && !(a->reset && a->json))
+        return a->n_paths;
+    fputs(help, stderr);
+    return -1 - EXIT_USAGE;
 }
 
 int cmd_positions(int argc, char **argv)
@@ -284,12 +273,12 @@ int cmd_positions(int argc, char **argv)
     struct positions_args args = {0};
     struct listing l = {.args = &args};
     int r = parse(argc, argv, &args);
-    if (r != 0)
-        return r < 0 ? USAGE : OK;
+    if (r < 0)
+        return args_code(r);
     if (scope_begin(&l.scope, &scope_root, "positions") < 0)
-        return FAILED;
+        return EXIT_FAILED;
     const char *state_dir = find_state_dir(&l.scope, &args);
-    r = state_dir ? work(&l, state_dir) : FAILED;
+    r = state_dir ? work(&l, state_dir) : EXIT_USAGE;
     scope_end(&l.scope);
     return r;
 }

@@ -1,7 +1,7 @@
-#include <getopt.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "main/agent.h"
+#include "main/args.h"
 #include "main/commands.h"
 
 static const char help[] =
@@ -19,33 +19,11 @@ static const char help[] =
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"dry-run", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     const char *config = NULL;
     bool dry_run = false;
+    char **words;
+    const struct arg args[] = {{"config", 'c', &config, NULL}, {"dry-run", 0, NULL, &dry_run}, {0}};
 
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;)
-        switch (c) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'n':
-            dry_run = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_DONE;
-        default:
-            fputs("logcap run --help lists the options\n", stderr);
-            return EXIT_USAGE;
-        }
-    if (optind < argc) {
-        fprintf(stderr, "logcap run: unexpected argument '%s'\n", argv[optind]);
-        return EXIT_USAGE;
-    }
-    return agent_run(config, dry_run);
+    int n = args_parse(argc, argv, help, args, 0, 0, &words);
+    return n < 0 ? args_code(n) : agent_run(config, dry_run);
 }

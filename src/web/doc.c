@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "codec/json.h"
@@ -79,6 +80,14 @@ void doc_real(struct doc *d, const char *key, double value)
         buf_printf(d->out, "%.6g", value);
     else
         buf_puts(d->out, "null");
+}
+
+const char *number_text(double value, char text[NUMBER_TEXT])
+{
+    snprintf(text, NUMBER_TEXT, "%.15g", value);
+    if (strtod(text, NULL) != value)
+        snprintf(text, NUMBER_TEXT, "%.17g", value);
+    return text;
 }
 
 void doc_bool(struct doc *d, const char *key, bool value)

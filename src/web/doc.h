@@ -24,6 +24,9 @@ void doc_uint(struct doc *d, const char *key, uint64_t value);
 void doc_int(struct doc *d, const char *key, int64_t value);
 void doc_real(struct doc *d, const char *key, double value); /* not finite: null */
 void doc_bool(struct doc *d, const char *key, bool value);
+/* The shortest of two texts that is read back as the same number: 0.1, not 0.10000000000000001. Returns `text`. */
+enum { NUMBER_TEXT = 32 };
+const char *number_text(double value, char text[NUMBER_TEXT]);
 /* UTC nanoseconds as RFC 3339 with milliseconds; 0 is null, for "never". */
 void doc_time(struct doc *d, const char *key, int64_t ns);
 /* What somebody else wrote: a whole value (key not NULL or in an array), or members of this object. */

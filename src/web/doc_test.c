@@ -63,6 +63,16 @@ static void numbers_and_times(void **state)
     ends_as("[0.25,null,null,\"2023-11-14T22:13:20.123Z\"]");
 }
 
+static void numbers_are_as_short_as_they_are_exact(void **state)
+{
+    char text[NUMBER_TEXT];
+    assert_string_equal(number_text(0.1, text), "0.1");
+    assert_string_equal(number_text(123456789 / 1e9, text), "0.123456789");
+    assert_string_equal(number_text(9007199254740991.0, text), "9007199254740991");
+    assert_string_equal(number_text(0.1 + 0.2, text), "0.30000000000000004");
+    assert_string_equal(number_text(NAN, text), "nan");
+}
+
 static void too_much_is_told(void **state)
 {
     assert_int_equal(buf_begin(&out, &scope_root, "doc", 64), 0);
@@ -80,6 +90,7 @@ int main(void)
         TEST(commas_and_levels),
         TEST(text_is_escaped),
         TEST(numbers_and_times),
+        TEST(numbers_are_as_short_as_they_are_exact),
         TEST(too_much_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,9 @@ static void family(struct buf *out, const char *name, const char *type, const ch
 
 static void plain(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
+    char text[NUMBER_TEXT];
     family(out, name, type, help);
-    buf_printf(out, "%s %.17g\n", name, value);
+    buf_printf(out, "%s %s\n", name, number_text(value, text));
 }
 
 static void escaped(struct buf *out, const char *value)
@@ -35,9 +36,10 @@ static void escaped(struct buf *out, const char *value)
 
 static void labelled(struct buf *out, const char *name, const char *label, const char *value, double number)
 {
+    char text[NUMBER_TEXT];
     buf_printf(out, "%s{%s=\"", name, label);
     escaped(out, value);
-    buf_printf(out, "\"} %.17g\n", number);
+    buf_printf(out, "\"} %s\n", number_text(number, text));
 }
 
 struct by_kind {

@@ -123,9 +123,10 @@ static const char logs_usage[] =
     "\nPOST /api/v1/logs takes one entry, an array of them, or {\"entries\": [...]}:\n\n"
     "  {\"message\": \"disk is full\", \"level\": \"error\", \"timestamp\": \"2026-11-21T03:54:00Z\",\n"
     "   \"source_type\": \"cron\", \"source_id\": \"backup\", \"labels\": {\"unit\": \"backup.service\"}}\n\n"
-    "message must be there. A timestamp may also be an integer since the epoch: seconds, or with 3, 6 or 9\n"
-    "digits more. A request is taken whole (202) or not at all: 400 says where it is wrong, 413 that it is too\n"
-    "large, 429 that there is no room or api.rate is used up (Retry-After says for how long).\n"
+    "message must be there; keys that are not known are passed over, and the answer counts them (unknown_keys).\n"
+    "A timestamp may also be an integer since the epoch: seconds, or with 3, 6 or 9 digits more. A request is\n"
+    "taken whole (202) or not at all: 400 says where it is wrong, 413 that it is too large, 429 that there is\n"
+    "no room or api.rate is used up (Retry-After says for how long).\n"
     "Entries live in memory until they are delivered. Those that a sink does not have when logcap has to end are\n"
     "dropped there and counted, with the reason `shutdown`.\n";
 

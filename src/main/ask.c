@@ -1,0 +1,72 @@
+#include "main/ask.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TIMEOUT_S = 10 };
+
+struct easy {
+    struct thing thing;
+    CURL *handle;
+};
+
+static void easy_end(struct thing *t)
+{
+    curl_easy_cleanup(container_of(t, struct easy, thing)->handle);
+}
+
+static size_t receive(char *data, size_t size, size_t n, void *arg)
+{
+    return buf_add(arg, data, size * n) < 0 ? 0 : size * n;
+}
+
+/* An address that means "all of mine" is asked at the loopback; one of IPv6 goes into brackets. */
+static char *url_of(struct scope *scope, const struct config *c, const char *path)
+{
+    const char *host = c->server.host;
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    if (strcmp(host, "::") == 0)
+        host = "::1";
+    bool v6 = strchr(host, ':') && *host != '[';
+    return scope_printf(scope, "http://%s%s%s:%u%s", v6 ? "[" : "", host, v6 ? "]" : "", c->server.port, path);
+}
+
+char *ask_escape(struct scope *scope, const char *text)
+{
+    char *out = scope_alloc(scope, strlen(text) * 3 + 1), *o = out;
+    for (; out && *text; text++)
+        o += strchr("/._-", *text) || (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
+                     (*text >= 'A' && *text <= 'Z')
+                 ? sprintf(o, "%c", *text)
+                 : sprintf(o, "%%%02X", (unsigned char)*text);
+    return out;
+}
+
+int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
+              char *error, size_t size)
+{
+    struct easy e = {0};
+    char *url = url_of(scope, c, path);
+    if (!url || buf_puts(answer, "") < 0 || thing_begin(&e.thing, scope, BIRTH_HANDLE, "curl", 0, easy_end) < 0)
+        return -ENOMEM;
+    e.handle = curl_easy_init();
+    if (!e.handle) {
+        thing_unborn(&e.thing);
+        return -ENOMEM;
+    }
+    curl_easy_setopt(e.handle, CURLOPT_URL, url);
+    curl_easy_setopt(e.handle, CURLOPT_PROXY, "");
+    curl_easy_setopt(e.handle, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e.handle, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
+    curl_easy_setopt(e.handle, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(e.handle, CURLOPT_WRITEDATA, answer);
+    CURLcode code = curl_easy_perform(e.handle);
+    if (code == CURLE_OK)
+        curl_easy_getinfo(e.handle, CURLINFO_RESPONSE_CODE, status);
+    snprintf(error, size, "%s", code == CURLE_OK ? "" : curl_easy_strerror(code));
+    thing_end(&e.thing);
+    return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY || answer->failed ? -ENOMEM : -ENOTCONN;
+}

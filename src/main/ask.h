@@ -1,0 +1,16 @@
+/*
+ * ask: what a running agent says over HTTP, at the address that its configuration gives it.
+ */
+#pragma once
+
+#include "config/config.h"
+
+/*
+ * GET of `path`, with its query. 0, and the HTTP status in *status; or -ENOMEM; or -ENOTCONN when nobody answers, and
+ * why in `error`.
+ */
+int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
+              char *error, size_t size);
+
+/* The text as the value of a query's argument; in the arena. NULL: out of memory. */
+char *ask_escape(struct scope *scope, const char *text);
