@@ -8,11 +8,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+
+enum { STANDARD_STREAMS = 3, KEPT_MOST = 64 /* descriptors for those who cannot do with fewer */ };
 
 static void fd_thing_end(struct thing *t)
 {
@@ -208,6 +211,15 @@ int eventfd(unsigned count, int flags)
 void fd_close(struct fd *f)
 {
     thing_end(&f->thing);
+}
+
+bool fd_scarce(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t kept = limit.rlim_cur / 4 < KEPT_MOST ? limit.rlim_cur / 4 : KEPT_MOST;
+    return STANDARD_STREAMS + birth_count(BIRTH_FD) + kept >= limit.rlim_cur;
 }
 
 #define RESTARTED(what, call)                                      \

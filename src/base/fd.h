@@ -40,6 +40,12 @@ int fd_release(struct fd *f);
 void fd_close(struct fd *f); /* nothing when not alive */
 
 /*
+ * Whether the process is so near its limit of descriptors that whoever can do with fewer (readers and writers of many
+ * files) must close one before it opens another: the last quarter, at most 64, is for what cannot. Any thread.
+ */
+bool fd_scarce(void);
+
+/*
  * For a library that opens descriptors and keeps their numbers to itself (libcurl: a pair of sockets for each multi
  * handle). Up to two that the calling thread opens with socketpair() or eventfd() between fd_expect_begin() and
  * fd_expect_end() get their place in the tree, with their numbers. The library closes them: ending them only forgets.

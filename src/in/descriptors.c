@@ -58,9 +58,24 @@ int descriptor_adopted(struct files *f, struct file *file)
     return 0;
 }
 
+static bool wants_room(struct files *f)
+{
+    if (atomic_load(&f->stats.open) >= f->options->max_open_files)
+        return true;
+    if (!fd_scarce())
+        return false;
+    if (!f->said_descriptors)
+        log_warn("files",
+                 "%llu files are open, and the process may not have the descriptors for max_open_files, %llu: files take "
+                 "turns; raise LimitNOFILE or ulimit -n",
+                 (unsigned long long)f->stats.open, (unsigned long long)f->options->max_open_files);
+    f->said_descriptors = true;
+    return true;
+}
+
 int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts)
 {
-    while (atomic_load(&f->stats.open) >= f->options->max_open_files && close_one(f, file))
+    while (wants_room(f) && close_one(f, file))
         ;
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
     int r = fd_open(&file->fd, &f->scope, path, flags, 0);

@@ -1,5 +1,6 @@
 /*
- * descriptors: the open files, at most max_open_files of them, the one used longest ago first to go.
+ * descriptors: the open files, at most max_open_files of them and no more than fd_scarce() allows, the one used
+ * longest ago first to go.
  *
  * An open file is a task ("file_reader"); a closed one costs neither task nor descriptor and is found again by its
  * name. A file without a name is not closed before the others, since it could not be found again.

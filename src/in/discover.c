@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "codec/glob.h"
+#include "core/units.h"
 #include "in/descriptors.h"
 #include "in/monitor.h"
 #include "in/rotation.h"
@@ -160,11 +161,12 @@ static void watch_directory(struct files *f, struct directory *d)
         table_put(&f->directories_by_wd, &d->by_wd, (uint64_t)wd);
         atomic_fetch_add(&f->stats.watches, 1);
     } else if (wd == -ENOSPC && !f->said_watches) {
+        char every[UNITS_TEXT];
         f->said_watches = true;
         log_warn("files",
                  "the limit of inotify watches is reached at %s: this and further directories are only scanned every "
-                 "%lld s; raise sysctl fs.inotify.max_user_watches",
-                 d->path, (long long)(f->options->scan_interval / SECOND));
+                 "%s; raise sysctl fs.inotify.max_user_watches",
+                 d->path, units_time_text(f->options->scan_interval, every));
     }
 }
 
@@ -600,8 +602,9 @@ int discover_begin(struct files *f)
     if (e == 0)
         e = watch_begin(&f->inotify_watch, &f->scope, f->loop, f->inotify.n, EPOLLIN, events);
     if (e < 0) {
-        log_warn("files", "no inotify: %s; new files and lines are found every %lld s", strerror(-e),
-                 (long long)(f->options->scan_interval / SECOND));
+        char every[UNITS_TEXT];
+        log_warn("files", "no inotify: %s; new files and lines are found every %s", strerror(-e),
+                 units_time_text(f->options->scan_interval, every));
         fd_close(&f->inotify);
     }
     make_roots(f);

@@ -57,7 +57,7 @@ struct files {
     struct timer scan;
     void (*usual_scan)(struct timer *); /* the first one is another */
     uint64_t round;
-    bool first_scan, first_start, said_watches, scan_all;
+    bool first_scan, first_start, said_watches, said_descriptors, scan_all;
     struct facts own_output; /* the regular file behind stderr; ino 0: none */
 
     struct file *all;                  /* newest first */

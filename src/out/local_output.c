@@ -45,24 +45,28 @@ static void close_output(struct outputs *s, struct output *o)
     }
 }
 
-/* Closing is no loss: a sync opens the file again and syncs all of it. */
-static void make_room(struct outputs *s)
+/* Closing is no loss: a sync opens the file again and syncs all of it. false: none is open. */
+static bool close_oldest(struct outputs *s)
 {
-    while (s->open >= s->max_open) {
-        struct output *oldest = NULL;
-        for (int i = 0; i < 256; i++)
-            for (struct output *o = s->buckets[i]; o; o = o->next)
-                if (o->fd.n >= 0 && (!oldest || o->used < oldest->used))
-                    oldest = o;
+    struct output *oldest = NULL;
+    for (int i = 0; i < 256; i++)
+        for (struct output *o = s->buckets[i]; o; o = o->next)
+            if (o->fd.n >= 0 && (!oldest || o->used < oldest->used))
+                oldest = o;
+    if (oldest)
         close_output(s, oldest);
-    }
+    return oldest != NULL;
 }
 
 static int open_file(struct outputs *s, struct output *o, const char *path, int flags)
 {
-    make_room(s);
-    int r = fd_open(&o->fd, &s->scope, path,
+    int r;
+    while ((s->open >= s->max_open || fd_scarce()) && close_oldest(s))
+        ;
+    do
+        r = fd_open(&o->fd, &s->scope, path,
                     O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags, FILE_MODE);
+    while ((r == -EMFILE || r == -ENFILE) && close_oldest(s));
     s->open += r == 0;
     return r;
 }

@@ -59,11 +59,13 @@ export function command(args, env = {}) {
 }
 
 export class Agent {
-    constructor(directory, config, {env = {}, args} = {}) {
+    // through: a command with its arguments that ends in exec of what follows it, such as prlimit.
+    constructor(directory, config, {env = {}, args, through = []} = {}) {
         this.directory = directory;
         this.config = config;
         this.env = env;
         this.args = args;
+        this.through = through;
         this.stderr = '';
     }
 
@@ -82,7 +84,8 @@ export class Agent {
             ...this.config,
         }, null, 1));
         const begun = Date.now();
-        this.process = spawn(binary, this.args ?? ['run', '-c', this.file],
+        const [program, ...rest] = [...this.through, binary, ...(this.args ?? ['run', '-c', this.file])];
+        this.process = spawn(program, rest,
             {env: {...process.env, ...this.env}, stdio: ['ignore', 'pipe', 'pipe']});
         this.exited = new Promise((resolve) => {
             this.process.on('close', (code, signal) => resolve({code, signal}));
