@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "codec/glob.h"
-#include "core/units.h"
+#include "config/units.h"
 #include "in/descriptors.h"
 #include "in/monitor.h"
 #include "in/rotation.h"
