@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/symbols.h"
 
 static bool collect(const struct birth_info *info, void *arg)
 {
@@ -67,12 +68,15 @@ const char *census_owner_path(uint32_t scope_id, char *path, size_t size)
 void census_print(FILE *out)
 {
     struct census c;
+    struct symbols symbols;
+    char text[SYMBOL_TEXT];
     int64_t now = clock_mono();
 
     if (!census_take(&c)) {
         fputs("census: no memory to list what is alive\n", out);
         return;
     }
+    (void)symbols_begin(&symbols, &scope_root); /* without them: addresses */
     for (size_t i = 0; i < c.n; i++) {
         const struct birth_info *b = &c.items[i];
         char path[512];
@@ -85,9 +89,10 @@ void census_print(FILE *out)
             fprintf(out, ", %llu bytes", (unsigned long long)b->bytes);
         fputs(", born at", out);
         for (unsigned f = 0; f < b->frames; f++)
-            fprintf(out, " %p", (void *)b->stack[f]);
+            fprintf(out, " %s", symbols_text(&symbols, b->stack[f], text));
         fputc('\n', out);
     }
+    symbols_end(&symbols);
     census_drop(&c);
 }
 

@@ -22,7 +22,7 @@ bool census_take(struct census *c);
 void census_drop(struct census *c);
 const char *census_path(const struct census *c, uint32_t scope_id, char *path, size_t size);
 
-/* Prints each living thing, oldest first, with its owner's path, age and birth stack (addresses). */
+/* Prints each living thing, oldest first, with its owner's path, age and birth stack, with the names of functions. */
 void census_print(FILE *out);
 
 /* Writes the path of a scope, "logcap/sinks/loki", into `path`; returns path. */

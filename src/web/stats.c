@@ -94,13 +94,3 @@ void stats_answer(struct web *w, struct request *q)
     doc_object_end(&d);
     doc_object_end(&d);
 }
-
-void ready_answer(struct web *w, struct request *q)
-{
-    struct doc d = {.out = &q->out};
-    bool ready = w->context->ready;
-    q->status = ready ? 200 : 503;
-    doc_object(&d, NULL);
-    doc_bool(&d, "ready", ready);
-    doc_object_end(&d);
-}

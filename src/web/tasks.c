@@ -1,9 +1,9 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/census.h"
 #include "base/clock.h"
+#include "base/symbols.h"
 #include "web/routes.h"
 
 enum { PAGE = 1000 };
@@ -18,14 +18,12 @@ static const char *kind_of(const struct birth_info *b)
     return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
 }
 
-static void stack_write(struct doc *d, const struct birth_info *b)
+static void stack_write(struct doc *d, const struct symbols *s, const struct birth_info *b)
 {
+    char text[SYMBOL_TEXT];
     doc_array(d, "stack");
-    for (unsigned i = 0; i < b->frames; i++) {
-        char address[24];
-        snprintf(address, sizeof address, "0x%llx", (unsigned long long)b->stack[i]);
-        doc_string(d, NULL, address);
-    }
+    for (unsigned i = 0; i < b->frames; i++)
+        doc_string(d, NULL, symbols_text(s, b->stack[i], text));
     doc_array_end(d);
 }
 
@@ -48,7 +46,7 @@ static size_t keep_tasks(struct census *c)
     return n;
 }
 
-static void write_groups(struct doc *d, struct census *c, int64_t now)
+static void write_groups(struct doc *d, const struct symbols *s, struct census *c, int64_t now)
 {
     size_t n = keep_tasks(c);
     qsort(c->items, n, sizeof *c->items, by_stack);
@@ -62,13 +60,13 @@ static void write_groups(struct doc *d, struct census *c, int64_t now)
         doc_string(d, "kind", kind_of(&c->items[i]));
         doc_uint(d, "count", j - i);
         doc_real(d, "oldest_age_seconds", (double)(now - oldest) / SECOND);
-        stack_write(d, &c->items[i]);
+        stack_write(d, s, &c->items[i]);
         doc_object_end(d);
     }
     doc_array_end(d);
 }
 
-static void write_all(struct doc *d, const struct census *c, int64_t now, struct page page)
+static void write_all(struct doc *d, const struct symbols *s, const struct census *c, int64_t now, struct page page)
 {
     uint64_t n = 0;
     doc_array(d, "tasks");
@@ -90,7 +88,7 @@ static void write_all(struct doc *d, const struct census *c, int64_t now, struct
         doc_string(d, "state", b->state == BIRTH_WAITING ? "waiting" : "running");
         if (b->kind == BIRTH_THREAD)
             doc_int(d, "tid", b->fd);
-        stack_write(d, b);
+        stack_write(d, s, b);
         doc_object_end(d);
     }
     doc_array_end(d);
@@ -100,6 +98,7 @@ void tasks_answer(struct web *w, struct request *q)
 {
     struct doc d = {.out = &q->out};
     struct census c;
+    struct symbols symbols;
     const char *full = request_arg(q, "full");
     int64_t now = clock_mono();
 
@@ -107,6 +106,7 @@ void tasks_answer(struct web *w, struct request *q)
         request_fail(q, 503, "no memory for the census now");
         return;
     }
+    (void)symbols_begin(&symbols, &q->scope); /* without them: addresses */
     doc_object(&d, NULL);
     doc_uint(&d, "count", task_count());
     doc_uint(&d, "refused", task_refused());
@@ -115,9 +115,10 @@ void tasks_answer(struct web *w, struct request *q)
         doc_uint(&d, birth_kind_name(k), birth_count(k));
     doc_object_end(&d);
     if (full && strcmp(full, "0") != 0)
-        write_all(&d, &c, now, request_page(q, PAGE));
+        write_all(&d, &symbols, &c, now, request_page(q, PAGE));
     else
-        write_groups(&d, &c, now);
+        write_groups(&d, &symbols, &c, now);
     doc_object_end(&d);
+    symbols_end(&symbols);
     census_drop(&c);
 }

@@ -118,6 +118,7 @@ static void routes_answer_what_they_say(void **state)
     says(converse(0, GET("/positions")), 200, "\"positions\":[{\"name\":\"POST /api/v1/logs\"");
     says(converse(0, GET("/tasks")), 200, "\"kind\":\"http_client\",\"count\":1");
     says(converse(0, GET("/tasks?full=1")), 200, "\"owner\":\"logcap/web/server/clients/client\"");
+    says(converse(0, GET("/tasks")), 200, "\"accept_clients+0x");
     says(converse(0, GET("/why?path=/x%20y")), 200, "/x y: no pattern matches it\n");
     says(converse(0, GET("/why?path=/x&format=json")), 200, "\"is_read\":false");
     says(converse(0, GET("/why?path=x")), 400, "absolute");

@@ -14,18 +14,10 @@ static void tell(struct source *s, void *arg)
     struct search *f = arg;
     if (strcmp(s->name, f->path) != 0)
         return;
-    uint64_t offset = s->offset, size = s->size;
     f->found++;
     doc_object(f->doc, NULL);
-    doc_string(f->doc, "state", source_state_name(s->state));
     doc_string(f->doc, "identity", s->key);
-    doc_string(f->doc, "matched", s->matched);
-    doc_uint(f->doc, "offset", offset);
-    doc_uint(f->doc, "size", size);
-    doc_uint(f->doc, "lag_bytes", size > offset ? size - offset : 0);
-    pthread_mutex_lock(&s->lock);
-    doc_string(f->doc, "error", s->error);
-    pthread_mutex_unlock(&s->lock);
+    source_status_write(f->doc, s);
     doc_object(f->doc, "secured");
     for (unsigned i = 0; i < s->n_accounts; i++) {
         struct position position;
