@@ -27,10 +27,10 @@ void source_status_write(struct doc *d, struct source *s)
 {
     uint64_t offset = s->offset, size = s->size;
     doc_string(d, "state", source_state_name(s->state));
-    doc_string(d, "matched", s->matched);
     doc_uint(d, "offset", offset);
     doc_uint(d, "size", size);
     doc_uint(d, "lag_bytes", size > offset ? size - offset : 0);
+    doc_string(d, "matched", s->matched);
     pthread_mutex_lock(&s->lock);
     doc_string(d, "error", s->error);
     pthread_mutex_unlock(&s->lock);
