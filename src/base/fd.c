@@ -284,6 +284,19 @@ int fd_truncate(int n, uint64_t size)
     return ftruncate(n, (off_t)size) < 0 ? -errno : 0;
 }
 
+int fd_path(int n, char *path, size_t size)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", n);
+    ssize_t length = readlink(link, path, size);
+    if (length < 0)
+        return -errno;
+    if ((size_t)length == size)
+        return -ENAMETOOLONG;
+    path[length] = 0;
+    return 0;
+}
+
 int file_stat(const char *path, struct stat *st)
 {
     if (fault_here("stat"))

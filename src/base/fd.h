@@ -65,6 +65,8 @@ ssize_t fd_writev(int n, const struct iovec *iov, int count);
 int fd_write_all(int n, const void *data, size_t size); /* 0 or -errno; for blocking descriptors */
 int fd_sync(int n);                                    /* fdatasync */
 int fd_truncate(int n, uint64_t size);
+/* The path of what is open, as the kernel knows it now, all links resolved; " (deleted)" behind it if it is. */
+int fd_path(int n, char *path, size_t size);
 int file_stat(const char *path, struct stat *st);  /* follows links */
 int file_rename(const char *from, const char *to);
 int file_unlink(const char *path);

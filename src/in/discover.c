@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "codec/glob.h"
 #include "config/units.h"
+#include "in/away.h"
 #include "in/descriptors.h"
 #include "in/monitor.h"
 #include "in/rotation.h"
@@ -21,7 +22,6 @@ enum {
     WATCHED = IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
               IN_ONLYDIR,
     RECHECK_SCANS = 30, /* each file is looked at once in so many scans */
-    AWAY_MINUTES = 10,  /* how long a file is remembered that went to a name that does not match */
     MTIME_STEP_S = 2,   /* a directory that changed so lately may change again without a new mtime */
 };
 
@@ -214,17 +214,14 @@ static void directory_vanished(struct files *f, struct directory *d)
 
 static void watch_target(struct files *f, struct file *file, const char *path)
 {
-    char real[PATH_MAX], proc[64];
+    char real[PATH_MAX];
     struct fd fd;
     if (file->target || fd_open(&fd, &f->scope, path, O_PATH, 0) < 0)
         return;
-    /* All links on the way are resolved: the kernel knows the name of what was opened. */
-    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd.n);
-    ssize_t n = readlink(proc, real, sizeof real - 1);
+    int r = fd_path(fd.n, real, sizeof real);
     fd_close(&fd);
-    if (n <= 0)
+    if (r < 0)
         return;
-    real[n] = 0;
     char *slash = strrchr(real, '/');
     if (!slash || slash == real)
         return;
@@ -240,34 +237,18 @@ static bool known_elsewhere(struct files *f, struct file *other, struct director
 {
     char path[PATH_MAX];
     struct facts at;
-    if (other->finished && (other->deleted || !other->away)) {
-        if (other->deleted)
-            return false;
-        d->mtime = -1; /* its end is still on its way to a sink: a later scan finds it */
-        return true;
-    }
+    if (other->finished && other->deleted)
+        return false;
     if (other->listed && facts_of_path(file_path(other, path, sizeof path), true, &at) == 0 &&
         facts_are(&at, &other->id))
         return true; /* a second name: the first one is followed */
     if (other->rest)
         return true;
-    if (other->finished) { /* away */
-        struct group *group = other->group;
-        uint64_t offset = other->offset, tail = other->tail_hash;
-        struct identity id = other->id;
-        file_free(f, other);
-        struct file *file = file_new(f, d, name, group, facts);
-        if (!file)
-            return true;
-        file->id = id;
-        file_set_position(file, offset, tail);
-        file->started = true;
-        file_store_identity(file, false);
-        file_ready(f, file);
-        return true;
-    }
-    if (file_list(f, other, d, name) == 0)
+    if (file_list(f, other, d, name) == 0) {
+        if (other->finished)
+            away_return(f, other);
         file_ready(f, other);
+    }
     return true;
 }
 
@@ -464,11 +445,13 @@ static void recheck_some(struct files *f)
 
 static void recheck_all(struct files *f)
 {
-    int64_t forgotten = clock_mono() - AWAY_MINUTES * MINUTE;
+    unsigned away = 0;
     for (struct file *file = f->all; file; file = f->walk) {
         f->walk = file->next_all; /* looking at one may free others */
-        if (file->away && file->grown < forgotten)
-            file_free(f, file);
+        if (file->away && ++away > AWAY_MAX)
+            away_end(f, file);
+        else if (file->away)
+            away_look(f, file);
         else if (!file->listed && !file->is_waiting)
             file_ready(f, file); /* an orphan that could not be read */
         else if (f->scan_all || file->failed || !file->started || file->target || file->directory->wd < 0)

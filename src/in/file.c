@@ -72,7 +72,7 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
     return file;
 }
 
-static void put_id(struct files *f, struct file *file)
+void file_identify(struct files *f, struct file *file)
 {
     table_put(&f->files_by_id, &file->by_id, identity_hash(file->id.dev, file->id.ino));
     file->in_id = true;
@@ -99,7 +99,7 @@ struct file *file_new(struct files *f, struct directory *d, const char *name, st
         return NULL;
     }
     file->size = facts->size;
-    put_id(f, file);
+    file_identify(f, file);
     return file;
 }
 
@@ -142,17 +142,31 @@ void file_free(struct files *f, struct file *file)
 
 /* ---- names ---- */
 
+static void set_name(struct file *file, struct directory *d, char *name)
+{
+    mem_raw_free(file->name);
+    file->name = name;
+    file->directory->refs--;
+    file->directory = d;
+    d->refs++;
+}
+
+int file_renamed(struct file *file, struct directory *d, const char *name)
+{
+    char *copy = copy_of(name);
+    if (!copy)
+        return -ENOMEM;
+    set_name(file, d, copy);
+    return 0;
+}
+
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name)
 {
     char *copy = copy_of(name);
     if (!copy)
         return -ENOMEM;
     file_unlist(f, file);
-    mem_raw_free(file->name);
-    file->name = copy;
-    file->directory->refs--;
-    file->directory = d;
-    d->refs++;
+    set_name(file, d, copy);
     file->listed = true;
     file->orphan = false;
     table_put(&f->files_by_name, &file->by_name, hash_of_name(d, name));
@@ -206,10 +220,10 @@ struct file *file_by_facts(struct files *f, const struct facts *facts)
 
 /* ---- positions ---- */
 
-void file_store_identity(struct file *file, bool done)
+void file_store_identity(struct file *file, enum identity_state state)
 {
     char text[IDENTITY_TEXT];
-    identity_print(&file->id, file->size, done, text);
+    identity_print(&file->id, file->size, state, text);
     source_set_identity(file->source, text);
 }
 
@@ -330,7 +344,7 @@ int file_start(struct files *f, struct file *file, const struct facts *facts)
     file->grown = clock_mono();
     atomic_store(&file->source->offset, file->offset);
     atomic_store(&file->source->size, file->size);
-    file_store_identity(file, false);
+    file_store_identity(file, IDENTITY_OPEN);
     return 0;
 }
 

@@ -4,8 +4,8 @@
  *   listed    a name that the configuration matches leads to it
  *   orphan    no such name any more (renamed away, deleted, link switched): read to its end, then finished
  *   rest      what a truncated or compressed file had unread, in a copy: read in order to the end, then finished
- *   finished  waits until every sink has it; then its source is let go of. If it still has a name somewhere its
- *             identity and offset are remembered (`away`), should it come back under a name that matches.
+ *   finished  waits until every sink has it; then it is let go of. If it still has a name somewhere it stays `away`
+ *             (away.h), should its writer go on or the file come back under a name that matches.
  *   held      a copy that a rotator makes of a listed file: not read, since the original's source reads it
  *
  * Ownership: under the monitor's scope. One thread.
@@ -75,6 +75,10 @@ void file_end_rest(struct file *file);
 /* Puts a name to it or takes it away. */
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name);
 void file_unlist(struct files *f, struct file *file);
+/* Only remembers another name for one that is not listed. */
+int file_renamed(struct file *file, struct directory *d, const char *name);
+/* Known by device and inode from now on. */
+void file_identify(struct files *f, struct file *file);
 
 struct file *file_by_name(struct files *f, const struct directory *d, const char *name);
 struct file *file_by_facts(struct files *f, const struct facts *facts);
@@ -85,7 +89,7 @@ int file_start(struct files *f, struct file *file, const struct facts *facts);
 int file_next_generation(struct files *f, struct file *file);
 /* Everything before `offset` counts as delivered. The file is open unless offset is 0. */
 void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash);
-void file_store_identity(struct file *file, bool done);
+void file_store_identity(struct file *file, enum identity_state state);
 int file_ensure_stream(struct files *f, struct file *file);
 
 /* Says once per file and reason why it is not read. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "in/away.h"
 #include "in/descriptors.h"
 #include "in/discover.h"
 #include "in/monitor.h"
@@ -59,17 +60,13 @@ static void finished_due(struct files *f, struct file *file)
         file_wait(f, file, RETRY_MS * MILLISECOND / 2);
         return;
     }
-    if (file->source) {
-        file_store_identity(file, true);
-        source_unref(file->source);
-        file->source = NULL;
-        stream_unref(file->stream);
-        file->stream = NULL;
+    if (file->source && file->in_id && !file->deleted && !file->rest) {
+        away_begin(f, file);
+        return;
     }
-    /* What still has a name somewhere may come back under one that matches. */
-    file->away = true;
-    if (file->deleted || file->rest || !file->in_id)
-        file_free(f, file);
+    if (file->source)
+        file_store_identity(file, IDENTITY_DONE);
+    file_free(f, file);
 }
 
 static void file_due(struct files *f, struct file *file)
@@ -149,7 +146,7 @@ static int begin_known(struct files *f)
         return -ENOMEM;
     for (struct past_source *p = f->past ? f->past->all : NULL; p; p = p->next) {
         struct known *k = &f->knowns[f->n_knowns];
-        if (!is_file(p) || !p->identity || !identity_parse(p->identity, &k->id, &k->size, &k->done))
+        if (!is_file(p) || !p->identity || !identity_parse(p->identity, &k->id, &k->size, &k->state))
             continue;
         k->past = p;
         table_put(&f->known, &k->node, identity_hash(k->id.dev, k->id.ino));
@@ -227,7 +224,7 @@ static void store_sizes(struct files *f)
     for (struct file *file = f->all; file; file = file->next_all)
         if (file->source && file->started && file->source->n_accounts &&
             source_lowest(file->source, NULL).offset < file->size)
-            file_store_identity(file, false);
+            file_store_identity(file, IDENTITY_OPEN);
 }
 
 void files_end(struct files *f)

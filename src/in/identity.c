@@ -105,22 +105,26 @@ void identity_key(const struct identity *id, char key[IDENTITY_KEY])
         snprintf(key + n, IDENTITY_KEY - (size_t)n, ".%u", id->generation);
 }
 
-void identity_print(const struct identity *id, uint64_t size, bool done, char text[IDENTITY_TEXT])
+static const char *const states[] = {[IDENTITY_OPEN] = "open", [IDENTITY_AWAY] = "away", [IDENTITY_DONE] = "done"};
+
+void identity_print(const struct identity *id, uint64_t size, enum identity_state state, char text[IDENTITY_TEXT])
 {
     snprintf(text, IDENTITY_TEXT,
              "%" PRIx64 " %" PRIx64 " %" PRIx64 " %u %u %016" PRIx64 " %" PRIu64 " %s", id->dev, id->ino,
-             (uint64_t)id->btime, id->generation, id->head_len, id->head_hash, size, done ? "done" : "open");
+             (uint64_t)id->btime, id->generation, id->head_len, id->head_hash, size, states[state]);
 }
 
-bool identity_parse(const char *text, struct identity *id, uint64_t *size, bool *done)
+bool identity_parse(const char *text, struct identity *id, uint64_t *size, enum identity_state *state)
 {
-    char state[8];
+    char word[8];
     uint64_t btime;
     *id = (struct identity){0};
     if (sscanf(text, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %u %u %" SCNx64 " %" SCNu64 " %7s", &id->dev,
-               &id->ino, &btime, &id->generation, &id->head_len, &id->head_hash, size, state) != 8)
+               &id->ino, &btime, &id->generation, &id->head_len, &id->head_hash, size, word) != 8)
         return false;
     id->btime = (int64_t)btime;
-    *done = strcmp(state, "done") == 0;
-    return (*done || strcmp(state, "open") == 0) && id->head_len <= HEAD_BYTES;
+    for (*state = IDENTITY_OPEN; *state <= IDENTITY_DONE; ++*state)
+        if (strcmp(word, states[*state]) == 0)
+            return id->head_len <= HEAD_BYTES;
+    return false;
 }

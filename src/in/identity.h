@@ -54,6 +54,11 @@ int tail_take(int fd, uint64_t offset, uint64_t *hash);
 
 /* For the store: "file:DEV:INO:BTIME" and ".GENERATION" from the first truncation on. */
 void identity_key(const struct identity *id, char key[IDENTITY_KEY]);
-/* size: the file's when last seen. done: read to its end, and every sink has it; nothing is left to look for. */
-void identity_print(const struct identity *id, uint64_t size, bool done, char text[IDENTITY_TEXT]);
-bool identity_parse(const char *text, struct identity *id, uint64_t *size, bool *done);
+enum identity_state {
+    IDENTITY_OPEN, /* more may come, or some sink lacks some of it */
+    IDENTITY_AWAY, /* every sink has it, and it has a name that no pattern matches: it may still grow */
+    IDENTITY_DONE, /* every sink has it, and it is gone: nothing is left to look for */
+};
+/* size: the file's when last seen. */
+void identity_print(const struct identity *id, uint64_t size, enum identity_state state, char text[IDENTITY_TEXT]);
+bool identity_parse(const char *text, struct identity *id, uint64_t *size, enum identity_state *state);

@@ -35,7 +35,8 @@ struct known {
     struct past_source *past;
     struct identity id;
     uint64_t size;
-    bool done, sought;
+    enum identity_state state;
+    bool sought;
 };
 
 struct files {

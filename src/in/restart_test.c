@@ -110,6 +110,28 @@ static void a_rotation_while_down_is_found(void **state)
     restart_with(copytruncate_it);
 }
 
+/* All of it was delivered and it was closed; its writer goes on while logcap is down, and after it was quiet again. */
+static void a_renamed_file_is_followed_over_a_restart(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    move(&w, "a.log", "a.log.1");
+    turn(&w, 1500);
+    end_process(&w);
+    append(&w, "a.log.1", "two\n");
+    assert_true(begin_process(&w));
+    expect(&w, "one\ntwo\n");
+    turn(&w, 1500);
+    end_process(&w);
+    assert_true(begin_process(&w));
+    turn(&w, 200);
+    append(&w, "a.log.1", "three\n");
+    expect(&w, "one\ntwo\nthree\n");
+    end(&w);
+}
+
 static void what_is_gone_while_down_is_counted(void **state)
 {
     struct world w;
@@ -149,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_rest_is_gone_on_with),
         TEST(a_rotation_while_down_is_found),
+        TEST(a_renamed_file_is_followed_over_a_restart),
         TEST(what_is_gone_while_down_is_counted),
         TEST(start_at_end_skips_only_what_was_there),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "in/away.h"
 #include "in/descriptors.h"
 #include "in/discover.h"
 #include "in/monitor.h"
@@ -26,8 +27,13 @@ static void become_orphan(struct files *f, struct file *file)
 void rotation_lost_name(struct files *f, struct file *file)
 {
     struct facts facts;
-    if (file->orphan || file->finished)
+    if (file->finished)
         return;
+    if (file->orphan) {
+        if (file->fd.n < 0 && !file->rest) /* renamed again before it was read: the next scan looks where it is */
+            away_begin(f, file);
+        return;
+    }
     char name[NAME_MAX + 1];
     file_unlist(f, file);
     if (file->held) {
@@ -55,14 +61,30 @@ void rotation_lost_name(struct files *f, struct file *file)
         file_free(f, file);
 }
 
+/* The name that an orphan has now, so that it can be looked at when it is closed. */
+static void learn_name(struct files *f, struct file *file)
+{
+    char path[PATH_MAX];
+    if (file->deleted || fd_path(file->fd.n, path, sizeof path) < 0)
+        return;
+    char *slash = strrchr(path, '/');
+    if (slash == path)
+        return;
+    *slash = 0;
+    struct directory *d = discover_directory(f, path, false);
+    if (d)
+        file_renamed(file, d, slash + 1);
+}
+
 void rotation_orphan_quiet(struct files *f, struct file *file)
 {
     int64_t patience = file->deleted ? f->options->partial_flush : f->options->idle_close;
     if (file->scanned)
         patience = f->options->partial_flush + SECOND;
-    if (clock_mono() - file->grown >= patience && file->scanned == 0)
+    if (clock_mono() - file->grown >= patience && file->scanned == 0) {
+        learn_name(f, file);
         file_finish(f, file);
-    else
+    } else
         file_wait(f, file, ORPHAN_POLL_MS * MILLISECOND);
 }
 
@@ -136,7 +158,7 @@ static void skip_copy(struct files *f, const struct facts *copy)
     if (file->offset == 0 && tail_take(file->fd.n, facts.size, &tail) == 0) {
         file_set_position(file, facts.size, tail);
         file->size = facts.size;
-        file_store_identity(file, false);
+        file_store_identity(file, IDENTITY_OPEN);
     }
 }
 
@@ -174,7 +196,7 @@ bool rotation_truncated(struct files *f, struct file *file)
     source_unref(old);
     file->size = 0;
     file->grown = clock_mono();
-    file_store_identity(file, false);
+    file_store_identity(file, IDENTITY_OPEN);
     return true;
 }
 
@@ -264,40 +286,60 @@ static struct file *file_of_past(struct files *f, struct known *k)
     return file;
 }
 
+/* The file itself, renamed: it is gone on with. */
+static bool seek_renamed(struct files *f, struct known *k, struct file *file)
+{
+    char name[NAME_MAX + 1];
+    struct facts facts;
+    uint64_t tail = 0;
+    if (!siblings_find_inode(f, file->directory, &file->id, name) ||
+        file_renamed(file, file->directory, name) < 0 || descriptor_open(f, file, &facts) < 0)
+        return false;
+    if (identity_check_head(&k->id, file->fd.n) != 1 || tail_take(file->fd.n, file->offset, &tail) < 0 ||
+        (file->tail_hash && tail != file->tail_hash)) {
+        descriptor_close(f, file);
+        return false;
+    }
+    file->tail_hash = tail;
+    file->rest = false;
+    file->grown = clock_mono();
+    file_identify(f, file);
+    if (k->state == IDENTITY_AWAY && facts.size == file->offset) {
+        file->size = facts.size;
+        descriptor_close(f, file);
+        away_begin(f, file);
+    } else
+        become_orphan(f, file);
+    return true;
+}
+
+/* Its bytes in a copy of it, or in what the copy was compressed to. */
+static bool seek_copy(struct files *f, struct file *file)
+{
+    char path[PATH_MAX];
+    struct sibling copy;
+    if (file->id.head_len == 0 ||
+        !siblings_find_copy(f, file->directory, &file->id, file->offset, file->tail_hash, &copy))
+        return false;
+    siblings_path(file->directory, copy.name, path, sizeof path);
+    if (siblings_open_rest(f, file, path) < 0)
+        return false;
+    skip_copy(f, &copy.facts);
+    become_orphan(f, file);
+    return true;
+}
+
 static void seek(struct files *f, struct known *k)
 {
-    char name[NAME_MAX + 1], path[PATH_MAX];
-    struct sibling copy;
-    struct facts facts;
     struct file *file = file_of_past(f, k);
-    if (!file)
+    if (!file || seek_renamed(f, k, file))
         return;
-    uint64_t tail = 0;
-    if (siblings_find_inode(f, file->directory, &file->id, name)) {
-        siblings_path(file->directory, name, path, sizeof path);
-        if (descriptor_open_as(f, file, path, &facts) == 0) {
-            if (identity_check_head(&k->id, file->fd.n) == 1 &&
-                tail_take(file->fd.n, file->offset, &tail) == 0 &&
-                (!file->tail_hash || tail == file->tail_hash)) {
-                file->tail_hash = tail;
-                file->rest = false;
-                become_orphan(f, file);
-                return;
-            }
-            descriptor_close(f, file);
-        }
-    }
-    if (file->id.head_len > 0 && siblings_find_copy(f, file->directory, &file->id, file->offset,
-                                                    file->tail_hash, &copy)) {
-        siblings_path(file->directory, copy.name, path, sizeof path);
-        if (siblings_open_rest(f, file, path) == 0) {
-            skip_copy(f, &copy.facts);
-            become_orphan(f, file);
+    if (k->state == IDENTITY_OPEN) {
+        if (seek_copy(f, file))
             return;
-        }
+        if (k->size > file->offset)
+            file_lost(f, file, k->size - file->offset, "it is gone, and so is every copy of it");
     }
-    if (k->size > file->offset)
-        file_lost(f, file, k->size - file->offset, "it is gone, and so is every copy of it");
     file->offset = 0; /* nothing waits for delivery */
     file->deleted = true;
     file_finish(f, file);
@@ -307,7 +349,7 @@ void rotation_seek_past(struct files *f)
 {
     for (size_t i = 0; i < f->n_knowns; i++) {
         struct known *k = &f->knowns[i];
-        if (k->done || k->sought || k->past->claimed || !k->id.dev)
+        if (k->state == IDENTITY_DONE || k->sought || k->past->claimed || !k->id.dev)
             continue;
         k->sought = true;
         /* A listed file of this identity that did not claim it was truncated since, so its rest is in a copy. */

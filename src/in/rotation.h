@@ -1,7 +1,8 @@
 /*
  * rotation: where the bytes of a file went when its name leads elsewhere, or it is shorter than it was.
  *
- *   renamed, link switched   the open file goes on as an orphan; a closed one is found among its siblings by inode
+ *   renamed, link switched   the open file goes on as an orphan; a closed one is found among its siblings by inode.
+ *                            When it was quiet for idle_close it is closed and looked at now and then (away.h)
  *   deleted                  an open one is read to its end; of a closed one the unread bytes are lost and counted
  *   truncated                (also: other bytes before the position) a new generation begins at 0; what was unread is
  *                            looked for in a copy: a sibling with the same head and the same tail at the position

@@ -37,6 +37,57 @@ static void renamed_while_closed_and_to_a_name_that_matches(void **state)
     end(&w);
 }
 
+/* A process that was not told to reopen goes on in what it has open, however long it said nothing. */
+static void a_renamed_file_is_followed_after_it_was_quiet(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    move(&w, "a.log", "a.log.1");
+    turn(&w, 1500); /* three times idle_close */
+    assert_int_equal(atomic_load(&w.files->stats.open), 0);
+    append(&w, "a.log.1", "two\n");
+    expect(&w, "one\ntwo\n");
+    turn(&w, 1500);
+    move(&w, "a.log.1", "a.log.2");
+    append(&w, "a.log.1", "of another\n");
+    append(&w, "a.log.2", "three\n");
+    expect(&w, "one\ntwo\nthree\n");
+    assert_int_equal(sources_count(), 1);
+    unlink(at(&w, "a.log.2"));
+    turn(&w, 1000);
+    assert_int_equal(sources_count(), 0);
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
+static void a_file_that_comes_back_goes_on_where_it_was(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    put(&w, "a.log", O_TRUNC, "in the second generation\n");
+    expect(&w, "one\nin the second generation\n");
+    for (int i = 0; i < 200 && sources_count() > 1; i++)
+        turn(&w, 10);
+    char key[IDENTITY_KEY];
+    snprintf(key, sizeof key, "%s", w.files->all->source->key);
+    move(&w, "a.log", "a.txt");
+    turn(&w, 1500);
+    move(&w, "a.txt", "a.log");
+    append(&w, "a.log", "two\n");
+    expect(&w, "one\nin the second generation\ntwo\n");
+    assert_string_equal(w.files->all->source->key, key);
+    assert_int_equal(w.files->all->source->read_records, 2);
+    end_process(&w);
+    append(&w, "a.log", "three\n");
+    assert_true(begin_process(&w));
+    expect(&w, "one\nin the second generation\ntwo\nthree\n");
+    end(&w);
+}
+
 static void truncated_by_copytruncate(void **state)
 {
     struct world w;
@@ -259,6 +310,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(renamed_and_created_anew),
         TEST(renamed_while_closed_and_to_a_name_that_matches),
+        TEST(a_renamed_file_is_followed_after_it_was_quiet),
+        TEST(a_file_that_comes_back_goes_on_where_it_was),
         TEST(truncated_by_copytruncate),
         TEST(a_copy_that_matches_is_not_read_twice),
         TEST(truncated_and_grown_beyond),

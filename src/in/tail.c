@@ -407,7 +407,7 @@ static int follow_head(struct file *file, const struct facts *facts)
         return r;
     file->size = facts->size;
     file->grown = clock_mono();
-    file_store_identity(file, false);
+    file_store_identity(file, IDENTITY_OPEN);
     return 0;
 }
 
