@@ -37,6 +37,7 @@ struct amount {
 struct source;
 struct sink;
 struct batch;
+struct origin; /* ledger.h: where records wait that were read before; NULL: they come from their source */
 
 /* A sink's hold on a batch; lives in the batch. first: the marks before it this sink has already. */
 struct lease {
@@ -54,6 +55,8 @@ struct batch {
     struct thing thing; /* under the pool's scope */
     struct pool *pool;
     struct source *source; /* a reference */
+    struct origin *origin;
+    uint64_t ticket; /* what the origin knows it by */
     struct stream *streams[BATCH_STREAMS];
     uint16_t n_streams;
     bool ordinal;

@@ -74,6 +74,16 @@ static bool plan(struct sink *s, struct batch *b, struct amount all)
     return true;
 }
 
+static void hand_over(struct lease *l)
+{
+    struct sink *s = l->sink;
+    batch_hold(l->batch);
+    atomic_fetch_add(&s->leases, 1);
+    atomic_fetch_add(&s->held, l->batch->cost);
+    if (queue_push(&s->queue, &l->node, l->batch->cost) < 0)
+        lease_returned(l); /* the sink is stopping */
+}
+
 void dispatch(struct dispatcher *d, struct batch *b)
 {
     struct source *source = b->source;
@@ -86,16 +96,20 @@ void dispatch(struct dispatcher *d, struct batch *b)
     batch_seal(b);
     for (unsigned i = 0; i < d->n_sinks; i++)
         leased[i] = plan(d->sinks[i], b, all);
-    for (unsigned i = 0; i < d->n_sinks; i++) {
-        struct sink *s = d->sinks[i];
-        struct lease *l = &b->leases[i];
-        if (!leased[i])
-            continue;
-        batch_hold(b);
-        atomic_fetch_add(&s->leases, 1);
-        atomic_fetch_add(&s->held, b->cost);
-        if (queue_push(&s->queue, &l->node, b->cost) < 0)
-            lease_returned(l); /* the sink is stopping */
-    }
+    for (unsigned i = 0; i < d->n_sinks; i++)
+        if (leased[i])
+            hand_over(&b->leases[i]);
+    batch_release(b);
+}
+
+void dispatch_again(struct sink *s, struct batch *b, uint32_t first, uint64_t wanted)
+{
+    struct lease *l = &b->leases[s->index];
+    assert(b->origin && (b->n_streams > 0 || b->n == 0));
+    batch_seal(b);
+    *l = (struct lease){.batch = b, .sink = s, .first = first, .wanted = wanted};
+    l->taken = batch_count(b, first, wanted);
+    l->birth = birth_new(BIRTH_LEASE, s->scope.id, b->source->name, 0);
+    hand_over(l);
     batch_release(b);
 }

@@ -21,3 +21,8 @@ bool dispatch_ready(struct dispatcher *d, struct nudge *room);
 void dispatch_forget(struct dispatcher *d, struct nudge *room);
 /* Seals and hands over the batch: it is not the caller's any more. A batch without records only moves positions. */
 void dispatch(struct dispatcher *d, struct batch *b);
+/*
+ * For a batch from an origin (b->origin and b->ticket are set): one sink gets it again, from mark `first` on the streams
+ * in `wanted`, as it was when they were put there. Any thread; the batch is not the caller's any more.
+ */
+void dispatch_again(struct sink *s, struct batch *b, uint32_t first, uint64_t wanted);

@@ -119,8 +119,8 @@ static void a_lease_goes_to_each_sink_and_the_position_moves_by_securing(void **
     assert_int_equal(counts_of(&w, 0, &p).delivered.bytes, 9);
     assert_int_equal(p.offset, 12);
     assert_int_equal(source_lowest(w.source, NULL).offset, 0);
-    struct amount dropped[DROP_REASONS] = {[DROP_INVALID] = {1, 3}};
-    lease_secured(kept[1], dropped);
+    struct outcome outcome = {.dropped = {[DROP_INVALID] = {1, 3}}};
+    lease_secured(kept[1], &outcome);
     assert_int_equal(counts_of(&w, 1, &p).dropped[DROP_INVALID].records, 1);
     assert_int_equal(counts_of(&w, 1, &p).delivered.records, 2);
     assert_int_equal(source_lowest(w.source, NULL).offset, 12);
@@ -147,6 +147,59 @@ static void a_sink_is_not_sent_what_it_has(void **state)
     assert_int_equal(c.taken.records, 1);
     assert_int_equal(c.skipped.records, 2);
     lease_secured(kept[0], NULL);
+    end(&w);
+}
+
+static unsigned n_secured, n_returned;
+
+static void origin_secured(struct origin *o, const struct secured *s, const struct outcome *outcome)
+{
+    assert_int_equal(s->ticket, 7);
+    n_secured++;
+}
+
+static void origin_returned(struct origin *o, const struct secured *s)
+{
+    assert_int_equal(s->ticket, 7);
+    n_returned++;
+}
+
+static void what_was_secured_by_the_spool_is_delivered_from_there(void **state)
+{
+    struct world w;
+    struct position p;
+    struct origin spool = {ORIGIN_SPOOL, origin_secured, origin_returned};
+    n_secured = n_returned = 0;
+    assert_true(begin(&w));
+    dispatch(&w.dispatcher, make(&w, 0, w.stream));
+    turn(&w.sinks[0]);
+    lease_secured(kept[0], &(struct outcome){.spooled = {3, 9}});
+    assert_int_equal(counts_of(&w, 0, &p).spooled.records, 3);
+    assert_int_equal(p.offset, 12);
+    for (int i = 0; i < 2; i++) {
+        struct batch *b = make(&w, 0, w.stream);
+        b->origin = &spool;
+        b->ticket = 7;
+        n_kept = 0;
+        dispatch_again(&w.sinks[0], b, 1, 1);
+        turn(&w.sinks[0]);
+        assert_int_equal(counts_of(&w, 0, &p).spooled.records, 3);
+        if (i == 0)
+            lease_returned(kept[0]);
+        else
+            lease_secured(kept[0], &(struct outcome){.dropped = {[DROP_INVALID] = {1, 3}}});
+    }
+    assert_int_equal(n_returned, 1);
+    assert_int_equal(n_secured, 1);
+    struct counts c = counts_of(&w, 0, &p);
+    assert_int_equal(c.spooled.records, 1);
+    assert_int_equal(c.delivered.records, 1);
+    assert_int_equal(c.dropped[DROP_INVALID].records, 1);
+    assert_int_equal(p.offset, 12);
+    account_discarded(&w.source->accounts[0], ORIGIN_SPOOL, c.spooled, DROP_SPOOL_FULL);
+    assert_int_equal(counts_of(&w, 0, &p).dropped[DROP_SPOOL_FULL].bytes, 3);
+    turn(&w.sinks[1]);
+    lease_secured(kept[1], NULL);
     end(&w);
 }
 
@@ -316,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_lease_goes_to_each_sink_and_the_position_moves_by_securing),
         TEST(a_sink_is_not_sent_what_it_has),
+        TEST(what_was_secured_by_the_spool_is_delivered_from_there),
         TEST(what_a_sink_does_not_match_moves_its_position_in_order),
         TEST(joined_marks_are_one_entry),
         TEST(returned_leases_leave_the_position),

@@ -69,8 +69,8 @@ static int take_book(struct keeper *k, struct book *b)
         for (struct account *a = b->dirty; a; a = a->next_dirty)
             a->dirty = false;
         b->dirty = NULL;
-        if (b->extra)
-            r = b->extra(b, k->store);
+        for (struct book_rows *rows = b->rows; rows && r == 0; rows = rows->next)
+            r = rows->put(rows, k->store);
     }
     pthread_mutex_unlock(&b->lock);
     return r;
@@ -183,8 +183,12 @@ static void succeeded(struct keeper *k)
     atomic_store(&k->last_commit, clock_real());
     for (unsigned i = 0; i < k->n_sinks; i++) {
         struct book *b = &k->sinks[i]->book;
-        if (b->stored)
-            b->stored(b);
+        pthread_mutex_lock(&b->lock);
+        struct book_rows *rows = b->rows; /* one that comes later stands before it */
+        pthread_mutex_unlock(&b->lock);
+        for (; rows; rows = rows->next)
+            if (rows->stored)
+                rows->stored(rows);
     }
     if (atomic_exchange(&k->failing, false))
         log_info("store", "positions are kept again");

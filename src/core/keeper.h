@@ -2,7 +2,7 @@
  * keeper: the store thread. Takes what is dirty in the books, and commits it in groups (store.h).
  *
  * A commit happens commit_interval (200 ms) after the first change, and at the end. Each book is copied
- * under its lock in one go, and book.extra is called there, so a transaction holds one moment of a sink:
+ * under its lock in one go, and the rows of others (struct book_rows) are put there, so a transaction holds one moment of a sink:
  * what the positions say is in the file is what the file's length says. No lock is held for the other rows.
  *
  * When the store refuses (disk full), what was dirty stays dirty, the error is said once and counted, and it is

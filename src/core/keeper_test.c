@@ -144,14 +144,14 @@ static void what_was_secured_is_stored_and_sources_are_let_go(void **state)
 static uint64_t extra_calls, stored_calls;
 static int extra_answer;
 
-static int extra(struct book *b, struct store *store)
+static int extra(struct book_rows *rows, struct store *store)
 {
     extra_calls++;
     int r = store_put_file(store, &(struct store_file){"one", "/out", extra_calls, 1, 1});
     return r < 0 ? r : extra_answer;
 }
 
-static void stored(struct book *b)
+static void stored(struct book_rows *rows)
 {
     stored_calls++;
 }
@@ -171,8 +171,8 @@ static void a_refused_commit_is_tried_again_as_a_whole(void **state)
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
     struct source *s = source_new(SOURCE_FILE, "file:1", "/var/log/a");
-    sinks[0].book.extra = extra;
-    sinks[0].book.stored = stored;
+    struct book_rows rows = {.put = extra, .stored = stored};
+    book_add_rows(&sinks[0].book, &rows);
     pthread_mutex_lock(&sinks[0].book.lock);
     extra_answer = -ENOSPC;
     pthread_mutex_unlock(&sinks[0].book.lock);

@@ -9,7 +9,9 @@
 
 const char *drop_reason_name(enum drop_reason reason)
 {
-    static const char *const names[DROP_REASONS] = {"invalid", "too_long", "shutdown"};
+    static const char *const names[DROP_REASONS] = {
+        "invalid", "too_long", "shutdown", "spool_full", "spool_damaged", "purged",
+    };
     return (unsigned)reason < DROP_REASONS ? names[reason] : "unknown";
 }
 
@@ -34,6 +36,15 @@ void book_end(struct book *b)
         source_unref(a->source);
     }
     pthread_mutex_destroy(&b->lock);
+}
+
+void book_add_rows(struct book *b, struct book_rows *rows)
+{
+    pthread_mutex_lock(&b->lock);
+    rows->book = b;
+    rows->next = b->rows;
+    b->rows = rows;
+    pthread_mutex_unlock(&b->lock);
 }
 
 void account_mark_dirty(struct account *a)
@@ -106,33 +117,77 @@ bool account_skipped(struct account *a, const struct batch *b, struct amount ski
     return idle;
 }
 
-void account_secured(struct account *a, const struct secured *s,
-                     const struct amount dropped[DROP_REASONS])
+static void leave_origin(struct account *a, int counter, struct amount what)
 {
+    if (counter == ORIGIN_SPOOL)
+        BOTH(subtract, a, spooled, what);
+    else
+        BOTH(subtract, a, dead, what);
+}
+
+void account_secured(struct account *a, const struct secured *s, const struct outcome *outcome)
+{
+    static const struct outcome all_delivered;
+    const struct outcome *o = outcome ? outcome : &all_delivered;
     struct amount delivered = s->taken;
     pthread_mutex_lock(&a->book->lock);
-    for (int i = 0; dropped && i < DROP_REASONS; i++) {
-        BOTH(add, a, dropped[i], dropped[i]);
-        subtract(&delivered, dropped[i]);
+    if (s->origin) {
+        leave_origin(a, s->origin->counter, s->taken);
+    } else {
+        BOTH(subtract, a, in_flight, s->taken);
+        a->leases--;
+        advance(a, s->to, s->tail_hash, s->cursor);
     }
+    for (int i = 0; i < DROP_REASONS; i++) {
+        BOTH(add, a, dropped[i], o->dropped[i]);
+        subtract(&delivered, o->dropped[i]);
+    }
+    BOTH(add, a, dead, o->dead);
+    subtract(&delivered, o->dead);
+    BOTH(add, a, spooled, o->spooled);
+    subtract(&delivered, o->spooled);
     BOTH(add, a, delivered, delivered);
-    BOTH(subtract, a, in_flight, s->taken);
-    a->leases--;
-    advance(a, s->to, s->tail_hash, s->cursor);
+    if (s->origin)
+        s->origin->secured(s->origin, s, o);
     account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
 }
 
-void account_returned(struct account *a, struct amount taken)
+void account_returned(struct account *a, const struct secured *s)
 {
     pthread_mutex_lock(&a->book->lock);
-    BOTH(subtract, a, in_flight, taken);
-    a->leases--;
-    if (source_rereadable(a->source))
-        BOTH(subtract, a, taken, taken);
-    else
-        BOTH(add, a, dropped[DROP_SHUTDOWN], taken);
+    if (s->origin) {
+        s->origin->returned(s->origin, s);
+    } else {
+        BOTH(subtract, a, in_flight, s->taken);
+        a->leases--;
+        if (source_rereadable(a->source))
+            BOTH(subtract, a, taken, s->taken);
+        else
+            BOTH(add, a, dropped[DROP_SHUTDOWN], s->taken);
+        account_mark_dirty(a);
+    }
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason)
+{
+    pthread_mutex_lock(&a->book->lock);
+    leave_origin(a, counter, what);
+    BOTH(add, a, dropped[reason], what);
     account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_resume(struct account *a, const struct counts *counts)
+{
+    struct counts *totals = &a->book->totals;
+    pthread_mutex_lock(&a->book->lock);
+    a->counts = *counts;
+    add(&totals->taken, counts->spooled);
+    add(&totals->spooled, counts->spooled);
+    add(&totals->taken, counts->dead);
+    add(&totals->dead, counts->dead);
     pthread_mutex_unlock(&a->book->lock);
 }
 

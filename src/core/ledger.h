@@ -7,6 +7,9 @@
  *
  *     taken = delivered + spooled + dead + dropped (by reason) + in_flight
  *
+ * What waits in the spool or among the dead letters stays counted there until it is delivered or dropped, also while a
+ * sink has a lease on it; in_flight is only what comes from its source, which is read again should the process die.
+ *
  * and for each sink whose match takes the whole source: source.read = taken + skipped.
  * ledger_check() says so, over a snapshot.
  *
@@ -26,6 +29,9 @@ enum drop_reason {
     DROP_INVALID,    /* the sink's server will never take it (until there are dead letters) */
     DROP_TOO_LONG,   /* longer than the sink allows */
     DROP_SHUTDOWN,   /* in memory only when the process ended; its source cannot be read again */
+    DROP_SPOOL_FULL, /* the oldest in the spool, which made room as configured */
+    DROP_SPOOL_DAMAGED,
+    DROP_PURGED,     /* dead letters removed by their limits or by an operator */
     DROP_REASONS
 };
 const char *drop_reason_name(enum drop_reason reason);
@@ -48,9 +54,19 @@ struct account {
     uint32_t leases; /* in flight, empty ones too */
 };
 
-/* One a sink. `extra` lets a sink type store its own rows in the same transaction, see keeper.h. */
-/* Rows that a sink type adds to a commit of its book: called under the lock by the keeper inside a transaction. */
+/*
+ * Rows that others (a sink type, the spool, the dead letters) add to each commit of a book, so that they are of the same
+ * moment. put: under the book's lock, in the keeper's transaction; 0 or -errno. stored: that transaction is committed;
+ * without a lock held; may be NULL.
+ */
 struct store;
+struct book_rows {
+    struct book_rows *next;
+    struct book *book;
+    int (*put)(struct book_rows *rows, struct store *store);
+    void (*stored)(struct book_rows *rows);
+};
+
 struct book {
     pthread_mutex_t lock;
     struct account *dirty;
@@ -58,32 +74,55 @@ struct book {
     struct counts totals; /* since this start, over all accounts, those of sources that are gone too; under the lock */
     struct nudge *keeper; /* nudged when something became dirty; may be NULL */
     _Atomic bool urgent;  /* a source was seen for the first time: its identity is committed at once */
-    int (*extra)(struct book *b, struct store *store); /* NULL: none; 0 or -errno */
-    void (*stored)(struct book *b); /* NULL; what extra() wrote is committed. Any lock but the book's may be taken */
+    struct book_rows *rows;
 };
 
 int book_begin(struct book *b, struct sink *sink);
 void book_end(struct book *b);
+/* Any thread. They stay, and must outlive the keeper. */
+void book_add_rows(struct book *b, struct book_rows *rows);
+
+/* What became of a lease's records; what is in none of these was delivered. */
+struct outcome {
+    struct amount dropped[DROP_REASONS], dead, spooled;
+};
 
 /* What must be known to secure a lease after its batch is gone. Holds a reference on the source. */
 struct secured {
     struct account *account;
     struct source *source;
+    struct origin *origin;
+    uint64_t ticket;
     uint64_t to, tail_hash;
     struct amount taken;
     char cursor[POSITION_CURSOR];
 };
 
+/*
+ * Where records wait that were secured before: the spool, the dead letters. Its leases move no position; their
+ * records leave the origin's counter when they are secured. Both calls come under the book's lock, any thread.
+ */
+struct origin {
+    enum { ORIGIN_SPOOL, ORIGIN_DEAD } counter;
+    void (*secured)(struct origin *o, const struct secured *s, const struct outcome *outcome);
+    void (*returned)(struct origin *o, const struct secured *s); /* shutdown: it stays where it was */
+};
+
+/* A lease on a batch from an origin changes nothing until it ends: not for those. */
 void account_taken(struct account *a, struct amount taken, struct amount skipped);
 /* Nothing of what was read up to `to` is for this sink. false, and nothing happened: something is in flight. */
 bool account_skipped(struct account *a, const struct batch *b, struct amount skipped);
-/* What was taken was delivered, but for what was dropped (NULL: nothing); the position moves. */
-void account_secured(struct account *a, const struct secured *s, const struct amount dropped[DROP_REASONS]);
+/* NULL: all was delivered. The position moves, or the origin is told. */
+void account_secured(struct account *a, const struct secured *s, const struct outcome *outcome);
 /*
  * It ends without being secured (shutdown): the position stays. Of a source that cannot be read again it is
  * dropped for DROP_SHUTDOWN.
  */
-void account_returned(struct account *a, struct amount taken);
+void account_returned(struct account *a, const struct secured *s);
+/* Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease. */
+void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
+/* An earlier process' counts: before the first dispatch. What waits counts as taken by this one too. */
+void account_resume(struct account *a, const struct counts *counts);
 /* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */
 void account_mark_dirty(struct account *a);
 

@@ -132,9 +132,6 @@ void past_resume(struct past_source *p, struct source *s)
     for (unsigned i = 0; i < s->n_accounts; i++) {
         if (p->at[i].known)
             source_resume(s, i, &p->at[i].position);
-        struct account *a = &s->accounts[i];
-        pthread_mutex_lock(&a->book->lock);
-        a->counts = p->at[i].counts;
-        pthread_mutex_unlock(&a->book->lock);
+        account_resume(&s->accounts[i], &p->at[i].counts);
     }
 }

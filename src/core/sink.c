@@ -263,6 +263,8 @@ void lease_copy(const struct lease *l, struct secured *out)
     *out = (struct secured){
         .account = account_of(l),
         .source = source_ref(b->source),
+        .origin = b->origin,
+        .ticket = b->ticket,
         .to = b->to,
         .tail_hash = b->tail_hash,
         .taken = l->taken,
@@ -282,26 +284,26 @@ void lease_release(struct lease *l)
     let_go(s, cost);
 }
 
-void secured_commit(struct secured *s, const struct amount dropped[DROP_REASONS])
+void secured_commit(struct secured *s, const struct outcome *outcome)
 {
-    account_secured(s->account, s, dropped);
+    account_secured(s->account, s, outcome);
     source_unref(s->source);
     s->source = NULL;
 }
 
 void secured_return(struct secured *s)
 {
-    account_returned(s->account, s->taken);
+    account_returned(s->account, s);
     source_unref(s->source);
     s->source = NULL;
 }
 
-void lease_secured(struct lease *l, const struct amount dropped[DROP_REASONS])
+void lease_secured(struct lease *l, const struct outcome *outcome)
 {
     struct secured s;
     lease_copy(l, &s);
     lease_release(l);
-    secured_commit(&s, dropped);
+    secured_commit(&s, outcome);
 }
 
 void lease_returned(struct lease *l)

@@ -91,14 +91,14 @@ void sink_set_error(struct sink *s, const char *format, ...) __attribute__((form
 bool sink_wants(const struct sink *s, const struct stream *stream);
 
 /* The lease is over; the batch may be gone afterwards. The sink's thread. */
-void lease_secured(struct lease *l, const struct amount dropped[DROP_REASONS]); /* NULL: nothing dropped */
+void lease_secured(struct lease *l, const struct outcome *outcome); /* NULL: all was delivered */
 /*
  * The same in steps, for a sink that lets go of a batch's memory before it is secured: lease_copy() remembers,
  * lease_release() lets go of the batch, secured_commit() or secured_return() ends it.
  */
 void lease_copy(const struct lease *l, struct secured *out);
 void lease_release(struct lease *l);
-void secured_commit(struct secured *s, const struct amount dropped[DROP_REASONS]);
+void secured_commit(struct secured *s, const struct outcome *outcome);
 void secured_return(struct secured *s);
 void lease_returned(struct lease *l);
 /* The wanted entries of a lease: calls it with *i = lease->first at first; false at the end. A record goes

@@ -37,12 +37,6 @@ struct local_file {
     struct buf json;
 };
 
-struct local_rows *local_file_rows(struct sink *s)
-{
-    struct local_file *f = s->state;
-    return f ? &f->rows : NULL;
-}
-
 static struct lease *after(const struct lease *l)
 {
     return l->context;
@@ -412,16 +406,14 @@ static int create(struct sink *s)
         return r;
     }
     f->rows.stored = &f->stored;
-    pthread_mutex_lock(&s->book.lock);
-    s->state = f; /* the keeper looks for it */
-    pthread_mutex_unlock(&s->book.lock);
+    s->state = f;
+    f->rows.book_rows = (struct book_rows){.put = rows_put, .stored = rows_stored};
+    book_add_rows(&s->book, &f->rows.book_rows);
     return 0;
 }
 
 static int local_file_load(struct sink *s, struct store *store)
 {
-    s->book.extra = rows_extra;
-    s->book.stored = rows_stored;
     int r = create(s);
     return r < 0 ? r : rows_load(&((struct local_file *)s->state)->rows, store);
 }

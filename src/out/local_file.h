@@ -18,5 +18,3 @@
 
 extern const struct sink_type local_file_sink;
 
-struct local_rows;
-struct local_rows *local_file_rows(struct sink *s); /* for the book's hooks; NULL: not begun */

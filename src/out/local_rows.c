@@ -144,18 +144,19 @@ bool row_is_known(const struct local_rows *r, const struct local_row *row)
  * is handed over again with what has changed since. Rows that are gone go first: another row may
  * have taken their path.
  */
-int rows_extra(struct book *b, struct store *store)
+int rows_put(struct book_rows *rows, struct store *store)
 {
-    struct local_rows *r = local_file_rows(b->sink);
+    struct local_rows *r = container_of(rows, struct local_rows, book_rows);
+    const char *sink = r->sink->name;
     int result = 0;
-    if (!r || !r->changed)
+    if (!r->changed)
         return 0;
     for (int gone = 1; gone >= 0; gone--)
         for (struct local_row *row = r->first; row && result == 0; row = row->next) {
             if (row->gone != gone || !(row->changed || row->storing))
                 continue;
-            struct store_file file = {b->sink->name, row->path, row->length, row->inode, row->born};
-            result = gone ? store_delete_file(store, b->sink->name, row->path)
+            struct store_file file = {sink, row->path, row->length, row->inode, row->born};
+            result = gone ? store_delete_file(store, sink, row->path)
                           : store_put_file(store, &file);
             row->changed = false;
             row->storing = true;
@@ -163,20 +164,19 @@ int rows_extra(struct book *b, struct store *store)
     return result;
 }
 
-void rows_stored(struct book *b)
+void rows_stored(struct book_rows *rows)
 {
-    pthread_mutex_lock(&b->lock);
-    struct local_rows *r = local_file_rows(b->sink);
-    bool any = r && r->changed;
-    if (any) {
-        r->changed = false;
-        for (struct local_row *row = r->first; row; row = row->next) {
-            row->known |= row->storing;
-            row->storing = false;
-            r->changed |= row->changed;
-        }
-        if (r->stored)
-            nudge_set(r->stored);
+    struct local_rows *r = container_of(rows, struct local_rows, book_rows);
+    pthread_mutex_lock(&rows->book->lock);
+    bool any = r->changed;
+    r->changed = false;
+    for (struct local_row *row = r->first; any && row; row = row->next) {
+        row->known |= row->storing;
+        row->storing = false;
+        r->changed |= row->changed;
     }
-    pthread_mutex_unlock(&b->lock);
+    struct nudge *wake = any ? r->stored : NULL;
+    if (wake)
+        nudge_set(wake);
+    pthread_mutex_unlock(&rows->book->lock);
 }

@@ -31,6 +31,7 @@ struct local_row {
 
 struct local_rows {
     struct scope scope;
+    struct book_rows book_rows; /* rows_put, rows_stored */
     struct sink *sink;
     struct local_row *first;
     bool changed;         /* any of them; behind the book's lock */
@@ -58,5 +59,5 @@ void rows_sweep(struct local_rows *r);
 bool row_is_known(const struct local_rows *r, const struct local_row *row);
 
 /* The book's hooks. */
-int rows_extra(struct book *b, struct store *store);
-void rows_stored(struct book *b);
+int rows_put(struct book_rows *rows, struct store *store);
+void rows_stored(struct book_rows *rows);

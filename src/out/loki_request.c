@@ -114,7 +114,7 @@ void loki_request_secured(struct loki_request *r)
 {
     assert(loki_request_done(r));
     for (unsigned i = 0; i < r->n; i++)
-        lease_secured(r->leases[i].lease, r->leases[i].dropped);
+        lease_secured(r->leases[i].lease, &r->leases[i].outcome);
     scope_end(&r->scope);
 }
 
@@ -201,7 +201,7 @@ uint32_t loki_request_accepted(struct loki_request *r)
 {
     struct span s = r->todo[--r->n_todo];
     for (unsigned i = 0; i < r->n; i++) {
-        r->leases[i].dropped[DROP_TOO_LONG].bytes += r->leases[i].cut;
+        r->leases[i].outcome.dropped[DROP_TOO_LONG].bytes += r->leases[i].cut;
         r->leases[i].cut = 0;
     }
     return s.to - s.from;
@@ -213,7 +213,7 @@ uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason)
     struct walk w;
     EACH_ENTRY(w, r, s) {
         const struct batch *b = walk_lease(&w)->batch;
-        struct amount *dropped = &r->leases[w.lease].dropped[reason];
+        struct amount *dropped = &r->leases[w.lease].outcome.dropped[reason];
         for (uint32_t i = w.mark; i < w.next; i++) {
             dropped->bytes += b->marks[i].len;
             dropped->records += !b->marks[i].more;

@@ -24,7 +24,7 @@ struct request_lease {
     struct lease *lease;
     uint32_t entries;
     uint64_t cut; /* bytes cut off lines of what was encoded last */
-    struct amount dropped[DROP_REASONS];
+    struct outcome outcome;
 };
 
 struct loki_request {

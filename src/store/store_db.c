@@ -12,18 +12,17 @@
 #include "store/store_internal.h"
 
 enum {
-    SCHEMA_VERSION = 1,
     BUSY_MS = 1000,
     BROKEN_KEPT = 3,
     CHECK_MAX = 32 * 1024 * 1024, /* a larger database is not checked at open: it takes too long */
 };
 
 /*
- * Rows name sources by key, not by number: few enough, and readable with sqlite3 as they are. Counters have
- * the order of enum store_counter.
+ * Each step leads from the version before it to its own; a new database takes them all. A step that was released is
+ * never changed. Rows name sources by key, not by number: few enough, and readable with sqlite3 as they are.
+ * The ledger's counters have the order of enum store_counter.
  */
-static const char schema[] =
-    "BEGIN IMMEDIATE;"
+static const char *const steps[] = {
     "CREATE TABLE sources (key TEXT PRIMARY KEY, name TEXT NOT NULL, identity TEXT,"
     " seen INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE positions (source TEXT NOT NULL, sink TEXT NOT NULL, offset INTEGER NOT NULL,"
@@ -39,10 +38,15 @@ static const char schema[] =
     " shutdown_records INTEGER NOT NULL, shutdown_bytes INTEGER NOT NULL,"
     " PRIMARY KEY (source, sink)) WITHOUT ROWID;"
     "CREATE TABLE files (sink TEXT NOT NULL, path TEXT NOT NULL, length INTEGER NOT NULL,"
-    " inode INTEGER NOT NULL, born INTEGER NOT NULL, PRIMARY KEY (sink, path)) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
-static_assert(SCHEMA_VERSION == 1, "the schema says so too");
+    " inode INTEGER NOT NULL, born INTEGER NOT NULL, PRIMARY KEY (sink, path)) WITHOUT ROWID;",
+    "ALTER TABLE ledger ADD COLUMN spool_full_records INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN spool_full_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN spool_damaged_records INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN spool_damaged_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN purged_records INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN purged_bytes INTEGER NOT NULL DEFAULT 0;",
+};
+enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
 static const char *const texts[STATEMENTS] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -53,7 +57,7 @@ static const char *const texts[STATEMENTS] = {
     [ST_PUT_POSITION] = "INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                         " offset = ?3, tail_hash = ?4, cursor = ?5",
     [ST_PUT_LEDGER] = "REPLACE INTO ledger VALUES"
-                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     [ST_PUT_FILE] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                     " length = ?3, inode = ?4, born = ?5",
     [ST_DELETE_FILE] = "DELETE FROM files WHERE sink = ?1 AND path = ?2",
@@ -190,32 +194,44 @@ static int check_pages(struct store *s)
     return damage(s, answer);
 }
 
-/* Whether what we opened is ours and whole. *fresh: it is empty. */
-static int check(struct store *s, uint64_t size, bool *fresh)
+/* Whether what we opened is ours and whole. *version 0: it is empty. */
+static int check(struct store *s, uint64_t size, int64_t *version)
 {
-    int64_t version, objects;
-    *fresh = false;
-    int r = ask(s, "PRAGMA user_version", &version, NULL, 0);
+    int64_t objects;
+    int r = ask(s, "PRAGMA user_version", version, NULL, 0);
     if (r == 0)
         r = ask(s, "SELECT count(*) FROM sqlite_schema", &objects, NULL, 0);
     if (r < 0)
         return r;
-    if (version > SCHEMA_VERSION)
+    if (*version < 0 || *version > SCHEMA_VERSION)
         return damage(s, "a later version of logcap wrote it");
-    if (version < SCHEMA_VERSION && objects > 0)
+    if (*version == 0 && objects > 0)
         return damage(s, "it holds something else");
-    *fresh = version == 0;
     return s->confirm || size <= CHECK_MAX ? check_pages(s) : 0;
 }
 
 static int set_up(struct store *s)
 {
-    sqlite3_busy_timeout(s->db, BUSY_MS);
     int r = exec(s, "PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0", "set up");
     if (r == 0 && !s->reader)
         r = exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                     "PRAGMA journal_size_limit = 4194304", "set up");
     return r;
+}
+
+/* From the version it has to ours, in one transaction. */
+static int migrate(struct store *s, int64_t version)
+{
+    char set[40];
+    int r = exec(s, "BEGIN IMMEDIATE", "begin");
+    for (; version < SCHEMA_VERSION && r == 0; version++)
+        r = exec(s, steps[version], "begin");
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", SCHEMA_VERSION);
+    if (r == 0)
+        r = exec(s, set, "begin");
+    if (r == 0)
+        r = exec(s, "COMMIT", "begin");
+    return r; /* a failure closes the handle, and so rolls back */
 }
 
 static int prepare(struct store *s)
@@ -240,6 +256,8 @@ static int open_handle(struct store *s)
         return r;
     }
     int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, "unix");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(s->db, BUSY_MS);
     return rc == SQLITE_OK ? 0 : store_failed(s, rc, "open");
 }
 
@@ -293,6 +311,7 @@ static int fill(struct store *s)
 static int open_checked(struct store *s, bool *fresh)
 {
     struct stat st = {0};
+    int64_t version = 0;
     int r = file_stat(s->path, &st);
     if (r < 0 && r != -ENOENT) {
         store_set_error(s, "cannot look at %s: %s", s->path, strerror(-r));
@@ -300,13 +319,14 @@ static int open_checked(struct store *s, bool *fresh)
     }
     r = open_handle(s);
     if (r == 0)
-        r = check(s, (uint64_t)st.st_size, fresh);
+        r = check(s, (uint64_t)st.st_size, &version);
     if (r == 0)
         r = set_up(s);
-    if (r == 0 && *fresh && s->reader)
-        return damage(s, "it is empty");
-    if (r == 0 && *fresh)
-        r = exec(s, schema, "begin");
+    *fresh = version == 0;
+    if (r == 0 && version < SCHEMA_VERSION && s->reader)
+        return damage(s, *fresh ? "it is empty" : "an earlier version of logcap wrote it; start the agent once");
+    if (r == 0 && version < SCHEMA_VERSION)
+        r = migrate(s, version);
     if (r == 0)
         r = prepare(s);
     if (r == 0 && (r = file_stat(s->path, &st)) == 0)

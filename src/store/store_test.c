@@ -282,6 +282,38 @@ static void a_later_schema_and_a_strangers_database_are_set_aside(void **state)
     }
 }
 
+static void an_earlier_schema_is_brought_up_to_date(void **state)
+{
+    static const char made[] =
+        "BEGIN; CREATE TABLE sources (key TEXT PRIMARY KEY, name TEXT NOT NULL, identity TEXT, seen INTEGER NOT NULL)"
+        " WITHOUT ROWID;"
+        "CREATE TABLE positions (source TEXT NOT NULL, sink TEXT NOT NULL, offset INTEGER NOT NULL, tail_hash INTEGER"
+        " NOT NULL, cursor TEXT, PRIMARY KEY (source, sink)) WITHOUT ROWID;"
+        "CREATE TABLE ledger (source TEXT NOT NULL, sink TEXT NOT NULL, taken_records, taken_bytes, delivered_records,"
+        " delivered_bytes, spooled_records, spooled_bytes, dead_records, dead_bytes, skipped_records, skipped_bytes,"
+        " invalid_records, invalid_bytes, too_long_records, too_long_bytes, shutdown_records, shutdown_bytes,"
+        " PRIMARY KEY (source, sink)) WITHOUT ROWID;"
+        "CREATE TABLE files (sink TEXT NOT NULL, path TEXT NOT NULL, length INTEGER NOT NULL, inode INTEGER NOT NULL,"
+        " born INTEGER NOT NULL, PRIMARY KEY (sink, path)) WITHOUT ROWID;"
+        "INSERT INTO sources VALUES (\"file:1\", \"/var/log/a\", NULL, 5);"
+        "INSERT INTO positions VALUES (\"file:1\", \"loki\", 42, 7, NULL);"
+        "INSERT INTO ledger VALUES (\"file:1\", \"loki\", 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16);"
+        "PRAGMA user_version = 1; COMMIT;";
+    char command[2400];
+    snprintf(command, sizeof command, "sqlite3 %s/state.db '%s'", dir, made);
+    if (system(command) != 0)
+        skip();
+    struct store *s = open_store();
+    assert_int_equal(store_set_aside(s), 0);
+    assert_int_equal(number_in(s), 42);
+    assert_int_equal(put(s, 43), 0);
+    store_close(s);
+    s = open_store();
+    assert_int_equal(store_set_aside(s), 0);
+    assert_int_equal(number_in(s), 43);
+    store_close(s);
+}
+
 static void a_database_that_vanishes_is_begun_anew(void **state)
 {
     struct store *s = open_store();
@@ -516,6 +548,7 @@ int main(void)
         IN_DIR(a_damaged_database_is_set_aside_and_filled),
         IN_DIR(a_damaged_fallback_file_is_not_used),
         IN_DIR(a_later_schema_and_a_strangers_database_are_set_aside),
+        IN_DIR(an_earlier_schema_is_brought_up_to_date),
         IN_DIR(a_database_that_vanishes_is_begun_anew),
         IN_DIR(lengths_of_a_running_agents_fallback_are_unknown),
         IN_DIR(the_agent_starts_where_it_cannot_write),
