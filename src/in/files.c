@@ -13,6 +13,7 @@
 #include "in/monitor.h"
 #include "in/rotation.h"
 #include "in/tail.h"
+#include "in/wanted.h"
 
 enum { RETRY_MS = 1000 };
 

@@ -6,7 +6,7 @@
  * reads from the file's offset straight into a batch; what is not a whole line stays in the file and is read again when
  * more is there. Files take turns, a batch each, so that a flood in one does not hold up the others.
  *
- * Parts: discover (globs, directories, inotify, scans) says which files there are; file is one of them; tail reads;
+ * Parts: discover (scans; wanted: globs; directories; events: inotify) says which files there are; file is one of them; tail reads;
  * rotation knows where a file's bytes went; descriptors bounds the open ones; identity says who is who.
  *
  * Ownership: one struct under the scope given; everything runs on the given loop's thread. Errors: 0 or -errno.

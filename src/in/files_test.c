@@ -1,6 +1,6 @@
 #include "in/files.h"
 
-#include "in/discover.h"
+#include "in/events.h"
 #include "files_world.h"
 
 static void only_regular_files_are_opened(void **state)
@@ -57,7 +57,7 @@ static void scans_find_what_no_event_told(void **state)
 {
     struct world w;
     begin(&w);
-    discover_without_inotify(w.files);
+    events_end(w.files);
     append(&w, "a.log", "one\n");
     expect(&w, "one\n");
     append(&w, "a.log", "two\n");

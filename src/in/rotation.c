@@ -8,9 +8,10 @@
 #include "base/clock.h"
 #include "in/away.h"
 #include "in/descriptors.h"
-#include "in/discover.h"
+#include "in/directories.h"
 #include "in/monitor.h"
 #include "in/siblings.h"
+#include "in/wanted.h"
 
 enum { ORPHAN_POLL_MS = 200, COPY_QUIET_S = 5 };
 
@@ -71,7 +72,7 @@ static void learn_name(struct files *f, struct file *file)
     if (slash == path)
         return;
     *slash = 0;
-    struct directory *d = discover_directory(f, path, false);
+    struct directory *d = directory_get(f, path, false);
     if (d)
         file_renamed(file, d, slash + 1);
 }
@@ -267,8 +268,9 @@ static struct file *file_of_past(struct files *f, struct known *k)
     if (!slash || slash == k->past->name || (size_t)(slash - k->past->name) >= sizeof dir)
         return NULL;
     snprintf(dir, sizeof dir, "%.*s", (int)(slash - k->past->name), k->past->name);
-    struct group *group = discover_group_of(f, k->past->name);
-    struct directory *d = group ? discover_directory(f, dir, false) : NULL;
+    const char *by;
+    struct group *group = wanted_group(f, k->past->name, &by);
+    struct directory *d = group ? directory_get(f, dir, false) : NULL;
     struct file *file = d ? file_new_bare(f, d, slash + 1, group, &k->id) : NULL;
     if (!file)
         return NULL;
