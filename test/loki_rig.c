@@ -155,7 +155,7 @@ bool rig_start(struct rig *r)
     if (sources_begin(&r->scope, r->sinks, 1) < 0)
         return false;
     r->began = 5;
-    r->source = source_new(SOURCE_FILE, "file:1", "/a");
+    r->source = source_obtain(SOURCE_FILE, "file:1", "/a");
     r->stream = r->source ? stream_get(&job, 1) : NULL;
     return r->stream && sink_start(&r->sink) == 0;
 }

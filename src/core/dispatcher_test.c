@@ -55,7 +55,7 @@ static bool begin(struct world *w)
     w->dispatcher.sinks = w->list;
     w->dispatcher.pool = &w->pool;
     sources_begin(&w->scope, w->list, w->dispatcher.n_sinks);
-    return good && (w->source = source_new(SOURCE_FILE, "file:1", "/var/log/a")) &&
+    return good && (w->source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a")) &&
            (w->stream = stream_get(&(struct label){"unit", "sshd"}, 1));
 }
 
@@ -200,6 +200,62 @@ static void what_was_secured_by_the_spool_is_delivered_from_there(void **state)
     assert_int_equal(counts_of(&w, 0, &p).dropped[DROP_SPOOL_FULL].bytes, 3);
     turn(&w.sinks[1]);
     lease_secured(kept[1], NULL);
+    end(&w);
+}
+
+static void a_source_of_which_something_waits_stays_and_is_one(void **state)
+{
+    struct world w;
+    struct position p;
+    assert_true(begin(&w));
+    struct source *again = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
+    assert_ptr_equal(again, w.source);
+    source_unref(again);
+    dispatch(&w.dispatcher, make(&w, 0, w.stream));
+    turn(&w.sinks[0]);
+    turn(&w.sinks[1]);
+    lease_secured(kept[0], &(struct outcome){.dead = {1, 3}});
+    lease_secured(kept[1], NULL);
+    source_unref(w.source);
+    for (unsigned i = 0; i < 2; i++) {
+        struct book *b = &w.sinks[i].book; /* what a keeper would do */
+        pthread_mutex_lock(&b->lock);
+        struct account *a = b->dirty;
+        b->dirty = NULL;
+        a->dirty = false;
+        pthread_mutex_unlock(&b->lock);
+        source_unref(a->source);
+    }
+    assert_int_equal(sources_count(), 1);
+    w.source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
+    assert_int_equal(counts_of(&w, 0, &p).dead.records, 1);
+    account_discarded(&w.source->accounts[0], ORIGIN_DEAD, (struct amount){1, 3}, DROP_PURGED);
+    assert_int_equal(counts_of(&w, 0, &p).dropped[DROP_PURGED].records, 1);
+    end(&w);
+}
+
+static void many_sources_are_found_by_their_keys(void **state)
+{
+    enum { MANY = 300 };
+    struct world w;
+    struct source *many[MANY];
+    char key[24];
+    assert_true(begin(&w));
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof key, "file:m%d", i);
+        many[i] = source_obtain(SOURCE_FILE, key, key);
+    }
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof key, "file:m%d", i);
+        struct source *s = source_obtain(SOURCE_FILE, key, "");
+        assert_ptr_equal(s, many[i]);
+        source_unref(s);
+        source_unref(s);
+    }
+    assert_int_equal(sources_count(), 1);
+    assert_int_equal(source_kind_of("journal"), SOURCE_JOURNAL);
+    assert_int_equal(source_kind_of("file:1"), SOURCE_FILE);
+    assert_int_equal(source_kind_of("filed:1"), -1);
     end(&w);
 }
 
@@ -370,6 +426,8 @@ int main(void)
         TEST(a_lease_goes_to_each_sink_and_the_position_moves_by_securing),
         TEST(a_sink_is_not_sent_what_it_has),
         TEST(what_was_secured_by_the_spool_is_delivered_from_there),
+        TEST(a_source_of_which_something_waits_stays_and_is_one),
+        TEST(many_sources_are_found_by_their_keys),
         TEST(what_a_sink_does_not_match_moves_its_position_in_order),
         TEST(joined_marks_are_one_entry),
         TEST(returned_leases_leave_the_position),

@@ -120,7 +120,7 @@ static void what_was_secured_is_stored_and_sources_are_let_go(void **state)
     struct store *store = store_open(&scope, dir, &error);
     assert_non_null(store);
     assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
-    struct source *s = source_new(SOURCE_FILE, "file:1", "/var/log/a");
+    struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     for (uint64_t i = 1; i <= 2000; i++) {
         secure(s, 0, i);
         if (i <= 1000)
@@ -170,7 +170,7 @@ static void a_refused_commit_is_tried_again_as_a_whole(void **state)
     extra_calls = stored_calls = 0;
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
-    struct source *s = source_new(SOURCE_FILE, "file:1", "/var/log/a");
+    struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     struct book_rows rows = {.put = extra, .stored = stored};
     book_add_rows(&sinks[0].book, &rows);
     pthread_mutex_lock(&sinks[0].book.lock);
@@ -212,8 +212,8 @@ static void a_database_that_vanishes_gets_every_account_again(void **state)
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
     assert_int_equal(keeper_begin(&k, &scope, store, list, 2, MILLISECOND), 0);
-    struct source *idle = source_new(SOURCE_FILE, "file:1", "/var/log/idle");
-    struct source *busy = source_new(SOURCE_FILE, "file:2", "/var/log/busy");
+    struct source *idle = source_obtain(SOURCE_FILE, "file:1", "/var/log/idle");
+    struct source *busy = source_obtain(SOURCE_FILE, "file:2", "/var/log/busy");
     secure(idle, 0, 100);
     wait_for(&k.commits, 1);
     snprintf(path, sizeof path, "%s/state.db", dir);
@@ -245,7 +245,7 @@ static void keeper_body(void)
     if (scope_begin(&scope, &scope_root, "test") == 0) {
         sources_begin(&scope, list, 2);
         store = store_open(&scope, dir, &error);
-        s = source_new(SOURCE_FILE, "file:1", "/var/log/a");
+        s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
         if (store && s) {
             secure(s, 0, 1);
             if (keeper_begin(&k, &scope, store, list, 2, 100 * MICROSECOND) == 0)
@@ -270,8 +270,8 @@ static void the_younger_source_of_a_key_has_the_last_word(void **state)
         begin(&scope);
         struct store *store = store_open(&scope, dir, &error);
         assert_non_null(store);
-        struct source *older = source_new(SOURCE_FILE, younger_first ? "file:1" : "file:2", "/var/log/a");
-        struct source *younger = source_new(SOURCE_FILE, older->key, "/var/log/a");
+        struct source *older = source_obtain(SOURCE_FILE, younger_first ? "file:1" : "file:2", "/var/log/a");
+        struct source *younger = source_obtain(SOURCE_FILE, older->key, "/var/log/a");
         uint64_t much = younger_first ? 400 : 200;
         secure(younger_first ? younger : older, 0, younger_first ? much : much - 100);
         secure(younger_first ? older : younger, 0, younger_first ? much - 100 : much);

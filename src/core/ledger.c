@@ -117,6 +117,24 @@ bool account_skipped(struct account *a, const struct batch *b, struct amount ski
     return idle;
 }
 
+bool counts_wait(const struct counts *c)
+{
+    return c->spooled.records || c->spooled.bytes || c->dead.records || c->dead.bytes;
+}
+
+/*
+ * The lock is held, which a source's last reference must not be let go of under: whoever calls us has another one.
+ */
+static void hold_what_waits(struct account *a)
+{
+    bool waits = counts_wait(&a->counts);
+    if (waits && !a->waits)
+        source_ref(a->source);
+    else if (!waits && a->waits)
+        atomic_fetch_sub(&a->source->refs, 1);
+    a->waits = waits;
+}
+
 static void leave_origin(struct account *a, int counter, struct amount what)
 {
     if (counter == ORIGIN_SPOOL)
@@ -147,6 +165,7 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
     BOTH(add, a, spooled, o->spooled);
     subtract(&delivered, o->spooled);
     BOTH(add, a, delivered, delivered);
+    hold_what_waits(a);
     if (s->origin)
         s->origin->secured(s->origin, s, o);
     account_mark_dirty(a);
@@ -175,6 +194,7 @@ void account_discarded(struct account *a, int counter, struct amount what, enum 
     pthread_mutex_lock(&a->book->lock);
     leave_origin(a, counter, what);
     BOTH(add, a, dropped[reason], what);
+    hold_what_waits(a);
     account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
 }
@@ -188,6 +208,7 @@ void account_resume(struct account *a, const struct counts *counts)
     add(&totals->spooled, counts->spooled);
     add(&totals->taken, counts->dead);
     add(&totals->dead, counts->dead);
+    hold_what_waits(a);
     pthread_mutex_unlock(&a->book->lock);
 }
 

@@ -52,6 +52,7 @@ struct account {
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
     uint32_t leases; /* in flight, empty ones too */
+    bool waits;      /* counts_wait(), and so it holds a reference on its source */
 };
 
 /*
@@ -119,7 +120,7 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
  * dropped for DROP_SHUTDOWN.
  */
 void account_returned(struct account *a, const struct secured *s);
-/* Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease. */
+/* Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease. The caller has a reference on the source. */
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
 /* An earlier process' counts: before the first dispatch. What waits counts as taken by this one too. */
 void account_resume(struct account *a, const struct counts *counts);
@@ -130,5 +131,7 @@ void account_mark_dirty(struct account *a);
 void book_totals(struct book *b, struct counts *counts);
 void account_read(struct account *a, struct position *position, char cursor[POSITION_CURSOR],
                   struct counts *counts);
+/* Whether something waits in the spool or among the dead letters. */
+bool counts_wait(const struct counts *c);
 /* false and a sentence in `why` when the sums do not add up. */
 bool counts_check(const struct counts *c, char *why, size_t size);

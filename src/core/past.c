@@ -109,6 +109,7 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     struct loading l = {.past = p, .scope = owner, .sinks = sinks, .n_sinks = n_sinks};
     if (!p)
         return NULL;
+    p->n_sinks = n_sinks;
     if (!store)
         return p; /* a dry run: nothing is known */
     int r = store_each_source(store, add_source, &l);
@@ -126,12 +127,43 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     return p;
 }
 
-void past_resume(struct past_source *p, struct source *s)
+void past_resume(const struct past_source *p, struct source *s)
 {
-    p->claimed = true;
+    if (!source_resume_once(s))
+        return;
     for (unsigned i = 0; i < s->n_accounts; i++) {
         if (p->at[i].known)
             source_resume(s, i, &p->at[i].position);
         account_resume(&s->accounts[i], &p->at[i].counts);
     }
+}
+
+void past_claim(struct past_source *p, struct source *s)
+{
+    p->claimed = true;
+    past_resume(p, s);
+}
+
+static bool waits(const struct past_source *p, unsigned n_sinks)
+{
+    for (unsigned i = 0; i < n_sinks; i++)
+        if (counts_wait(&p->at[i].counts))
+            return true;
+    return false;
+}
+
+int past_obtain_waiting(const struct past *p)
+{
+    for (const struct past_source *known = p->all; known; known = known->next) {
+        int kind = waits(known, p->n_sinks) ? source_kind_of(known->key) : -1;
+        if (kind < 0)
+            continue;
+        struct source *s = source_obtain((enum source_kind)kind, known->key, known->name);
+        if (!s)
+            return -ENOMEM;
+        atomic_store(&s->state, SOURCE_GONE);
+        past_resume(known, s);
+        source_unref(s);
+    }
+    return 0;
 }

@@ -27,6 +27,7 @@ struct past_source {
 struct past {
     struct past_source *all;
     size_t n;
+    unsigned n_sinks;
     bool store_was_lost; /* neither database nor fallback file: older files are read from their beginning */
     struct past_source **slots; /* by hash of key */
     size_t mask;
@@ -34,5 +35,12 @@ struct past {
 
 struct past *past_load(struct scope *owner, struct store *store, struct sink *const *sinks, unsigned n_sinks);
 struct past_source *past_find(const struct past *p, const char *key); /* NULL: never seen */
-/* Gives a new source its positions and counters; sinks that are not known stay at 0. Sets claimed. */
-void past_resume(struct past_source *p, struct source *s);
+/* Gives a source its positions and counters, once in its life; sinks that are not known stay at 0. */
+void past_resume(const struct past_source *p, struct source *s);
+/* The same for the collector that recognised it, also when the spool had it before. Sets claimed. */
+void past_claim(struct past_source *p, struct source *s);
+/*
+ * Obtains the sources of which records wait in the spool or among the dead letters, so that their accounts are there; they
+ * stay as long as something waits. Before the keeper. 0 or -ENOMEM.
+ */
+int past_obtain_waiting(const struct past *p);

@@ -25,7 +25,7 @@ static bool begin(void)
     sources_begin(&w.scope, NULL, 0);
     return buf_begin(&w.error, &w.scope, "error", 4096) == 0 && streams_begin(&w.scope) == 0 &&
            pool_begin(&w.pool, &w.scope, 1 << 20) == 0 &&
-           (w.source = source_new(SOURCE_FILE, "k", "n")) &&
+           (w.source = source_obtain(SOURCE_FILE, "k", "n")) &&
            (w.stream = stream_get(&(struct label){"a", "b"}, 1));
 }
 

@@ -56,7 +56,7 @@ static void begin(struct world *w)
     assert_int_equal(pool_begin(&w->pool, &w->scope, 1 << 20), 0);
     assert_int_equal(sink_begin(&w->sink, &w->scope, 0, &w->config, NULL, &weak_type, &w->pool), 0);
     assert_int_equal(sources_begin(&w->scope, w->list, 1), 0);
-    assert_non_null(w->source = source_new(SOURCE_FILE, "file:1", "/var/log/a"));
+    assert_non_null(w->source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a"));
     assert_non_null(w->stream = stream_get(&(struct label){"job", "a"}, 1));
     assert_int_equal(sink_start(&w->sink), 0);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/mem.h"
 #include "core/sink.h"
@@ -15,7 +16,8 @@ static struct {
     struct sink *const *sinks;
     unsigned n_sinks;
     struct source *head;
-    uint64_t n;
+    struct source **slots; /* chains by hash of key; a power of two of them */
+    uint64_t n, n_slots;
     struct source_totals gone[SOURCE_API + 1];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -31,6 +33,17 @@ const char *source_state_name(enum source_state state)
     return names[state];
 }
 
+int source_kind_of(const char *key)
+{
+    for (int kind = SOURCE_FILE; kind <= SOURCE_API; kind++) {
+        const char *name = source_kind_name((enum source_kind)kind);
+        size_t n = strlen(name);
+        if (strncmp(key, name, n) == 0 && (key[n] == ':' || key[n] == 0))
+            return kind;
+    }
+    return -1;
+}
+
 int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks)
 {
     assert(!thing_alive(&registry.scope.thing));
@@ -39,12 +52,104 @@ int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sin
     return scope_begin(&registry.scope, owner, "sources");
 }
 
+static struct source *one_that_waits(void)
+{
+    for (struct source *s = registry.head; s; s = s->next)
+        for (unsigned i = 0; i < s->n_accounts; i++)
+            if (s->accounts[i].waits) {
+                s->accounts[i].waits = false;
+                return s;
+            }
+    return NULL;
+}
+
 void sources_end(void)
 {
+    for (struct source *s; (s = one_that_waits());)
+        source_unref(s);
     assert(!registry.head);
+    mem_raw_free(registry.slots);
+    registry.slots = NULL;
+    registry.n_slots = 0;
     scope_end(&registry.scope);
     registry.n_sinks = 0;
 }
+
+static void source_thing_end(struct thing *t);
+
+/* ---- the table: the registry's lock is held ---- */
+
+enum { SLOTS_FIRST = 64 };
+
+static struct source **slot_of(const char *key)
+{
+    return &registry.slots[XXH3_64bits(key, strlen(key)) & (registry.n_slots - 1)];
+}
+
+static struct source *find(const char *key)
+{
+    struct source *s = registry.slots ? *slot_of(key) : NULL;
+    while (s && strcmp(s->key, key) != 0)
+        s = s->chain;
+    return s;
+}
+
+static void put(struct source *s)
+{
+    struct source **slot = slot_of(s->key);
+    s->chain = *slot;
+    *slot = s;
+}
+
+/* Chains grow when there is no memory for more slots. -ENOMEM: there are none at all. */
+static int make_room(void)
+{
+    if (registry.n < registry.n_slots)
+        return 0;
+    uint64_t n = registry.n_slots ? 2 * registry.n_slots : SLOTS_FIRST;
+    struct source **slots = mem_raw_alloc(n * sizeof *slots);
+    if (!slots)
+        return registry.slots ? 0 : -ENOMEM;
+    mem_raw_free(registry.slots);
+    registry.slots = slots;
+    registry.n_slots = n;
+    for (struct source *s = registry.head; s; s = s->next)
+        put(s);
+    return 0;
+}
+
+static int enlist(struct source *s, size_t size)
+{
+    int r = thing_alive(&registry.scope.thing) ? make_room() : -ENOMEM;
+    if (r == 0)
+        r = thing_begin(&s->thing, &registry.scope, BIRTH_HANDLE, s->name, size, source_thing_end);
+    if (r < 0)
+        return r;
+    s->next = registry.head;
+    if (s->next)
+        s->next->prev = s;
+    registry.head = s;
+    registry.n++;
+    put(s);
+    return 0;
+}
+
+static void strike(struct source *s)
+{
+    struct source **at = slot_of(s->key);
+    while (*at != s)
+        at = &(*at)->chain;
+    *at = s->chain;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        registry.head = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    registry.n--;
+}
+
+/* ---- life ---- */
 
 static void source_thing_end(struct thing *t)
 {
@@ -57,11 +162,12 @@ static void source_thing_end(struct thing *t)
     mem_raw_free(s);
 }
 
-struct source *source_new(enum source_kind kind, const char *key, const char *name)
+static struct source *make(enum source_kind kind, const char *key, const char *name)
 {
     size_t accounts = registry.n_sinks * sizeof(struct account);
     size_t key_len = strlen(key) + 1, name_len = strlen(name) + 1;
-    struct source *s = mem_raw_alloc(sizeof *s + accounts + key_len + name_len);
+    size_t size = sizeof(struct source) + accounts + key_len + name_len;
+    struct source *s = mem_raw_alloc(size);
     if (!s)
         return NULL;
     s->kind = kind;
@@ -69,30 +175,45 @@ struct source *source_new(enum source_kind kind, const char *key, const char *na
     s->name = memcpy(s->key + key_len, name, name_len);
     s->matched = "";
     atomic_init(&s->refs, 1);
-    pthread_mutex_init(&s->lock, NULL);
     s->n_accounts = (uint16_t)registry.n_sinks;
     for (unsigned i = 0; i < registry.n_sinks; i++)
         s->accounts[i] = (struct account){.book = &registry.sinks[i]->book, .source = s};
-
-    pthread_mutex_lock(&registry.lock);
-    int r = !thing_alive(&registry.scope.thing) ? -ENOMEM
-            : thing_begin(&s->thing, &registry.scope, BIRTH_HANDLE, name,
-                        sizeof *s + accounts + key_len + name_len, source_thing_end);
-    if (r == 0) {
-        s->next = registry.head;
-        if (s->next)
-            s->next->prev = s;
-        registry.head = s;
-        registry.n++;
-    }
-    pthread_mutex_unlock(&registry.lock);
-    if (r < 0) {
-        pthread_mutex_destroy(&s->lock);
+    if (enlist(s, size) < 0) {
         mem_raw_free(s);
-        errno = -r;
         return NULL;
     }
+    pthread_mutex_init(&s->lock, NULL);
     return s;
+}
+
+/* One more, unless the last one is just gone: it waits for the registry's lock to strike the source. */
+static bool revive(struct source *s)
+{
+    uint32_t refs = atomic_load(&s->refs);
+    while (refs && !atomic_compare_exchange_weak(&s->refs, &refs, refs + 1))
+        ;
+    return refs != 0;
+}
+
+struct source *source_obtain(enum source_kind kind, const char *key, const char *name)
+{
+    pthread_mutex_lock(&registry.lock);
+    struct source *s = find(key);
+    if (!s || !revive(s))
+        s = make(kind, key, name);
+    pthread_mutex_unlock(&registry.lock);
+    if (!s)
+        errno = ENOMEM;
+    return s;
+}
+
+bool source_resume_once(struct source *s)
+{
+    pthread_mutex_lock(&registry.lock);
+    bool first = !s->resumed;
+    s->resumed = true;
+    pthread_mutex_unlock(&registry.lock);
+    return first;
 }
 
 struct source *source_ref(struct source *s)
@@ -126,13 +247,7 @@ void source_unref(struct source *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
     pthread_mutex_lock(&registry.lock);
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        registry.head = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    registry.n--;
+    strike(s);
     add_totals(&registry.gone[s->kind], s);
     thing_end(&s->thing);
     pthread_mutex_unlock(&registry.lock);

@@ -2,8 +2,9 @@
  * source: one place that lines come from, as the rest of the agent sees it: its name, its accounts and
  * what it says of itself. The collector that reads it embeds or points to it.
  *
- * Ownership: reference counted; the collector holds one, each batch one. A source is born under the
- * registry's scope (sources_begin) by the collector's thread and freed by whoever lets go last.
+ * Ownership: reference counted; the collector holds one, each batch one, and each account as long as records of it wait
+ * in the spool or among the dead letters. A source is born under the registry's scope (sources_begin) by whoever asks for
+ * it first and freed by whoever lets go last. There is one for a key.
  *
  * Threads: `name`, `kind`, `key` never change. Counters are atomic, written by the collector. The status
  * text is behind the source's lock. Everybody may walk the registry.
@@ -14,6 +15,8 @@
 
 enum source_kind { SOURCE_FILE, SOURCE_JOURNAL, SOURCE_CONTAINER, SOURCE_API };
 const char *source_kind_name(enum source_kind kind);
+/* From a key, which begins with the kind's name. -1: from none of ours. */
+int source_kind_of(const char *key);
 
 enum source_state { SOURCE_IDLE, SOURCE_READING, SOURCE_WAITING /* for memory or a sink */, SOURCE_FAILED, SOURCE_GONE };
 const char *source_state_name(enum source_state state);
@@ -21,7 +24,9 @@ const char *source_state_name(enum source_state state);
 struct source {
     struct thing thing; /* under the registry */
     struct source *next, *prev;
+    struct source *chain; /* in the registry's table */
     _Atomic uint32_t refs;
+    bool resumed; /* past_resume() was here; under the registry's lock */
     enum source_kind kind;
     char *key;  /* what the store knows it by: unique, stable over restarts; e.g. "file:DEV:INO:BTIME" */
     char *name; /* what a person knows it by: the path */
@@ -42,10 +47,13 @@ struct source {
 /* ---- the registry ---- */
 struct sink;
 int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks); /* kept: must outlive it */
-void sources_end(void); /* must be empty */
+/* Nothing but what waits may be left; that is let go of. */
+void sources_end(void);
 
-/* Born with one reference. Positions start at 0; see source_resume(). */
-struct source *source_new(enum source_kind kind, const char *key, const char *name);
+/* The source of this key, with one reference more, or a new one with one reference and all positions at 0. NULL: ENOMEM. */
+struct source *source_obtain(enum source_kind kind, const char *key, const char *name);
+/* True once in a source's life. */
+bool source_resume_once(struct source *s);
 struct source *source_ref(struct source *s);
 void source_unref(struct source *s);
 

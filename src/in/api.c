@@ -305,7 +305,7 @@ int api_begin(struct api *a, struct scope *owner, const struct config *config, s
     int r = thing_begin(&a->thing, owner, BIRTH_HANDLE, "api", 0, api_thing_end);
     if (r < 0)
         return r;
-    a->source = source_new(SOURCE_API, key, "POST /api/v1/logs");
+    a->source = source_obtain(SOURCE_API, key, "POST /api/v1/logs");
     if (!a->source) {
         r = -errno;
         thing_unborn(&a->thing);
@@ -314,7 +314,7 @@ int api_begin(struct api *a, struct scope *owner, const struct config *config, s
     a->source->matched = "api.enabled";
     struct past_source *before = past ? past_find(past, key) : NULL;
     if (before)
-        past_resume(before, a->source);
+        past_claim(before, a->source);
     a->ordinal = highest_position(a->source);
     atomic_store(&a->source->offset, a->ordinal);
     atomic_store(&a->source->size, a->ordinal);

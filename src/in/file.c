@@ -82,7 +82,7 @@ static struct source *new_source(const struct file *file, const struct identity 
 {
     char key[IDENTITY_KEY], path[PATH_MAX];
     identity_key(id, key);
-    return source_new(SOURCE_FILE, key, file_path(file, path, sizeof path));
+    return source_obtain(SOURCE_FILE, key, file_path(file, path, sizeof path));
 }
 
 struct file *file_new(struct files *f, struct directory *d, const char *name, struct group *group,
@@ -313,7 +313,7 @@ static int resume(struct files *f, struct file *file, struct known *k)
     int e = replace_source(f, file, &id);
     if (e < 0 || r == 0)
         return e;
-    past_resume(k->past, file->source);
+    past_claim(k->past, file->source);
     struct position p = source_lowest(file->source, NULL);
     file->offset = p.offset;
     return tail_take(file->fd.n, file->offset, &file->tail_hash);

@@ -285,7 +285,7 @@ static int new_source(struct journal *j)
     const char *key = directory[0] ? scope_printf(&j->scope, "journal:%s", directory) : "journal";
     if (!key)
         return -ENOMEM;
-    j->source = source_new(SOURCE_JOURNAL, key, directory[0] ? directory : "journal");
+    j->source = source_obtain(SOURCE_JOURNAL, key, directory[0] ? directory : "journal");
     if (!j->source)
         return -errno;
     j->source->matched = "monitors.journal";

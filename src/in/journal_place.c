@@ -149,7 +149,7 @@ int place_first(struct journal *j)
     struct past_source *known = j->past ? past_find(j->past, j->source->key) : NULL;
     const bool at_end = j->config->journal.start_at == START_END;
     if (known)
-        past_resume(known, j->source);
+        past_claim(known, j->source);
     if (known && at_end)
         begin_new_sinks_at_end(j);
     struct position lowest = source_lowest(j->source, NULL);

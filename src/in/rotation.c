@@ -274,12 +274,12 @@ static struct file *file_of_past(struct files *f, struct known *k)
     struct file *file = d ? file_new_bare(f, d, slash + 1, group, &k->id) : NULL;
     if (!file)
         return NULL;
-    file->source = source_new(SOURCE_FILE, k->past->key, k->past->name);
+    file->source = source_obtain(SOURCE_FILE, k->past->key, k->past->name);
     if (!file->source) {
         file_free(f, file);
         return NULL;
     }
-    past_resume(k->past, file->source);
+    past_claim(k->past, file->source);
     struct position p = source_lowest(file->source, NULL);
     file->started = file->rest = file->orphan = true;
     file->offset = p.offset;

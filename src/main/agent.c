@@ -142,6 +142,8 @@ static int begin_core(struct agent *a)
         r = sources_begin(&a->scope, a->sink_list, a->n_sinks);
     if (r == 0 && !(a->past = past_load(&a->scope, a->store, a->sink_list, a->n_sinks)))
         r = -ENOMEM;
+    if (r == 0)
+        r = past_obtain_waiting(a->past);
     if (r == 0 && a->store)
         r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks,
                          c->commit_interval);

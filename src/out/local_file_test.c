@@ -84,7 +84,7 @@ static bool begin(struct world *w)
     w->started = true;
     w->stream =
         stream_get((struct label[]){{"file_path", "/var/log/a.log"}, {"file_name", "a.log"}}, 2);
-    w->source = source_new(SOURCE_FILE, "file:1", "/var/log/a.log");
+    w->source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a.log");
     return w->stream && w->source;
 }
 

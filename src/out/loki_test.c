@@ -248,7 +248,7 @@ static void test_a_stop_wakes_those_who_wait_for_memory(void **state)
     for (unsigned i = 0; i < SOURCES; i++) {
         char key[16];
         snprintf(key, sizeof key, "file:%u", 2 + i);
-        assert_non_null(sources[i] = source_new(SOURCE_FILE, key, "/b"));
+        assert_non_null(sources[i] = source_obtain(SOURCE_FILE, key, "/b"));
         feed_source(&rig, sources[i]);
     }
     pool_claim(&rig.pool, rig.pool.limit); /* so that one body is all that there can be */

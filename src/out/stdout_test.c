@@ -42,7 +42,7 @@ static void begin(struct world *w, enum sink_format format)
     w->list[0] = &w->sink;
     w->dispatcher = (struct dispatcher){.sinks = w->list, .n_sinks = 1, .pool = &w->pool};
     sources_begin(&w->scope, w->list, 1);
-    w->source = source_new(SOURCE_FILE, "file:1", "/var/log/a");
+    w->source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     w->stream = stream_get(&(struct label){"unit", "ssh"}, 1);
     assert_int_equal(sink_start(&w->sink), 0);
 }
