@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "in/descriptors.h"
 #include "in/monitor.h"
+#include "in/tail.h"
 
 const struct task_kind file_reader_kind = {.name = "file_reader"};
 
@@ -316,6 +317,7 @@ static int resume(struct files *f, struct file *file, struct known *k)
     past_claim(k->past, file->source);
     struct position p = source_lowest(file->source, NULL);
     file->offset = p.offset;
+    file->skipping = tail_in_cut_line(f, file);
     return tail_take(file->fd.n, file->offset, &file->tail_hash);
 }
 

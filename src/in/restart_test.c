@@ -150,6 +150,78 @@ static void what_is_gone_while_down_is_counted(void **state)
     end(&w);
 }
 
+/* The beginning of a line that is far too long was delivered, and there it stopped. */
+static void begin_within_a_cut_line(struct world *w, char *line, size_t length)
+{
+    prepare(w);
+    w->group.long_lines = LONG_CUT;
+    assert_int_equal(scope_begin(&w->scope, &scope_root, "world"), 0);
+    memset(line, 'x', length);
+    line[length] = 0;
+    append(w, "a.log", "one\n");
+    append(w, "a.log", line);
+    assert_true(begin_process(w));
+    turn(w, 200);
+    assert_int_equal(w->noted, 4 + 1024 + 1);
+}
+
+static void the_rest_of_a_cut_line_is_none_after_a_restart_either(void **state)
+{
+    static void (*const rotate[])(struct world *) = {NULL, rename_it, copytruncate_it, gzip_it};
+    enum { LONG = 3000 };
+    char line[LONG + 1];
+    for (unsigned i = 0; i < sizeof rotate / sizeof *rotate; i++) {
+        struct world w;
+        begin_within_a_cut_line(&w, line, LONG);
+        end_process(&w);
+        append(&w, "a.log", "still the rest\ntwo\n");
+        if (rotate[i])
+            rotate[i](&w);
+        assert_true(begin_process(&w));
+        turn(&w, 300);
+        assert_int_equal(w.noted, 4 + 1024 + 1 + 4);
+        assert_string_equal(w.notes + w.noted - 5, "\ntwo\n");
+        end(&w);
+    }
+}
+
+static void the_rest_of_a_cut_line_is_none_in_a_copy(void **state)
+{
+    enum { LONG = 3000 };
+    char line[LONG + 1];
+    struct world w;
+    begin_within_a_cut_line(&w, line, LONG);
+    append(&w, "a.log", "still the rest\ntwo\n");
+    copytruncate_it(&w);
+    append(&w, "a.log", "three\n");
+    turn(&w, 500);
+    assert_int_equal(w.noted, 4 + 1024 + 1 + 4 + 6);
+    end(&w);
+}
+
+/* Not longer than a line may be, and so not cut, though nothing but this line lies before the position. */
+static void a_partial_line_goes_on_after_a_restart(void **state)
+{
+    enum { LENGTH = 1024 };
+    char line[LENGTH + 1];
+    struct world w;
+    prepare(&w);
+    w.group.long_lines = LONG_CUT;
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    memset(line, 'x', LENGTH);
+    line[LENGTH] = 0;
+    append(&w, "a.log", line);
+    assert_true(begin_process(&w));
+    turn(&w, 600); /* partial_flush */
+    assert_int_equal(w.noted, LENGTH + 1);
+    end_process(&w);
+    append(&w, "a.log", "rest\n");
+    assert_true(begin_process(&w));
+    turn(&w, 200);
+    assert_int_equal(w.noted, LENGTH + 1 + 5);
+    end(&w);
+}
+
 static void start_at_end_skips_only_what_was_there(void **state)
 {
     struct world w;
@@ -173,6 +245,9 @@ int main(void)
         TEST(a_rotation_while_down_is_found),
         TEST(a_renamed_file_is_followed_over_a_restart),
         TEST(what_is_gone_while_down_is_counted),
+        TEST(the_rest_of_a_cut_line_is_none_after_a_restart_either),
+        TEST(the_rest_of_a_cut_line_is_none_in_a_copy),
+        TEST(a_partial_line_goes_on_after_a_restart),
         TEST(start_at_end_skips_only_what_was_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "in/directories.h"
 #include "in/monitor.h"
 #include "in/siblings.h"
+#include "in/tail.h"
 #include "in/wanted.h"
 
 enum { ORPHAN_POLL_MS = 200, COPY_QUIET_S = 5 };
@@ -304,6 +305,7 @@ static bool seek_renamed(struct files *f, struct known *k, struct file *file)
     }
     file->tail_hash = tail;
     file->rest = false;
+    file->skipping = tail_in_cut_line(f, file);
     file->grown = clock_mono();
     file_identify(f, file);
     if (k->state == IDENTITY_AWAY && facts.size == file->offset) {

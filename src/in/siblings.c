@@ -7,6 +7,7 @@
 
 #include "in/descriptors.h"
 #include "in/monitor.h"
+#include "in/tail.h"
 
 char *siblings_path(const struct directory *d, const char *name, char *path, size_t size)
 {
@@ -111,6 +112,8 @@ int siblings_open_rest(struct files *f, struct file *file, const char *path)
         r = buf_begin(file->carry, &f->scope, "bytes of a rotated file", SIZE_MAX);
     if (r == 0)
         r = buf_add(file->carry, tail, n);
+    if (r == 0)
+        file->skipping = tail_in_cut_line(f, file);
     if (r == 0)
         r = descriptor_adopted(f, file);
     if (r < 0) {

@@ -163,6 +163,23 @@ static void mark_head(struct reading *r, uint32_t from)
     b->used = from + at;
 }
 
+bool tail_in_cut_line(struct files *f, const struct file *file)
+{
+    char piece[PROBE_BYTES];
+    uint64_t left = f->options->max_line_bytes + 1;
+    if (file->group->config->long_lines != LONG_CUT || file->offset < left)
+        return false;
+    struct plain *p = plain_open(&f->scope, file->fd.n);
+    bool within = p && plain_skip(p, file->offset - left) == 0;
+    while (within && left) {
+        size_t want = left < sizeof piece ? left : sizeof piece;
+        within = plain_read(p, piece, want) == (ssize_t)want && !memchr(piece, '\n', want);
+        left -= want;
+    }
+    plain_close(p);
+    return within;
+}
+
 /* The rest of a line that was cut; returns where the next line begins. */
 static uint32_t skip_cut(struct reading *r)
 {

@@ -16,3 +16,8 @@ enum turn {
 };
 
 enum turn tail_turn(struct files *f, struct file *file);
+/*
+ * For a position that was taken over: whether it lies in the rest of a line that `long_lines: cut` cut, which is so when
+ * more bytes without a line end lie before it than a line may have. The file is open.
+ */
+bool tail_in_cut_line(struct files *f, const struct file *file);
