@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "main/args.h"
+#include "main/cell.h"
 #include "main/commands.h"
 #include "main/load.h"
 #include "store/store.h"
@@ -95,13 +96,6 @@ static void print_string(const char *s)
     putchar('"');
 }
 
-/* A table's cell: what a terminal would act on is not printed. */
-static void print_cell(const char *s)
-{
-    for (; *s; s++)
-        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-}
-
 static void print_json(const struct row *r, const struct store_position *p, const char *seen, bool first)
 {
     printf("%s\n  {\"key\": ", first ? "" : ",");
@@ -134,11 +128,11 @@ static bool print_position(const struct store_position *p, void *arg)
         if (l->printed == 0)
             printf("%-20s %-16s %14s  %s\n", "SEEN", "SINK", "OFFSET", "SOURCE  KEY  CURSOR");
         printf("%-20s %-16s %14" PRIu64 "  ", seen, p->sink, p->offset);
-        print_cell(r->name);
+        cell_print(r->name);
         printf("  ");
-        print_cell(r->key);
+        cell_print(r->key);
         printf("  ");
-        print_cell(p->cursor ? p->cursor : "-");
+        cell_print(p->cursor ? p->cursor : "-");
         putchar('\n');
     }
     l->printed++;
@@ -201,7 +195,7 @@ static int reset(struct listing *l)
         r = store_write_fallback(l->store);
     for (const struct row *row = l->rows; row && r == 0; row = row->next) {
         printf("reset ");
-        print_cell(row->name);
+        cell_print(row->name);
         if (l->args->sink)
             printf(" at %s", l->args->sink);
         putchar('\n');

@@ -14,6 +14,7 @@ enum exit_code {
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_ledger(int argc, char **argv);
 int cmd_positions(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_why(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"config", cmd_config, "show the configuration in effect, all defaults, or the reference"},
     {"why", cmd_why, "ask the running agent why a file is or is not read"},
     {"positions", cmd_positions, "show or reset how far each source is delivered"},
+    {"ledger", cmd_ledger, "show what became of what was read, and whether it adds up"},
     {"version", cmd_version, "show the version"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

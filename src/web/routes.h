@@ -4,6 +4,7 @@
 #pragma once
 
 #include "web/doc.h"
+#include "web/shown.h"
 #include "web/web.h"
 
 enum route_method { ROUTE_GET = 1, ROUTE_POST = 2 };
@@ -41,8 +42,3 @@ struct page {
 /* A number that is none is as if it were not there. */
 struct page request_page(struct request *q, uint64_t limit);
 bool page_number(const char *text, uint64_t *number); /* digits only; false: none, or it does not fit */
-
-/* What more than one answer shows, in shown.c: members of the object at hand. */
-void amount_write(struct doc *d, const char *key, struct amount a);
-void counts_write(struct doc *d, const struct counts *c);
-void source_status_write(struct doc *d, struct source *s);

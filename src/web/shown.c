@@ -1,5 +1,4 @@
-/* What more than one answer shows of a source and of its ledger. */
-#include "web/routes.h"
+#include "web/shown.h"
 
 void amount_write(struct doc *d, const char *key, struct amount a)
 {

@@ -1,0 +1,4 @@
+/* cell: text in a table for people: what a terminal would act on is not printed. */
+#pragma once
+
+void cell_print(const char *text);
