@@ -158,32 +158,50 @@ bool pipeline_is_multiline(const struct pipeline *p)
     return thing_alive(&p->start.thing);
 }
 
-/* The bytes of mark i, as lines joined to one record so far, up to the end of mark j. */
-static uint32_t joined_length(const struct batch *b, const struct mark *first, const struct mark *last)
+/* A record while lines are joined to it: marks first to last, of which all but the last have MORE. */
+struct joining {
+    uint32_t first, last, lines;
+    uint64_t bytes;
+};
+
+static uint32_t joined_length(const struct mark *first, const struct mark *last)
 {
     return last->off + last->len - first->off;
 }
 
-/* Joins each line to the one before it that began a record; returns the index of the last record. */
-static uint32_t join_lines(struct pipeline *p, struct batch *b, uint64_t max_bytes, bool *last_is_full)
+/* Whether a line belongs to the record. Pieces of one line are never torn apart: only the first is looked at. */
+static bool goes_on(struct pipeline *p, const struct batch *b, const struct joining *r, const struct mark *line,
+                    uint64_t max_bytes)
 {
-    uint32_t out = 0, lines = 1;
+    const struct mark *last = &b->marks[r->last];
+    return r->lines < p->max_lines && r->bytes - last->len + joined_length(last, line) <= max_bytes &&
+           line->stream == last->stream && !regex_match(&p->start, b->data + line->off, line->len);
+}
+
+/* Joins each line to the one before it that began a record; returns the last record. */
+static struct joining join_lines(struct pipeline *p, struct batch *b, uint64_t max_bytes, bool *is_full)
+{
+    struct joining r = {.lines = 1, .bytes = b->marks[0].len};
     for (uint32_t i = 1; i < b->n; i++) {
-        const struct mark *line = &b->marks[i];
-        struct mark *record = &b->marks[out];
-        bool fits = lines < p->max_lines && joined_length(b, record, line) <= max_bytes;
-        if (fits && line->stream == record->stream &&
-            !regex_match(&p->start, b->data + line->off, line->len)) {
-            record->len = joined_length(b, record, line);
-            record->end = line->end;
-            lines++;
+        const struct mark line = b->marks[i];
+        struct mark *last = &b->marks[r.last];
+        if (last->more) { /* another piece of the same line */
+            b->marks[++r.last] = line;
+            r.bytes += line.len;
+        } else if (goes_on(p, b, &r, &line, max_bytes)) {
+            r.bytes -= last->len;
+            last->len = joined_length(last, &line);
+            last->end = line.end;
+            last->more = line.more;
+            r.bytes += last->len;
+            r.lines++;
         } else {
-            b->marks[++out] = *line;
-            lines = 1;
+            r = (struct joining){.first = r.last + 1, .last = r.last + 1, .lines = 1, .bytes = line.len};
+            b->marks[r.first] = line;
         }
     }
-    *last_is_full = lines >= p->max_lines || b->marks[out].len >= max_bytes;
-    return out;
+    *is_full = r.lines >= p->max_lines || r.bytes >= max_bytes;
+    return r;
 }
 
 static int64_t time_of(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor)
@@ -200,24 +218,30 @@ static int64_t time_of(struct pipeline *p, const struct batch *b, const struct m
     return anchor + m->off;
 }
 
+static void set_times(struct pipeline *p, struct batch *b, int64_t anchor)
+{
+    bool found = thing_alive(&p->time.thing);
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct mark *m = &b->marks[i];
+        if (i && m[-1].more)
+            m->time = m[-1].time;
+        else
+            m->time = found ? time_of(p, b, m, anchor) : anchor + m->off;
+    }
+}
+
 int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t max_bytes, bool flush)
 {
     int held = 0;
     if (pipeline_is_multiline(p) && b->n > 0) {
         bool full, crowded = b->n == b->cap;
-        uint32_t last = join_lines(p, b, max_bytes, &full);
-        full |= crowded && last == 0; /* there would be no more marks for it the next time */
+        struct joining r = join_lines(p, b, max_bytes, &full);
+        full |= crowded && r.first == 0; /* there would be no more marks for it the next time */
         held = !flush && !full;
-        b->n = held ? last : last + 1;
+        b->n = held ? r.first : r.last + 1;
         if (held)
-            b->to = b->from + (last ? b->marks[last - 1].end : b->marks[0].off);
+            b->to = b->from + (r.first ? b->marks[r.first - 1].end : b->marks[0].off);
     }
-    if (thing_alive(&p->time.thing)) {
-        for (uint32_t i = 0; i < b->n; i++)
-            b->marks[i].time = time_of(p, b, &b->marks[i], anchor);
-    } else {
-        for (uint32_t i = 0; i < b->n; i++)
-            b->marks[i].time = anchor + b->marks[i].off;
-    }
+    set_times(p, b, anchor);
     return held;
 }

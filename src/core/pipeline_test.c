@@ -106,6 +106,42 @@ static void lines_are_joined_until_the_next_start(void **state)
     end();
 }
 
+static void a_line_in_pieces_is_one_line(void **state)
+{
+    assert_true(begin());
+    w.group.multiline.start = "^\\d";
+    w.group.timestamp.regex = "\\d{4}";
+    w.group.timestamp.format = "%Y";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    struct batch *b = lines("1 in 2025\n1999\n at y\n3 a\n4 b\n");
+    b->marks[0].more = b->marks[3].more = 1;
+    assert_int_equal(pipeline_run(p, b, 0, 4096, true), 0);
+    assert_int_equal(b->n, 4);
+    assert_record(b, 0, "1 in 2025");
+    assert_record(b, 1, "1999\n at y"); /* no start of a record, since no start of a line */
+    assert_int_equal(b->marks[0].more, 1);
+    assert_int_equal(b->marks[1].more, 0);
+    assert_true(b->marks[1].time == b->marks[0].time);
+    assert_int_equal(b->marks[2].more, 1);
+    assert_true(b->marks[3].time == b->marks[2].time);
+    batch_drop(b);
+    b = lines("1 x\n3 a\n4 b\n");
+    b->marks[1].more = 1;
+    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1);
+    assert_int_equal(b->n, 1);
+    assert_int_equal(b->to, 104); /* both pieces may go on */
+    batch_drop(b);
+    b = lines("1 x\n3 aa\n b\n at c\n at d\n");
+    b->marks[1].more = 1;
+    assert_int_equal(pipeline_run(p, b, 0, 12, true), 0);
+    assert_int_equal(b->n, 4);
+    assert_record(b, 1, "3 aa");
+    assert_record(b, 2, " b\n at c");
+    assert_record(b, 3, " at d"); /* the pieces together have a limit */
+    batch_drop(b);
+    end();
+}
+
 static void records_have_a_limit_of_lines_and_bytes(void **state)
 {
     assert_true(begin());
@@ -225,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_rules_each_line_has_a_time_of_its_own),
         TEST(lines_are_joined_until_the_next_start),
+        TEST(a_line_in_pieces_is_one_line),
         TEST(records_have_a_limit_of_lines_and_bytes),
         TEST(times_come_from_the_line),
         TEST(a_hostile_line_does_not_match),

@@ -405,6 +405,8 @@ static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
     r.b->tail_hash = file->tail_hash = tail;
     atomic_fetch_add(&file->source->cut_bytes, r.b->cut_bytes);
     file->offset = to;
+    file->scanned = 0;
+    file->pending = file->flush = false;
     atomic_store(&file->source->offset, to);
     dispatch(f->dispatcher, r.b);
     return to < file->size ? TURN_AGAIN : TURN_IDLE;

@@ -179,6 +179,28 @@ static void the_rest_of_a_cut_line_is_no_record(void **state)
     end(&w);
 }
 
+/* Zeros that waited for their line end turn out to be a hole: what was known of them is not believed of what follows. */
+static void a_hole_that_began_as_a_line_is_forgotten(void **state)
+{
+    struct world w;
+    char text[4097] = "";
+    begin(&w);
+    w.config.files.partial_flush = w.config.files.idle_close = HOUR;
+    w.config.files.max_line_bytes = 64 << 10;
+    memset(text, 'x', 4095);
+    text[4095] = '\n';
+    append(&w, "a.log", text);
+    turn(&w, 50);
+    assert_int_equal(w.noted, 4096);
+    assert_int_equal(truncate(at(&w, "a.log"), 8192), 0);
+    turn(&w, 50);
+    assert_int_equal(truncate(at(&w, "a.log"), 4 << 20), 0);
+    append(&w, "a.log", "end\n");
+    turn(&w, 300);
+    assert_string_equal(w.notes + 4096, "end\n");
+    end(&w);
+}
+
 static void a_hole_does_not_hold_up_the_rest(void **state)
 {
     struct world w;
@@ -208,6 +230,7 @@ int main(void)
         TEST(a_long_line_is_cut_and_the_cut_bytes_are_counted),
         TEST(a_long_line_is_split_where_marks_are_scarce),
         TEST(the_rest_of_a_cut_line_is_no_record),
+        TEST(a_hole_that_began_as_a_line_is_forgotten),
         TEST(a_hole_does_not_hold_up_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
