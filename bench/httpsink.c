@@ -7,8 +7,8 @@
  *   totals REQUESTS BYTES ENTRIES RAW        on SIGUSR1, and at the end by SIGTERM
  * ENTRIES and RAW (bytes of protobuf, before compression) are 0 without --count. BYTES are those of the bodies.
  *
- * With --count it undoes snappy (libsnappy) and counts the entries of the protobuf; a body that is neither ends it
- * with 1, so that nobody is quick by sending rubbish. One thread.
+ * With --count it undoes snappy (libsnappy) and counts the entries of the protobuf, or of JSON, gzipped or not, when the
+ * request's Content-Type says so; another body ends it with 1, so that nobody is quick by sending rubbish. One thread.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,10 +23,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 
-enum { HEAD_MOST = 16 * 1024, BODY_MOST = 64 << 20, CONNECTIONS = 1024 };
+enum { HEAD_MOST = 16 * 1024, BODY_MOST = 64 << 20, RAW_MOST = 256 << 20, CONNECTIONS = 1024 };
 
 struct connection {
     char *data;
@@ -92,19 +93,81 @@ static uint64_t entries_in(const unsigned char *p, const unsigned char *end)
     return entries;
 }
 
-static uint64_t count(const char *body, size_t n)
+/* Memory for an undone body; what was in it is gone when it grows. */
+static char *room(size_t size)
 {
     static char *raw;
     static size_t cap;
-    size_t size;
-    if (snappy_uncompressed_length(body, n, &size) != SNAPPY_OK || size > BODY_MOST)
-        rubbish("not snappy");
+    if (size > RAW_MOST)
+        rubbish("too large");
     if (size > cap && !(raw = realloc(raw, cap = size)))
         die("memory");
+    return raw;
+}
+
+static uint64_t count_protobuf(const char *body, size_t n)
+{
+    size_t size;
+    if (snappy_uncompressed_length(body, n, &size) != SNAPPY_OK)
+        rubbish("not snappy");
+    char *raw = room(size);
     if (snappy_uncompress(body, n, raw, &size) != SNAPPY_OK)
         rubbish("broken snappy");
     sink.raw += size;
     return entries_in((unsigned char *)raw, (unsigned char *)raw + size);
+}
+
+/* The byte behind the string that begins before p. */
+static const char *behind_string(const char *p, const char *end)
+{
+    for (; (p = memchr(p, '"', (size_t)(end - p))); p++) {
+        size_t escapes = 0;
+        while (p[-1 - (ptrdiff_t)escapes] == '\\')
+            escapes++;
+        if (escapes % 2 == 0)
+            return p + 1;
+    }
+    rubbish("a string has no end");
+    return end;
+}
+
+/* {"streams":[{"stream":{...},"values":[[TIME, LINE], ...]}, ...]}: an entry is an array in two others. */
+static uint64_t values_in(const char *p, const char *end)
+{
+    uint64_t entries = 0;
+    int depth = 0;
+    while (p < end) {
+        char c = *p++;
+        if (c == '"')
+            p = behind_string(p, end);
+        else if (c == '[')
+            entries += ++depth == 3;
+        else if (c == ']' && --depth < 0)
+            break;
+    }
+    if (depth)
+        rubbish("not JSON");
+    return entries;
+}
+
+static uint64_t count_json(const char *body, size_t n)
+{
+    if (n < 2 || (unsigned char)body[0] != 0x1f) {
+        sink.raw += n;
+        return values_in(body, body + n);
+    }
+    z_stream z = {.next_in = (unsigned char *)body, .avail_in = (unsigned)n};
+    char *raw = room(RAW_MOST);
+    z.next_out = (unsigned char *)raw;
+    z.avail_out = RAW_MOST;
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+        die("zlib");
+    if (inflate(&z, Z_FINISH) != Z_STREAM_END)
+        rubbish("broken gzip");
+    size_t size = z.total_out;
+    inflateEnd(&z);
+    sink.raw += size;
+    return values_in(raw, raw + size);
 }
 
 static void print_totals(void)
@@ -113,10 +176,10 @@ static void print_totals(void)
     fflush(stdout);
 }
 
-static void took(const char *body, size_t n)
+static void took(const char *body, size_t n, bool json)
 {
     int64_t now = clock_real();
-    uint64_t entries = sink.count ? count(body, n) : 0;
+    uint64_t entries = !sink.count ? 0 : json ? count_json(body, n) : count_protobuf(body, n);
     sink.requests++;
     sink.bytes += n;
     sink.entries += entries;
@@ -133,18 +196,32 @@ static void hang_up(int n)
     close(n);
 }
 
+/* What stands behind "\r\nNAME: " in a header of n bytes, or NULL. */
+static const char *header(const char *head, size_t n, const char *name)
+{
+    size_t name_n = strlen(name);
+    for (const char *p = head; p + name_n < head + n; p++)
+        if (*p == '\r' && strncasecmp(p, name, name_n) == 0)
+            return p + name_n + strspn(p + name_n, " ");
+    return NULL;
+}
+
 /* Bytes of the request at the front, header included; 0: the header is not whole. */
 static size_t request_size(const struct connection *c, size_t *head)
 {
-    static const char length[] = "\r\nContent-Length:";
     const char *end = memmem(c->data, c->have, "\r\n\r\n", 4);
     if (!end)
         return 0;
     *head = (size_t)(end - c->data) + 4;
-    for (const char *p = c->data; p < end; p++)
-        if (*p == '\r' && strncasecmp(p, length, sizeof length - 1) == 0)
-            return *head + strtoull(p + sizeof length - 1, NULL, 10);
-    return *head;
+    const char *length = header(c->data, *head, "\r\nContent-Length:");
+    return *head + (length ? strtoull(length, NULL, 10) : 0);
+}
+
+static bool is_json(const char *head, size_t n)
+{
+    static const char json[] = "application/json";
+    const char *type = header(head, n, "\r\nContent-Type:");
+    return type && strncasecmp(type, json, sizeof json - 1) == 0;
 }
 
 static bool answer(int n, struct connection *c)
@@ -152,7 +229,7 @@ static bool answer(int n, struct connection *c)
     static const char text[] = "HTTP/1.1 204 No Content\r\n\r\n";
     size_t head, size;
     while ((size = request_size(c, &head)) && c->have >= size) {
-        took(c->data + head, size - head);
+        took(c->data + head, size - head, is_json(c->data, head));
         memmove(c->data, c->data + size, c->have -= size);
         if (send(n, text, sizeof text - 1, MSG_NOSIGNAL) != sizeof text - 1)
             return false;

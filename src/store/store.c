@@ -103,6 +103,8 @@ static struct store *open_as(struct scope *owner, const char *state_dir, bool re
         r = store_db_open(s);
         if (r < 0 && !reader) {
             log_error("store", "%s; positions are not kept until that is mended", s->error);
+            if (r != -EUCLEAN && store_db_look(s) == 0)
+                log_warn("store", "the positions of the last run are read from it all the same");
             r = 0;
         }
     }

@@ -247,15 +247,31 @@ static int prepare(struct store *s)
     return 0;
 }
 
+/* As a URI for which SQLite wants to write nothing beside the file, not even what a reader of a WAL needs. */
+static void immutable_path(const struct store *s, char out[3 * PATH_MAX + 32])
+{
+    char *o = stpcpy(out, "file:");
+    for (const char *p = s->path; *p; p++)
+        o += strchr("%?#", *p) ? sprintf(o, "%%%02x", (unsigned char)*p) : sprintf(o, "%c", *p);
+    strcpy(o, "?immutable=1");
+}
+
 static int open_handle(struct store *s)
 {
+    char uri[3 * PATH_MAX + 32];
     int flags = s->reader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    const char *path = s->path;
+    if (s->immutable) {
+        immutable_path(s, uri);
+        path = uri;
+        flags |= SQLITE_OPEN_URI;
+    }
     int r = thing_begin(&s->handle, &s->scope, BIRTH_HANDLE, "state.db", 0, handle_end);
     if (r < 0) {
         store_set_error(s, "cannot open %s: %s", s->path, strerror(-r));
         return r;
     }
-    int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, "unix");
+    int rc = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, "unix");
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(s->db, BUSY_MS);
     return rc == SQLITE_OK ? 0 : store_failed(s, rc, "open");
@@ -434,4 +450,20 @@ int store_db_open(struct store *s)
         return r;
     r = set_aside(s);
     return r < 0 ? r : try_open(s);
+}
+
+int store_db_look(struct store *s)
+{
+    char wal[PATH_MAX];
+    struct stat st = {.st_size = 1};
+    path_with(wal, s, 0, "-wal");
+    s->reader = true;
+    int r = try_open(s);
+    /* Without its WAL the file alone could be half of what it was. */
+    s->immutable = r < 0 && !s->damaged && (file_stat(wal, &st) == -ENOENT || st.st_size == 0);
+    if (s->immutable)
+        r = try_open(s);
+    s->reader = s->immutable = s->damaged = false;
+    s->doubtful = r == 0;
+    return r;
 }

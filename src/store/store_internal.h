@@ -38,7 +38,7 @@ struct store {
     sqlite3 *db;           /* NULL: cannot be opened now; store_begin() tries again */
     sqlite3_stmt *statements[STATEMENTS];
     struct fd lock;
-    bool vfs, reader;
+    bool vfs, reader, immutable;
     bool damaged;          /* `db` must be set aside */
     bool confirm;          /* whether it is: check the pages of a large one too */
     bool doubtful;         /* `db` must be opened anew */
@@ -52,6 +52,8 @@ struct store {
 
 /* Opens, repairs, or begins the database, so that `db` is usable. 0 or -errno. */
 int store_db_open(struct store *s);
+/* The same only to read what it says now, for who cannot write: the next store_begin() opens it anew. */
+int store_db_look(struct store *s);
 void store_db_close(struct store *s);
 /* Whether somebody moved or deleted the file under us. */
 bool store_db_moved(const struct store *s);

@@ -51,6 +51,19 @@ async function freePort() {
     return port;
 }
 
+export function canMount() {
+    const place = fs.mkdtempSync('/tmp/logcap-mount-');
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', 'logcap-test', place]).status === 0;
+    if (mounted)
+        spawnSync('umount', [place]);
+    fs.rmdirSync(place);
+    return mounted;
+}
+
+// What became of a.log at the only sink. /sources has the API's account too, and its order says nothing.
+const account = async (agent) =>
+    (await agent.get('/sources')).json.sources.find((x) => x.name.endsWith('a.log'))?.sinks[0];
+
 // Runs a command of the binary that ends by itself: {code, stdout, stderr}.
 export function command(args, env = {}) {
     const done = spawnSync(binary, args,

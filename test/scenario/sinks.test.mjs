@@ -1,23 +1,10 @@
 // Sinks that are dead, slow or lie: no line is lost, nobody else waits, the memory holds.
 import assert from 'node:assert/strict';
-import {execFileSync, spawnSync} from 'node:child_process';
+import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
-import {pick, sanitized, scenario, sleep, until} from './harness.mjs';
+import {canMount, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 import {answers} from './loki.mjs';
 import {differences} from './writer.mjs';
-
-function canMount() {
-    const place = fs.mkdtempSync('/tmp/logcap-mount-');
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', 'logcap-test', place]).status === 0;
-    if (mounted)
-        spawnSync('umount', [place]);
-    fs.rmdirSync(place);
-    return mounted;
-}
-
-// What became of a.log at the only sink. /sources has the API's account too, and its order says nothing.
-const account = async (agent) =>
-    (await agent.get('/sources')).json.sources.find((x) => x.name.endsWith('a.log'))?.sinks[0];
 
 const allThere = (loki, w) => until(`${w.count} lines are at the sink`, () => loki.lines.size >= w.count);
 
