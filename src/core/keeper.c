@@ -167,6 +167,8 @@ static int write_all(struct keeper *k)
     const struct row *const *rows = (const void *)k->order.data;
     for (size_t i = 0; i < k->order.len / sizeof *rows && r == 0; i++)
         r = put_row(k, rows[i], now);
+    for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at)))
+        audit_account(&k->audit, row_at(k, at)->account, &row_at(k, at)->counts);
     if (r == 0 && k->forget)
         r = store_forget(k->store, now - FORGET_AFTER);
     if (r == 0)
@@ -206,9 +208,16 @@ static void failed(struct keeper *k, int r)
     k->retry = k->retry * 2 < RETRY_MAX ? k->retry * 2 : RETRY_MAX;
 }
 
+static void audit_books(struct keeper *k)
+{
+    for (unsigned i = 0; i < k->n_sinks; i++)
+        audit_book(&k->audit, &k->sinks[i]->book);
+}
+
 static int commit_now(struct keeper *k)
 {
     k->sequence++;
+    audit_books(k);
     buf_clear(&k->rows);
     int r = write_all(k);
     if (r == 0) {
@@ -300,6 +309,7 @@ static void on_minute(struct timer *t)
 {
     struct keeper *k = container_of(t, struct keeper, minute);
     write_fallback(k);
+    audit_books(k);
     k->minutes++;
     if (k->minutes == TIDY_FIRST || k->minutes % TIDY_EVERY == 0) {
         k->forget = true;
@@ -379,8 +389,10 @@ int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, str
     int r = scope_begin(&k->scope, owner, "keeper");
     if (r < 0)
         return r;
+    audit_begin(&k->audit);
     r = begin(k);
     if (r < 0) {
+        audit_end(&k->audit);
         scope_end(&k->scope);
         return r;
     }
@@ -394,5 +406,6 @@ void keeper_end(struct keeper *k)
         return;
     connect_books(k, NULL);
     thread_end(&k->thread);
+    audit_end(&k->audit);
     scope_end(&k->scope);
 }

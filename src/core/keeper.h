@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "core/audit.h"
 #include "core/sink.h"
 #include "store/store.h"
 
@@ -33,6 +34,7 @@ struct keeper {
     uint64_t minutes, in_fallback;  /* in_fallback: commits when the fallback file was written */
     bool forget, fallback_failing;
     struct buf rows, order, identity; /* of the commit being made; order: pointers to the rows */
+    struct audit audit;             /* of what is committed */
     _Atomic uint64_t commits, failures;
     _Atomic int64_t last_commit; /* clock_real() */
     _Atomic bool failing;

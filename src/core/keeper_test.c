@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/ledger_rows.h"
 #include "core/source.h"
 #include "unit.h"
@@ -139,6 +140,54 @@ static void what_was_secured_is_stored_and_sources_are_let_go(void **state)
     assert_int_equal(f.offset[1], 1500);
     assert_int_equal(f.delivered[0], 2000);
     assert_int_equal(f.delivered[1], 1001);
+}
+
+/* Each account and each sink once, however often it is committed. */
+static void what_does_not_add_up_is_found_and_named(void **state)
+{
+    int error;
+    char first[512];
+    struct scope scope = {0};
+    struct keeper k;
+    begin(&scope);
+    struct store *store = store_open(&scope, dir, &error);
+    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+    struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
+    struct source *other = source_obtain(SOURCE_FILE, "file:2", "/var/log/b");
+    secure(s, 0, 1);
+    secure(other, 0, 1);
+    wait_for(&k.commits, 1);
+    assert_int_equal(k.audit.mismatches, 0);
+    audit_first(&k.audit, first, sizeof first);
+    assert_string_equal(first, "");
+
+    pthread_mutex_lock(&sinks[1].book.lock);
+    s->accounts[1].counts.delivered.records++;
+    pthread_mutex_unlock(&sinks[1].book.lock);
+    uint64_t errors = log_count(LOG_LEVEL_ERROR);
+    for (uint64_t i = 2; i < 5; i++) {
+        secure(s, 1, i);
+        secure(other, 1, i);
+        wait_for(&k.commits, k.commits + 1);
+    }
+    assert_int_equal(k.audit.mismatches, 1);
+    assert_int_equal(log_count(LOG_LEVEL_ERROR), errors + 1);
+    audit_first(&k.audit, first, sizeof first);
+    assert_ptr_equal(strstr(first, "/var/log/a at two: taken "), first);
+
+    pthread_mutex_lock(&sinks[0].book.lock);
+    sinks[0].book.totals.taken.bytes++;
+    pthread_mutex_unlock(&sinks[0].book.lock);
+    secure(other, 0, 9);
+    wait_for(&k.audit.mismatches, 2);
+    audit_first(&k.audit, first, sizeof first);
+    assert_ptr_equal(strstr(first, "/var/log/a at two: taken "), first);
+    source_unref(s);
+    source_unref(other);
+    keeper_end(&k);
+    assert_int_equal(k.audit.mismatches, 2);
+    store_close(store);
+    end(&scope);
 }
 
 static uint64_t extra_calls, stored_calls;
@@ -297,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIR(what_was_secured_is_stored_and_sources_are_let_go),
+        IN_DIR(what_does_not_add_up_is_found_and_named),
         IN_DIR(a_refused_commit_is_tried_again_as_a_whole),
         IN_DIR(a_database_that_vanishes_gets_every_account_again),
         IN_DIR(the_younger_source_of_a_key_has_the_last_word),

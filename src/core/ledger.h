@@ -52,6 +52,7 @@ struct account {
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
     uint32_t leases; /* in flight, empty ones too */
+    bool mismatched; /* the audit's own, see audit.h */
     bool waits;      /* counts_wait(), and so it holds a reference on its source */
 };
 
@@ -76,6 +77,7 @@ struct book {
     struct nudge *keeper; /* nudged when something became dirty; may be NULL */
     _Atomic bool urgent;  /* a source was seen for the first time: its identity is committed at once */
     struct book_rows *rows;
+    bool mismatched; /* the audit's own */
 };
 
 int book_begin(struct book *b, struct sink *sink);

@@ -20,7 +20,9 @@ struct exam {
     enum level worst;
 };
 
-static void check(struct exam *e, const char *name, enum level level, const char *unit, double value, double limit)
+/* reason: NULL when there is nothing to say beyond the value. */
+static void check_because(struct exam *e, const char *name, enum level level, const char *unit, double value, double limit,
+                          const char *reason)
 {
     if (level > e->worst)
         e->worst = level;
@@ -29,7 +31,14 @@ static void check(struct exam *e, const char *name, enum level level, const char
     doc_string(&e->doc, "unit", unit);
     doc_real(&e->doc, "value", value);
     doc_real(&e->doc, "limit", limit);
+    if (reason)
+        doc_string(&e->doc, "reason", reason);
     doc_object_end(&e->doc);
+}
+
+static void check(struct exam *e, const char *name, enum level level, const char *unit, double value, double limit)
+{
+    check_because(e, name, level, unit, value, limit, NULL);
 }
 
 static enum level between(double value, double degraded, double unhealthy)
@@ -65,6 +74,16 @@ static void check_sinks(struct exam *e, const struct web_context *c)
     for (unsigned i = 0; i < c->n_sinks; i++)
         failing += c->sinks[i]->stats.failing;
     check(e, "sink_connectivity", failing ? DEGRADED : HEALTHY, "sinks failing", failing, c->n_sinks);
+}
+
+static void check_ledger(struct exam *e, const struct web_context *c)
+{
+    char first[sizeof c->keeper->audit.first];
+    uint64_t mismatches = c->keeper ? (uint64_t)c->keeper->audit.mismatches : 0;
+    if (mismatches)
+        audit_first(&c->keeper->audit, first, sizeof first);
+    check_because(e, "ledger", mismatches ? UNHEALTHY : HEALTHY, "sums that do not add up", (double)mismatches, 0,
+                  mismatches ? first : NULL);
 }
 
 static bool count_hanging(const struct birth_info *b, void *arg)
@@ -158,6 +177,7 @@ void health_answer(struct web *w, struct request *q)
     check(&e, "memory", pool >= 0.95 ? DEGRADED : HEALTHY, "ratio of the pool", pool, 1);
     check_disk(&e, c);
     check_sinks(&e, c);
+    check_ledger(&e, c);
     double fds = p.fd_limit > 0 && p.fds > 0 ? (double)p.fds / (double)p.fd_limit : 0;
     check(&e, "file_descriptors", between(fds, 0.8, 0.95), "ratio of the limit", fds, 1);
     doc_object_end(&e.doc);

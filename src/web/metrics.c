@@ -200,6 +200,8 @@ void metrics_answer(struct web *w, struct request *q)
     if (c->keeper) {
         plain(out, "logcap_commits_total", "counter", "Commits of positions and ledgers.", (double)c->keeper->commits);
         plain(out, "logcap_commit_failures_total", "counter", "Commits that failed.", (double)c->keeper->failures);
+        plain(out, "logcap_ledger_mismatches", "gauge", "Accounts and sinks whose sums do not add up, found since the start.",
+              (double)c->keeper->audit.mismatches);
     }
     plain(out, "logcap_databases_set_aside", "gauge", "Damaged databases set aside at this start.",
           (double)c->databases_set_aside);

@@ -1,6 +1,13 @@
 // The commands that look at an agent and at what it keeps, beside a running one and without one.
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import {command, scenario, until} from './harness.mjs';
+
+function sql(s, statement) {
+    const done = spawnSync('sqlite3', [s.path('state', 'state.db'), statement], {encoding: 'utf8'});
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout.trim();
+}
 
 scenario('ledger shows what became of each source, with the agent and after it', async (s) => {
     const loki = await s.loki();
@@ -35,4 +42,42 @@ scenario('ledger shows what became of each source, with the agent and after it',
     assert.equal(stored.from, 'store');
     assert.deepEqual(of(stored, 'a.log', 'loki').delivered, of(live, 'a.log', 'loki').delivered);
     assert.deepEqual(of(stored, 'a.log', 'local_file').skipped, of(live, 'a.log', 'local_file').skipped);
+});
+
+scenario('a ledger that does not add up is an alert', async (s) => {
+    const loki = await s.loki();
+    const a = s.writer('a.log');
+    const b = s.writer('b.log');
+    a.write(10);
+    b.write(10);
+    const agent = await s.agent(s.config({loki}));
+    await until('all is there', () => loki.lines.size === 20);
+    const health = async () => (await agent.get('/health')).json.checks.ledger;
+    assert.equal((await health()).status, 'healthy');
+    assert.match((await agent.get('/metrics')).text, /^logcap_ledger_mismatches 0$/m);
+    await agent.stop();
+
+    // What no bug of ours does today: somebody changes the store.
+    sql(s, "UPDATE ledger SET delivered_records = delivered_records + 1 WHERE source = " +
+        "(SELECT key FROM sources WHERE name LIKE '%/a.log')");
+    const ledger = command(['ledger', '-c', agent.file]);
+    assert.equal(ledger.code, 1, ledger.stdout);
+    assert.match(ledger.stdout, /^It does not add up:\n {2}\S+a\.log at loki: taken 10 records .*accounted for 11/m);
+
+    agent.stderr = '';
+    await agent.start();
+    for (let n = 30; n <= 70; n += 20) {
+        a.write(10);
+        b.write(10);
+        await until('the new lines are there', () => loki.lines.size === n + 10);
+    }
+    await until('it is found', async () => (await health()).status !== 'healthy');
+    const {status, json} = await agent.get('/health');
+    assert.equal(status, 503);
+    assert.equal(json.status, 'unhealthy');
+    assert.match(json.checks.ledger.reason, /^\S+a\.log at loki: taken \d+ records/);
+    assert.match((await agent.get('/metrics')).text, /^logcap_ledger_mismatches 1$/m);
+    assert.equal(agent.stderr.match(/ERROR ledger: does not add up/g).length, 1, agent.stderr);
+    assert.equal(command(['ledger', '-c', agent.file]).code, 1);
+    await agent.stop();
 });
