@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "in/directories.h"
 #include "in/monitor.h"
 
 static void leave(struct files *f, struct file *file)
@@ -22,10 +24,27 @@ static void enter(struct files *f, struct file *file)
     file->opened = clock_mono();
 }
 
+/* What has lost the name that it was found by is opened again by the one that it has now. */
+static void learn_name(struct files *f, struct file *file)
+{
+    char path[PATH_MAX];
+    if (fd_path(file->fd.n, path, sizeof path) < 0)
+        return;
+    char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return;
+    *slash = 0;
+    struct directory *d = directory_get(f, path, false);
+    if (d)
+        file_renamed(file, d, slash + 1);
+}
+
 void descriptor_close(struct files *f, struct file *file)
 {
     if (file->fd.n < 0)
         return;
+    if (file->orphan && !file->deleted && !file->plain)
+        learn_name(f, file);
     leave(f, file);
     task_end(&file->task);
     fd_close(&file->fd);
@@ -35,13 +54,28 @@ void descriptor_close(struct files *f, struct file *file)
     file->stream = NULL;
 }
 
-/* First one that can be found again and has nothing unread, then any that can be found again. */
-static bool close_one(struct files *f, const struct file *but)
+/* How much is risked by closing a file: that it is deleted meanwhile. A deleted one, or a rest, is not closed at all. */
+enum risk { RISK_NONE /* nothing unread */, RISK_LISTED, RISK_RENAMED /* a rotator will delete it some time */ };
+
+static bool may_close(const struct file *file, enum risk risk)
 {
-    for (int unread = 0; unread < 2; unread++)
+    if (file->deleted || file->plain)
+        return false;
+    switch (risk) {
+    case RISK_NONE:
+        return file->listed && !file->is_ready && file->offset >= file->size;
+    case RISK_LISTED:
+        return file->listed;
+    default:
+        return true;
+    }
+}
+
+static bool close_one(struct files *f, const struct file *but, enum risk most)
+{
+    for (enum risk risk = RISK_NONE; risk <= most; risk++)
         for (struct file *file = f->open_oldest; file; file = file->newer_open)
-            if (file != but && file->listed && !file->plain &&
-                (unread || (!file->is_ready && file->offset >= file->size))) {
+            if (file != but && may_close(file, risk)) {
                 descriptor_close(f, file);
                 return true;
             }
@@ -75,11 +109,11 @@ static bool wants_room(struct files *f)
 
 int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts)
 {
-    while (wants_room(f) && close_one(f, file))
+    while (wants_room(f) && close_one(f, file, RISK_RENAMED))
         ;
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
     int r = fd_open(&file->fd, &f->scope, path, flags, 0);
-    if ((r == -EMFILE || r == -ENFILE) && close_one(f, file))
+    if ((r == -EMFILE || r == -ENFILE) && close_one(f, file, RISK_RENAMED))
         r = fd_open(&file->fd, &f->scope, path, flags, 0);
     if (r < 0)
         return r;
@@ -108,6 +142,13 @@ int descriptor_open(struct files *f, struct file *file, struct facts *facts)
     if (r == 0 && ((at.mode & S_IFMT) != S_IFREG || !facts_are(&at, &file->id)))
         r = -ESTALE;
     return r < 0 ? r : descriptor_open_as(f, file, path, facts);
+}
+
+int descriptor_hold(struct files *f, struct file *file, struct facts *facts)
+{
+    if (file->fd.n < 0 && wants_room(f) && !close_one(f, file, RISK_NONE))
+        return -EMFILE;
+    return descriptor_open(f, file, facts);
 }
 
 void descriptors_close_idle(struct files *f)

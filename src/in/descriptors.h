@@ -3,7 +3,8 @@
  * longest ago first to go.
  *
  * An open file is a task ("file_reader"); a closed one costs neither task nor descriptor and is found again by its
- * name. A file without a name is not closed before the others, since it could not be found again.
+ * name; one that was renamed, by the name it has when it is closed. What may be deleted while it is closed and has
+ * unread bytes goes last, and a deleted file stays open until it is read.
  */
 #pragma once
 
@@ -11,7 +12,9 @@
 
 /* Opens it by its name unless it is open, and says what it is. -ESTALE: the name leads to another file now. */
 int descriptor_open(struct files *f, struct file *file, struct facts *facts);
-/* The same under a name of the caller's. */
+/* The same, if there is room without closing a file that has unread bytes; else -EMFILE. */
+int descriptor_hold(struct files *f, struct file *file, struct facts *facts);
+/* The same as descriptor_open() under a name of the caller's. */
 int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts);
 /* Counts file->fd, which the caller opened itself. 0 or -errno, and it is still the caller's. */
 int descriptor_adopted(struct files *f, struct file *file);

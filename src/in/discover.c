@@ -74,8 +74,12 @@ static void found_new(struct files *f, struct directory *d, const char *name, st
     file->source->matched = by;
     if (linked_from)
         watch_target(f, file, linked_from);
-    /* All that exist at the first scan claim their positions before anything is read. */
-    if (f->first_scan && descriptor_open(f, file, &now) == 0 && file_start(f, file, &now) < 0)
+    /*
+     * All that exist at the first scan claim their positions before anything is read. Later ones are opened at once too,
+     * if there is room: their turn to be read may come late, and they may be gone by then.
+     */
+    int r = f->first_scan ? descriptor_open(f, file, &now) : descriptor_hold(f, file, &now);
+    if (r == 0 && file_start(f, file, &now) < 0)
         descriptor_close(f, file);
     file_ready(f, file);
 }
@@ -100,6 +104,10 @@ void discover_name(struct files *f, struct directory *d, const char *name)
         file->round = d->round;
         if (facts.size != file->size || file->failed || !file->started)
             file_ready(f, file);
+        if (file->fd.n < 0 && facts.size > file->size) { /* its turn may come late: so much is at stake */
+            file->size = facts.size;
+            file->grown = clock_mono();
+        }
         return;
     }
     if (file && (r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP))
@@ -266,7 +274,7 @@ static void recheck_all(struct files *f)
             away_look(f, file);
         else if (!file->listed && !file->is_waiting)
             file_ready(f, file); /* an orphan that could not be read */
-        else if (f->scan_all || file->failed || !file->started || file->target || file->directory->wd < 0)
+        else if (f->scan_all || file->failed || (file->is_ready && file->fd.n < 0) || !file->started || file->target || file->directory->wd < 0)
             recheck(f, file);
     }
     f->scan_all = false;

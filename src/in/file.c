@@ -350,6 +350,21 @@ int file_start(struct files *f, struct file *file, const struct facts *facts)
     return 0;
 }
 
+uint64_t file_unread(struct files *f, const struct file *file)
+{
+    uint64_t offset = file->offset;
+    const struct known *k = file->started ? NULL : latest_known(f, &file->id);
+    if (k && !k->past->claimed) { /* not opened in this process: what the earlier one left */
+        offset = file->size;
+        for (unsigned i = 0; i < f->dispatcher->n_sinks; i++) {
+            const struct past_at *at = &k->past->at[i];
+            uint64_t reached = at->known ? at->position.offset : 0;
+            offset = reached < offset ? reached : offset;
+        }
+    }
+    return file->size > offset ? file->size - offset : 0;
+}
+
 int file_ensure_stream(struct files *f, struct file *file)
 {
     if (file->stream)
@@ -379,6 +394,7 @@ void file_fail(struct files *f, struct file *file, const char *what, int err)
     atomic_fetch_add(&f->stats.errors, 1);
     if (!file->failed) {
         file->failed = true;
+        file->denied = err == -EACCES || err == -EPERM;
         log_warn("files", "%s %s: %s; it is tried again at each scan", what, file_path(file, path, sizeof path),
                  strerror(-err));
     }
@@ -392,7 +408,7 @@ void file_well(struct file *file)
 {
     if (!file->failed)
         return;
-    file->failed = false;
+    file->failed = file->denied = false;
     source_set_error(file->source, NULL);
 }
 

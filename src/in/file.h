@@ -55,6 +55,7 @@ struct file {
     bool flush;          /* it has waited long enough: emit what is there */
     bool skipping;       /* in the rest of a line that was cut */
     bool failed;         /* its error was said */
+    bool denied;         /* and it was that we may not read it */
 };
 
 extern const struct task_kind file_reader_kind;
@@ -90,6 +91,8 @@ int file_next_generation(struct files *f, struct file *file);
 /* Everything before `offset` counts as delivered. The file is open unless offset is 0. */
 void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash);
 void file_store_identity(struct file *file, enum identity_state state);
+/* As far as is known. */
+uint64_t file_unread(struct files *f, const struct file *file);
 int file_ensure_stream(struct files *f, struct file *file);
 
 /* Says once per file and reason why it is not read. */

@@ -54,8 +54,8 @@ void rotation_lost_name(struct files *f, struct file *file)
         become_orphan(f, file);
         return;
     }
-    if (file->size > file->offset && file->started)
-        file_lost(f, file, file->size - file->offset, "it was deleted while it was not open");
+    if (!file->denied)
+        file_lost(f, file, file_unread(f, file), "it was deleted while it was not open");
     file->deleted = true;
     if (file->started)
         file_finish(f, file);
@@ -63,30 +63,14 @@ void rotation_lost_name(struct files *f, struct file *file)
         file_free(f, file);
 }
 
-/* The name that an orphan has now, so that it can be looked at when it is closed. */
-static void learn_name(struct files *f, struct file *file)
-{
-    char path[PATH_MAX];
-    if (file->deleted || fd_path(file->fd.n, path, sizeof path) < 0)
-        return;
-    char *slash = strrchr(path, '/');
-    if (slash == path)
-        return;
-    *slash = 0;
-    struct directory *d = directory_get(f, path, false);
-    if (d)
-        file_renamed(file, d, slash + 1);
-}
-
 void rotation_orphan_quiet(struct files *f, struct file *file)
 {
     int64_t patience = file->deleted ? f->options->partial_flush : f->options->idle_close;
     if (file->scanned)
         patience = f->options->partial_flush + SECOND;
-    if (clock_mono() - file->grown >= patience && file->scanned == 0) {
-        learn_name(f, file);
+    if (clock_mono() - file->grown >= patience && file->scanned == 0)
         file_finish(f, file);
-    } else
+    else
         file_wait(f, file, ORPHAN_POLL_MS * MILLISECOND);
 }
 

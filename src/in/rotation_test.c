@@ -226,6 +226,92 @@ static void a_file_that_waits_for_its_turn_stays_open(void **state)
     end(&w);
 }
 
+/* A sink that takes nothing is full with the first line. */
+static void stuff_the_sink(struct world *w)
+{
+    w->sink_config.queue_size = 1;
+    w->hold = true;
+    append(w, "first.log", "1\n");
+    turn(w, 200);
+}
+
+static void a_file_found_while_a_sink_is_full_is_not_lost(void **state)
+{
+    struct world w;
+    begin(&w);
+    stuff_the_sink(&w);
+    append(&w, "first.log", "2\n"); /* has its turn before the new one */
+    turn(&w, 50);
+    append(&w, "new.log", "new\n");
+    turn(&w, 200);
+    unlink(at(&w, "new.log"));
+    turn(&w, 200);
+    w.hold = false;
+    expect(&w, "1\n2\nnew\n");
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
+/* More of them than may be open: what goes is known to the byte, also what was added to files that are not open. */
+static void what_could_not_be_held_open_is_counted(void **state)
+{
+    enum { FILES = 10, OPEN = 4 };
+    char name[16];
+    struct world w;
+    begin(&w);
+    w.config.files.max_open_files = OPEN;
+    w.config.files.scan_interval = 50 * MILLISECOND;
+    stuff_the_sink(&w);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "%d.log", i);
+        append(&w, name, "123456789\n");
+    }
+    turn(&w, 300);
+    assert_true(atomic_load(&w.files->stats.open) <= OPEN);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "%d.log", i);
+        append(&w, name, "123456789\n");
+    }
+    turn(&w, 300);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "%d.log", i);
+        unlink(at(&w, name));
+    }
+    turn(&w, 300);
+    w.hold = false;
+    for (int i = 0; i < 500 && w.noted + lost(&w) < 2 + FILES * 20; i++)
+        turn(&w, 10);
+    assert_int_equal(w.noted + lost(&w), 2 + FILES * 20);
+    assert_true(w.noted >= 2 + (OPEN - 1) * 20);
+    end(&w);
+}
+
+/* Renamed files with unread lines do not use up the descriptors: closed ones are found again by their name. */
+static void renamed_files_are_bounded_too(void **state)
+{
+    enum { FILES = 10, OPEN = 4 };
+    char name[16], old[16];
+    struct world w;
+    begin(&w);
+    w.config.files.max_open_files = OPEN;
+    stuff_the_sink(&w);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "%d.log", i);
+        snprintf(old, sizeof old, "%d.log.1", i);
+        append(&w, name, "123456789\n");
+        turn(&w, 20);
+        move(&w, name, old);
+    }
+    turn(&w, 300);
+    assert_true(atomic_load(&w.files->stats.open) <= OPEN);
+    w.hold = false;
+    for (int i = 0; i < 500 && w.noted < 2 + FILES * 10; i++)
+        turn(&w, 10);
+    assert_int_equal(w.noted, 2 + FILES * 10);
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
 enum { LINES = 20000, ROTATE_EVERY = 2500 };
 
 static void rotate(struct world *w, int how, int n, int *fd)
@@ -319,6 +405,9 @@ int main(void)
         TEST(a_link_is_switched),
         TEST(deleted_files_hold_a_bounded_number_of_bytes),
         TEST(a_file_that_waits_for_its_turn_stays_open),
+        TEST(a_file_found_while_a_sink_is_full_is_not_lost),
+        TEST(what_could_not_be_held_open_is_counted),
+        TEST(renamed_files_are_bounded_too),
         TEST(nothing_is_lost_at_speed_by_rename),
         TEST(nothing_is_lost_at_speed_by_copytruncate),
         TEST(nothing_is_lost_at_speed_by_copies_that_match),
