@@ -73,6 +73,8 @@ static int prepare_output(struct local_file *f, struct output *o)
     int r = 0;
     if (o->row && !o->rotated)
         r = output_check(&f->outputs, o);
+    if (r > 0)
+        r = sync_now(f);
     if (r == 0 && wants_rotation(f, o)) {
         r = sync_now(f);
         if (r == 0)
@@ -275,7 +277,7 @@ static void secure(struct local_file *f)
 static int sync_now(struct local_file *f)
 {
     timer_clear(&f->sync);
-    if (f->head == f->next)
+    if (f->head == f->next && !f->outputs.dirty)
         return 0;
     int r = outputs_sync(&f->outputs);
     if (r < 0) {
@@ -381,7 +383,7 @@ static int create(struct sink *s)
     int r = 0;
     if (!(f->pattern = pattern_new(&f->scope, c->filename, why, sizeof why))) {
         r = -errno;
-        log_error(s->name, "filename: %s", why);
+        sink_set_error(s, "filename: %s", why);
     }
     if (r == 0)
         r = rows_begin(&f->rows, &f->scope, s);

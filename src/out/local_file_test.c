@@ -12,6 +12,7 @@
 #include "core/source.h"
 #include "out/local_file.h"
 #include "out/local_pattern.h"
+#include "out/local_rows.h"
 #include "store/store.h"
 
 /* A sink that runs on its own thread with a real store and keeper, as in the agent. */
@@ -88,10 +89,10 @@ static bool begin(struct world *w)
     return w->stream && w->source;
 }
 
-static void end(struct world *w)
+static void end_within(struct world *w, int64_t time)
 {
     if (w->started) {
-        sink_stop(&w->sink, clock_mono() + SECOND / 10);
+        sink_stop(&w->sink, clock_mono() + time);
         sink_join(&w->sink);
     }
     if (w->kept)
@@ -107,6 +108,11 @@ static void end(struct world *w)
         store_close(w->store);
     streams_end();
     scope_end(&w->scope);
+}
+
+static void end(struct world *w)
+{
+    end_within(w, SECOND / 10);
 }
 
 /* Lines of `text`, each ending with a newline, from one stream. */
@@ -325,6 +331,132 @@ static void more_files_than_may_be_open(void **state)
     assert_string_equal(content("x/19"), "line\nline\n");
 }
 
+static struct local_rows *rows_of(struct world *w)
+{
+    return container_of(w->sink.book.rows, struct local_rows, book_rows);
+}
+
+/* What a crash at this moment would leave: how much the source is secured, and the length the file is cut back to. */
+static void moment(struct world *w, uint64_t *position, uint64_t *length)
+{
+    pthread_mutex_lock(&w->sink.book.lock);
+    *position = source_lowest(w->source, NULL).offset;
+    *length = rows_of(w)->first->length;
+    pthread_mutex_unlock(&w->sink.book.lock);
+}
+
+static void wait_written(const char *text)
+{
+    for (int i = 0; i < 5000 && (!content("var/log/a.log") || strcmp(content("var/log/a.log"), text) != 0); i++)
+        usleep(1000);
+    assert_string_equal(content("var/log/a.log"), text);
+}
+
+/* Somebody else writes between two of our lines, of which none is synced: a crash would neither repeat nor lose one. */
+static void others_may_write_before_ours_is_synced(void **state)
+{
+    struct world w;
+    uint64_t position, length;
+    defaults(&w);
+    w.config.local_file.sync_interval = MINUTE;
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_written("one\n");
+    append("var/log/a.log", "them\n");
+    say(&w, "two\n");
+    wait_written("one\nthem\ntwo\n");
+    moment(&w, &position, &length);
+    assert_int_equal(position, 4);
+    assert_int_equal(length, 9);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\nthem\ntwo\n");
+    defaults(&w);
+    assert_true(begin(&w));
+    moment(&w, &position, &length);
+    assert_int_equal(length, 13);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\nthem\ntwo\n");
+}
+
+/* They write after our last line, and nothing more comes from us: their bytes are not what a start cuts off. */
+static void others_may_write_after_ours(void **state)
+{
+    struct world w;
+    defaults(&w);
+    w.config.local_file.sync_interval = SECOND / 4;
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_written("one\n");
+    append("var/log/a.log", "them\n");
+    wait_secured(&w);
+    end(&w);
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "two\n");
+    wait_secured(&w);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\nthem\ntwo\n");
+}
+
+/* As logrotate's copytruncate does it: what was written was written, and is not written again. */
+static void others_may_empty_the_file(void **state)
+{
+    struct world w;
+    uint64_t position, length;
+    char path[300];
+    defaults(&w);
+    w.config.local_file.sync_interval = MINUTE;
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_written("one\n");
+    snprintf(path, sizeof path, "%s/var/log/a.log", out_dir);
+    assert_int_equal(truncate(path, 0), 0);
+    say(&w, "two\n");
+    wait_written("two\n");
+    moment(&w, &position, &length);
+    assert_int_equal(position, 4);
+    assert_int_equal(length, 0);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "two\n");
+}
+
+static bool all_stored(struct world *w)
+{
+    pthread_mutex_lock(&w->sink.book.lock);
+    bool stored = !rows_of(w)->changed;
+    for (const struct local_row *row = rows_of(w)->first; row; row = row->next)
+        stored = stored && !row->changed && !row->storing;
+    pthread_mutex_unlock(&w->sink.book.lock);
+    return stored;
+}
+
+/* Files that do not change meanwhile stay ours, though the database that knew them is gone. */
+static void a_database_that_is_begun_anew_knows_all_files(void **state)
+{
+    struct world w;
+    char command[300], last[200];
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_secured(&w);
+    for (int i = 0; i < 5000 && !all_stored(&w); i++)
+        usleep(1000);
+    snprintf(command, sizeof command, "mv %s/state.db %s/elsewhere; rm %s/state.db-*", home, home, home);
+    assert_int_equal(system(command), 0);
+    struct stream *other = stream_get((struct label[]){{"file_path", "/var/log/b.log"}, {"file_name", "b.log"}}, 2);
+    assert_true(send_as(&w, "two\n", other));
+    wait_secured(&w);
+    stream_unref(other);
+    end(&w);
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "three\n");
+    wait_secured(&w);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\nthree\n");
+    assert_int_equal(count_files("~2", last), 0);
+}
+
 static void json_is_json(void **state)
 {
     struct world w;
@@ -432,7 +564,7 @@ static void torture_body(void)
     defaults(&w);
     if (begin(&w))
         send_as(&w, "one\ntwo\n", w.stream);
-    end(&w);
+    end_within(&w, 20 * MILLISECOND); /* what meets a fault is not tried again before that */
 }
 
 static void beginning_and_ending_survive_torture(void **state)
@@ -453,6 +585,10 @@ int main(void)
         AT_HOME(retention_deletes_the_oldest_of_ours),
         AT_HOME(a_file_that_was_taken_away_is_begun_anew),
         AT_HOME(more_files_than_may_be_open),
+        AT_HOME(others_may_write_before_ours_is_synced),
+        AT_HOME(others_may_write_after_ours),
+        AT_HOME(others_may_empty_the_file),
+        AT_HOME(a_database_that_is_begun_anew_knows_all_files),
         AT_HOME(json_is_json),
         AT_HOME(a_full_disk_stops_the_sink_until_there_is_room),
         AT_HOME(beginning_and_ending_survive_torture),

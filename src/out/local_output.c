@@ -212,6 +212,16 @@ int output_rotate(struct outputs *s, struct output *o)
 
 /* ---- writing ---- */
 
+static void mark_dirty(struct outputs *s, struct output *o)
+{
+    o->used = clock_mono();
+    if (o->dirty)
+        return;
+    o->dirty = true;
+    o->next_dirty = s->dirty;
+    s->dirty = o;
+}
+
 static void lose(struct outputs *s, struct output *o)
 {
     close_output(s, o);
@@ -234,9 +244,8 @@ int output_check(struct outputs *s, struct output *o)
         return -ESTALE;
     }
     if (r == 0 && !o->cut && (uint64_t)st.st_size != o->length) {
-        log_warn(s->sink->name, "somebody else changed %s; going on at its end", o->row->path);
-        o->length = o->whole = o->synced = (uint64_t)st.st_size;
-        rows_set_length(s->rows, o->row, o->synced);
+        mark_dirty(s, o);
+        return 1;
     }
     return r;
 }
@@ -248,16 +257,6 @@ static int cut(struct outputs *s, struct output *o)
         r = fd_truncate(o->fd.n, o->length);
     o->cut = r < 0;
     return r;
-}
-
-static void mark_dirty(struct outputs *s, struct output *o)
-{
-    o->used = clock_mono();
-    if (o->dirty)
-        return;
-    o->dirty = true;
-    o->next_dirty = s->dirty;
-    s->dirty = o;
 }
 
 int output_write(struct outputs *s, struct output *o, struct iovec *iov, int n)
@@ -306,15 +305,33 @@ void outputs_cut_back(struct outputs *s, bool to_synced)
     }
 }
 
+/*
+ * What somebody else added since, before our bytes or behind them, is now part of the file: the length that is stored is
+ * the file's. Else a start would cut off the last bytes, which are theirs, or ours that are secured.
+ */
+static int take_size(struct outputs *s, struct output *o)
+{
+    struct stat st;
+    if (fstat(o->fd.n, &st) < 0)
+        return -errno;
+    if (o->cut || o->length != o->whole || (uint64_t)st.st_size == o->length)
+        return 0;
+    log_warn(s->sink->name, "somebody else changed %s; going on at its end", o->row->path);
+    o->length = o->whole = (uint64_t)st.st_size;
+    return 0;
+}
+
 int outputs_sync(struct outputs *s)
 {
     int result = 0;
     for (struct output *o = s->dirty; o && result == 0; o = o->next_dirty) {
-        if (!o->row || o->whole == o->synced)
+        if (!o->row)
             continue;
         result = open_again(s, o);
         if (result == 0)
             result = fd_sync(o->fd.n);
+        if (result == 0)
+            result = take_size(s, o);
     }
     return result;
 }

@@ -7,6 +7,9 @@
  * `whole`; a sync that fails, or a file that was taken away, cuts all back to `synced`, and the
  * leases since then are written again.
  *
+ * Another process may write into a file of ours, or empty it: its bytes stay and ours are there once. Only after a kill,
+ * or a sync that failed, is what it wrote since the last sync cut off with what we wrote.
+ *
  * A name that is taken by a file that is not ours stays untouched; ours is then NAME~2, NAME~3 ...
  *
  * Thread: the sink's. Errors: 0 or -errno; -EAGAIN: the store has to know something first
@@ -44,8 +47,10 @@ int outputs_begin(struct outputs *s, struct scope *owner, struct sink *sink,
 struct output *output_get(struct outputs *s, const char *name); /* NULL: ENOMEM */
 /* Makes the file, or finds it again, ends a rotation. 0: it can be written to. */
 int output_prepare(struct outputs *s, struct output *o);
-/* Whether the file was taken away, replaced or changed by somebody else: -ESTALE and it is no
- * longer ours. */
+/*
+ * -ESTALE: the file was taken away or replaced, and is no longer ours. 1: somebody else made it longer or shorter: sync
+ * and secure what was written, so that the length that is stored next says so together with the positions.
+ */
 int output_check(struct outputs *s, struct output *o);
 /* Everything, or an error and bytes beyond `length`. The iov is used up. */
 int output_write(struct outputs *s, struct output *o, struct iovec *iov, int n);
@@ -53,6 +58,7 @@ int output_write(struct outputs *s, struct output *o, struct iovec *iov, int n);
 void outputs_whole(struct outputs *s);
 /* Back to `whole`, or to `synced`; what cannot be cut now is cut before the next write. */
 void outputs_cut_back(struct outputs *s, bool to_synced);
+/* Between leases. Afterwards the lengths are those of the files, whoever wrote there. */
 int outputs_sync(struct outputs *s);
 /* After the sync, the book's lock held: the rows get their lengths. */
 void outputs_commit(struct outputs *s);

@@ -66,6 +66,7 @@ static bool load_row(const struct store_file *file, void *arg)
 int rows_load(struct local_rows *r, struct store *store)
 {
     struct loading l = {.rows = r};
+    r->generation = store_generation(store);
     int result = store_each_file(store, r->sink->name, load_row, &l);
     return l.failed ? -ENOMEM : result;
 }
@@ -139,6 +140,15 @@ bool row_is_known(const struct local_rows *r, const struct local_row *row)
     return known;
 }
 
+static void store_all_again(struct local_rows *r, struct store *store)
+{
+    if (r->generation == store_generation(store))
+        return;
+    r->generation = store_generation(store);
+    for (struct local_row *row = r->first; row; row = row->next)
+        r->changed = row->changed = true;
+}
+
 /*
  * A commit that fails is tried again: what was handed over stays `storing` until rows_stored(), and
  * is handed over again with what has changed since. Rows that are gone go first: another row may
@@ -149,6 +159,7 @@ int rows_put(struct book_rows *rows, struct store *store)
     struct local_rows *r = container_of(rows, struct local_rows, book_rows);
     const char *sink = r->sink->name;
     int result = 0;
+    store_all_again(r, store);
     if (!r->changed)
         return 0;
     for (int gone = 1; gone >= 0; gone--)

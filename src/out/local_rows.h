@@ -11,6 +11,8 @@
  * a deletion), see row_is_known(). Rows go to the store with the book's commit, so that positions
  * and lengths are of one moment.
  *
+ * A database that is begun anew while the agent runs gets all rows with the next commit.
+ *
  * Threads: rows belong to the sink's thread; what the keeper reads is behind the book's lock.
  */
 #pragma once
@@ -35,6 +37,7 @@ struct local_rows {
     struct sink *sink;
     struct local_row *first;
     bool changed;         /* any of them; behind the book's lock */
+    uint64_t generation;  /* of the database that has them; behind the book's lock */
     struct nudge *stored; /* nudged when a commit has stored rows; may be NULL */
 };
 
