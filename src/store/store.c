@@ -153,7 +153,7 @@ uint64_t store_generation(const struct store *s)
 
 /* ---- writing ---- */
 
-static int done(struct store *s, int rc, sqlite3_stmt *st, const char *doing)
+int store_done(struct store *s, int rc, sqlite3_stmt *st, const char *doing)
 {
     int r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : store_failed(s, rc, doing);
     sqlite3_reset(st);
@@ -161,15 +161,16 @@ static int done(struct store *s, int rc, sqlite3_stmt *st, const char *doing)
     return r;
 }
 
-/* What failed once in a transaction fails until its end; without a transaction there is nothing to write into. */
-static sqlite3_stmt *writable(struct store *s, enum statement which)
+/* Without a transaction there is nothing to write into. */
+sqlite3_stmt *store_writable(struct store *s, enum statement which)
 {
     assert(s->failed || (s->db && !sqlite3_get_autocommit(s->db)));
+    if (!s->failed)
+        s->failed = store_prepare(s, which);
     return s->failed ? NULL : s->statements[which];
 }
 
-/* The strings outlive the step: nothing is copied. */
-static void bind_text(sqlite3_stmt *st, int at, const char *text)
+void store_bind_text(sqlite3_stmt *st, int at, const char *text)
 {
     if (text)
         sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
@@ -193,68 +194,68 @@ int store_begin(struct store *s)
         }
     }
     sqlite3_stmt *st = s->statements[ST_BEGIN];
-    return done(s, sqlite3_step(st), st, "begin a transaction in");
+    return store_done(s, sqlite3_step(st), st, "begin a transaction in");
 }
 
 int store_put_source(struct store *s, const struct store_source *row)
 {
-    sqlite3_stmt *st = writable(s, ST_PUT_SOURCE);
+    sqlite3_stmt *st = store_writable(s, ST_PUT_SOURCE);
     if (!st)
         return s->failed;
-    bind_text(st, 1, row->key);
-    bind_text(st, 2, row->name);
-    bind_text(st, 3, row->identity);
+    store_bind_text(st, 1, row->key);
+    store_bind_text(st, 2, row->name);
+    store_bind_text(st, 3, row->identity);
     sqlite3_bind_int64(st, 4, row->seen);
-    return done(s, sqlite3_step(st), st, "write to");
+    return store_done(s, sqlite3_step(st), st, "write to");
 }
 
 int store_put_position(struct store *s, const struct store_position *row)
 {
-    sqlite3_stmt *st = writable(s, ST_PUT_POSITION);
+    sqlite3_stmt *st = store_writable(s, ST_PUT_POSITION);
     if (!st)
         return s->failed;
-    bind_text(st, 1, row->source_key);
-    bind_text(st, 2, row->sink);
+    store_bind_text(st, 1, row->source_key);
+    store_bind_text(st, 2, row->sink);
     bind_number(st, 3, row->offset);
     bind_number(st, 4, row->tail_hash);
-    bind_text(st, 5, row->cursor);
-    return done(s, sqlite3_step(st), st, "write to");
+    store_bind_text(st, 5, row->cursor);
+    return store_done(s, sqlite3_step(st), st, "write to");
 }
 
 int store_put_ledger(struct store *s, const struct store_ledger *row)
 {
-    sqlite3_stmt *st = writable(s, ST_PUT_LEDGER);
+    sqlite3_stmt *st = store_writable(s, ST_PUT_LEDGER);
     if (!st)
         return s->failed;
-    bind_text(st, 1, row->source_key);
-    bind_text(st, 2, row->sink);
+    store_bind_text(st, 1, row->source_key);
+    store_bind_text(st, 2, row->sink);
     for (int i = 0; i < STORE_COUNTERS; i++)
         bind_number(st, 3 + i, row->counters[i]);
-    return done(s, sqlite3_step(st), st, "write to");
+    return store_done(s, sqlite3_step(st), st, "write to");
 }
 
 int store_put_file(struct store *s, const struct store_file *row)
 {
-    sqlite3_stmt *st = writable(s, ST_PUT_FILE);
+    sqlite3_stmt *st = store_writable(s, ST_PUT_FILE);
     if (!st)
         return s->failed;
-    bind_text(st, 1, row->sink);
-    bind_text(st, 2, row->path);
+    store_bind_text(st, 1, row->sink);
+    store_bind_text(st, 2, row->path);
     bind_number(st, 3, row->length);
     bind_number(st, 4, row->inode);
     sqlite3_bind_int64(st, 5, row->born);
-    return done(s, sqlite3_step(st), st, "write to");
+    return store_done(s, sqlite3_step(st), st, "write to");
 }
 
 static int delete_where(struct store *s, enum statement which, const char *a, const char *b)
 {
-    sqlite3_stmt *st = writable(s, which);
+    sqlite3_stmt *st = store_writable(s, which);
     if (!st)
         return s->failed;
-    bind_text(st, 1, a);
+    store_bind_text(st, 1, a);
     if (b)
-        bind_text(st, 2, b);
-    return done(s, sqlite3_step(st), st, "delete from");
+        store_bind_text(st, 2, b);
+    return store_done(s, sqlite3_step(st), st, "delete from");
 }
 
 int store_delete_file(struct store *s, const char *sink, const char *path)
@@ -279,11 +280,11 @@ int store_forget(struct store *s, int64_t before)
 {
     static const enum statement steps[] = {ST_FORGET_POSITIONS, ST_FORGET_LEDGER, ST_FORGET_SOURCES};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        sqlite3_stmt *st = writable(s, steps[i]);
+        sqlite3_stmt *st = store_writable(s, steps[i]);
         if (!st)
             return s->failed;
         sqlite3_bind_int64(st, 1, before);
-        int r = done(s, sqlite3_step(st), st, "delete from");
+        int r = store_done(s, sqlite3_step(st), st, "delete from");
         if (r < 0)
             return r;
     }
@@ -307,7 +308,7 @@ int store_commit(struct store *s)
     int r = s->failed;
     if (r == 0) {
         sqlite3_stmt *st = s->statements[ST_COMMIT];
-        r = done(s, sqlite3_step(st), st, "commit to");
+        r = store_done(s, sqlite3_step(st), st, "commit to");
     }
     if (r < 0)
         store_rollback(s);
@@ -316,10 +317,11 @@ int store_commit(struct store *s)
 
 /* ---- reading ---- */
 
-static int readable(struct store *s, enum statement which, sqlite3_stmt **st)
+int store_readable(struct store *s, enum statement which, sqlite3_stmt **st)
 {
-    *st = s->db ? s->statements[which] : NULL;
-    return *st ? 0 : s->failed ? s->failed : -EIO;
+    int r = s->db ? store_prepare(s, which) : s->failed ? s->failed : -EIO;
+    *st = r == 0 ? s->statements[which] : NULL;
+    return r;
 }
 
 static const char *text_at(sqlite3_stmt *st, int at)
@@ -338,7 +340,7 @@ static bool texts_at(sqlite3_stmt *st, const char **a, const char **b)
 int store_each_source(struct store *s, bool (*fn)(const struct store_source *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = readable(s, ST_EACH_SOURCE, &st), rc;
+    int r = store_readable(s, ST_EACH_SOURCE, &st), rc;
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -350,17 +352,17 @@ int store_each_source(struct store *s, bool (*fn)(const struct store_source *, v
         if (!fn(&row, arg))
             break;
     }
-    return done(s, rc, st, "read");
+    return store_done(s, rc, st, "read");
 }
 
 int store_each_position(struct store *s, const char *source_key,
                         bool (*fn)(const struct store_position *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = readable(s, ST_EACH_POSITION, &st), rc;
+    int r = store_readable(s, ST_EACH_POSITION, &st), rc;
     if (r < 0)
         return r;
-    bind_text(st, 1, source_key);
+    store_bind_text(st, 1, source_key);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_position row = {.offset = (uint64_t)sqlite3_column_int64(st, 2),
                                      .tail_hash = (uint64_t)sqlite3_column_int64(st, 3),
@@ -372,13 +374,13 @@ int store_each_position(struct store *s, const char *source_key,
         if (!fn(&row, arg))
             break;
     }
-    return done(s, rc, st, "read");
+    return store_done(s, rc, st, "read");
 }
 
 int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = readable(s, ST_EACH_LEDGER, &st), rc;
+    int r = store_readable(s, ST_EACH_LEDGER, &st), rc;
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -392,16 +394,16 @@ int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, v
         if (!fn(&row, arg))
             break;
     }
-    return done(s, rc, st, "read");
+    return store_done(s, rc, st, "read");
 }
 
 int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct store_file *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = readable(s, ST_EACH_FILE, &st), rc;
+    int r = store_readable(s, ST_EACH_FILE, &st), rc;
     if (r < 0)
         return r;
-    bind_text(st, 1, sink);
+    store_bind_text(st, 1, sink);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_file row = {.length = (uint64_t)sqlite3_column_int64(st, 2),
                                  .inode = (uint64_t)sqlite3_column_int64(st, 3),
@@ -413,7 +415,7 @@ int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct s
         if (!fn(&row, arg))
             break;
     }
-    return done(s, rc, st, "read");
+    return store_done(s, rc, st, "read");
 }
 
 int store_write_fallback(struct store *s)

@@ -45,10 +45,14 @@ static const char *const steps[] = {
     "ALTER TABLE ledger ADD COLUMN spool_damaged_bytes INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE ledger ADD COLUMN purged_records INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE ledger ADD COLUMN purged_bytes INTEGER NOT NULL DEFAULT 0;",
+    store_letters_schema,
 };
 enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
-static const char *const texts[STATEMENTS] = {
+/* Whoever has dead letters is not forgotten: they would be nobody's. */
+#define KEPT " AND key NOT IN (SELECT source FROM dead_letters)"
+
+static const char *const texts[ST_LETTERS] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
@@ -65,9 +69,9 @@ static const char *const texts[STATEMENTS] = {
     [ST_DELETE_SOURCE_POSITIONS] = "DELETE FROM positions WHERE source = ?1",
     [ST_DELETE_SOURCE_LEDGER] = "DELETE FROM ledger WHERE source = ?1",
     [ST_DELETE_POSITIONS] = "DELETE FROM positions WHERE source = ?1 AND (?2 IS NULL OR sink = ?2)",
-    [ST_FORGET_POSITIONS] = "DELETE FROM positions WHERE source IN (SELECT key FROM sources WHERE seen < ?1)",
-    [ST_FORGET_LEDGER] = "DELETE FROM ledger WHERE source IN (SELECT key FROM sources WHERE seen < ?1)",
-    [ST_FORGET_SOURCES] = "DELETE FROM sources WHERE seen < ?1",
+    [ST_FORGET_POSITIONS] = "DELETE FROM positions WHERE source IN (SELECT key FROM sources WHERE seen < ?1" KEPT ")",
+    [ST_FORGET_LEDGER] = "DELETE FROM ledger WHERE source IN (SELECT key FROM sources WHERE seen < ?1" KEPT ")",
+    [ST_FORGET_SOURCES] = "DELETE FROM sources WHERE seen < ?1" KEPT,
     [ST_EACH_SOURCE] = "SELECT key, name, identity, seen FROM sources",
     [ST_EACH_POSITION] = "SELECT source, sink, offset, tail_hash, cursor FROM positions"
                          " WHERE ?1 IS NULL OR source = ?1",
@@ -234,17 +238,24 @@ static int migrate(struct store *s, int64_t version)
     return r; /* a failure closes the handle, and so rolls back */
 }
 
+int store_prepare(struct store *s, enum statement which)
+{
+    const char *text = which < ST_LETTERS ? texts[which] : store_letters_texts[which - ST_LETTERS];
+    if (s->statements[which])
+        return 0;
+    int rc = sqlite3_prepare_v3(s->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[which], NULL);
+    /* A table that is missing or has other columns: it is not the schema that its version says. */
+    if (rc == SQLITE_ERROR)
+        return damage(s, sqlite3_errmsg(s->db));
+    return rc == SQLITE_OK ? 0 : store_failed(s, rc, "prepare");
+}
+
 static int prepare(struct store *s)
 {
-    for (int i = 0; i < STATEMENTS; i++) {
-        int rc = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
-        /* A table that is missing or has other columns: it is not the schema that its version says. */
-        if (rc == SQLITE_ERROR)
-            return damage(s, sqlite3_errmsg(s->db));
-        if (rc != SQLITE_OK)
-            return store_failed(s, rc, "prepare");
-    }
-    return 0;
+    int r = 0;
+    for (int i = 0; i < ST_LETTERS && r == 0; i++)
+        r = store_prepare(s, (enum statement)i);
+    return r;
 }
 
 /* As a URI for which SQLite wants to write nothing beside the file, not even what a reader of a WAL needs. */

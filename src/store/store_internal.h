@@ -8,6 +8,8 @@
 #include "base/fd.h"
 #include "store/store.h"
 
+enum { STORE_LETTER_STATEMENTS = 11 }; /* of store_letters.c */
+
 enum statement {
     ST_BEGIN,
     ST_COMMIT,
@@ -28,7 +30,8 @@ enum statement {
     ST_EACH_POSITION,
     ST_EACH_LEDGER,
     ST_EACH_FILE,
-    STATEMENTS
+    ST_LETTERS, /* its first */
+    STATEMENTS = ST_LETTERS + STORE_LETTER_STATEMENTS
 };
 
 struct store {
@@ -60,3 +63,16 @@ bool store_db_moved(const struct store *s);
 /* Turns SQLite's answer into -errno, keeps the sentence, and remembers what it means for the database. */
 int store_failed(struct store *s, int rc, const char *doing);
 void store_set_error(struct store *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* store_letters.c's tables and texts. */
+extern const char store_letters_schema[];
+extern const char *const store_letters_texts[STORE_LETTER_STATEMENTS];
+
+/* Those of store_letters.c are prepared when they are first used: most agents never do. 0 or -errno. */
+int store_prepare(struct store *s, enum statement which);
+/* For those who have rows of their own. NULL: s->failed says why. What failed once in a transaction fails until its end. */
+sqlite3_stmt *store_writable(struct store *s, enum statement which);
+/* 0 or -errno, and the statement is ready for its next use. */
+int store_readable(struct store *s, enum statement which, sqlite3_stmt **st);
+int store_done(struct store *s, int rc, sqlite3_stmt *st, const char *doing);
+void store_bind_text(sqlite3_stmt *st, int at, const char *text); /* NULL too; must outlive the step */
