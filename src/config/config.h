@@ -54,6 +54,7 @@ struct files_config {
     uint64_t max_line_bytes;
     uint32_t max_open_files;
     int64_t partial_flush, scan_interval, idle_close;
+    struct string_list rotated_directories;
     uint64_t max_deleted_bytes; /* held by deleted files that are not read to their end */
 };
 

@@ -150,6 +150,9 @@ static const struct option files[] = {
      .doc = "How often all directories are looked through; new files are normally found at once."},
     {"idle_close", OPTION_TIME, AT(struct files_config, idle_close), .initial = "5m", .least = 1 * SECOND,
      .most = 24 * HOUR, .doc = "A file without news for so long is closed until there are some."},
+    {"rotated_directories", OPTION_PATHS, AT(struct files_config, rotated_directories), .initial = "[]",
+     .doc = "Where rotated files are put (logrotate's olddir), if that is neither the file's own directory, nor one in it, "
+            "nor one that paths reach."},
     {"max_deleted_bytes", OPTION_SIZE, AT(struct files_config, max_deleted_bytes), .initial = "1GiB", .least = 0,
      .most = 64 * TIB,
      .doc = "Disk space that deleted files may hold because they are not read to their end."},

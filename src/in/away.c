@@ -38,10 +38,11 @@ void away_return(struct files *f, struct file *file)
 /* The rotator renames the older ones at each rotation. */
 static bool renamed_again(struct files *f, struct file *file, struct facts *facts)
 {
-    char name[NAME_MAX + 1], path[PATH_MAX];
-    return siblings_find_inode(f, file->directory, &file->id, name) &&
-           file_renamed(file, file->directory, name) == 0 &&
-           facts_of_path(file_path(file, path, sizeof path), false, facts) == 0 && facts_are(facts, &file->id);
+    struct sibling found;
+    if (!siblings_find_inode(f, file->directory, &file->id, false, &found) || file_renamed(f, file, found.path) < 0)
+        return false;
+    *facts = found.facts;
+    return true;
 }
 
 void away_look(struct files *f, struct file *file)

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "in/directories.h"
 #include "in/monitor.h"
 
 static void leave(struct files *f, struct file *file)
@@ -28,15 +26,8 @@ static void enter(struct files *f, struct file *file)
 static void learn_name(struct files *f, struct file *file)
 {
     char path[PATH_MAX];
-    if (fd_path(file->fd.n, path, sizeof path) < 0)
-        return;
-    char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return;
-    *slash = 0;
-    struct directory *d = directory_get(f, path, false);
-    if (d)
-        file_renamed(file, d, slash + 1);
+    if (fd_path(file->fd.n, path, sizeof path) == 0)
+        file_renamed(f, file, path);
 }
 
 void descriptor_close(struct files *f, struct file *file)

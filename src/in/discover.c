@@ -283,6 +283,7 @@ static void recheck_all(struct files *f)
 void discover_scan(struct files *f)
 {
     atomic_fetch_add(&f->stats.scans, 1);
+    siblings_renew(f);
     uint64_t unwatched = 0;
     for (struct directory *d = f->directories, *next; d; d = next) {
         discover_list(f, d);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "in/descriptors.h"
+#include "in/directories.h"
 #include "in/monitor.h"
 #include "in/tail.h"
 
@@ -152,9 +153,15 @@ static void set_name(struct file *file, struct directory *d, char *name)
     d->refs++;
 }
 
-int file_renamed(struct file *file, struct directory *d, const char *name)
+int file_renamed(struct files *f, struct file *file, const char *path)
 {
-    char *copy = copy_of(name);
+    char where[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash - path) >= sizeof where)
+        return -EINVAL;
+    snprintf(where, sizeof where, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    struct directory *d = directory_get(f, where, false);
+    char *copy = d ? copy_of(slash + 1) : NULL;
     if (!copy)
         return -ENOMEM;
     set_name(file, d, copy);

@@ -76,8 +76,8 @@ void file_end_rest(struct file *file);
 /* Puts a name to it or takes it away. */
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name);
 void file_unlist(struct files *f, struct file *file);
-/* Only remembers another name for one that is not listed. */
-int file_renamed(struct file *file, struct directory *d, const char *name);
+/* Only remembers another path for one that is not listed. */
+int file_renamed(struct files *f, struct file *file, const char *path);
 /* Known by device and inode from now on. */
 void file_identify(struct files *f, struct file *file);
 

@@ -48,6 +48,7 @@ struct files {
     struct past *past;
     struct group *groups;
     struct files_stats stats;
+    unsigned wide_left; /* directories that siblings may still list in wide searches */
 
     struct directory *directories, **last_directory;
     struct table directories_by_path, directories_by_wd, files_by_name, files_by_id, known;

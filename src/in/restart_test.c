@@ -110,6 +110,62 @@ static void a_rotation_while_down_is_found(void **state)
     restart_with(copytruncate_it);
 }
 
+/* Where logrotate's olddir may be: a sub-directory, one that is configured, one that a glob reaches. */
+static const char *const old_directories[] = {"old", "archive/all", "else/deep"};
+
+static void to_old_directory(struct world *w, const char *directory, bool compressed)
+{
+    char to[64], packed[80];
+    snprintf(to, sizeof to, "%s/a.log.1", directory);
+    snprintf(packed, sizeof packed, "%s.gz", to);
+    move(w, "logs/a.log", to);
+    if (compressed)
+        compress_gzip(w, to, packed);
+}
+
+static void rotated_into_an_old_directory(unsigned which, bool compressed, bool down)
+{
+    char archive[96], reached[96];
+    const char *rotated[] = {archive};
+    struct world w;
+    prepare(&w);
+    snprintf(archive, sizeof archive, "%s/archive/all", w.dir);
+    snprintf(reached, sizeof reached, "%s/else/deep/*.txt", w.dir);
+    snprintf(w.pattern, sizeof w.pattern, "%s/logs/*.log", w.dir);
+    w.paths[1] = reached;
+    w.group.paths.n = 2;
+    w.config.files.rotated_directories = (struct string_list){rotated, 1};
+    const char *make[] = {"logs", "logs/old", "archive", "archive/all", "else", "else/deep"};
+    for (unsigned i = 0; i < sizeof make / sizeof *make; i++)
+        mkdir(at(&w, make[i]), 0755);
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    assert_true(begin_process(&w));
+    append(&w, "logs/a.log", "one\n");
+    expect(&w, "one\n");
+    turn(&w, 1000); /* closed */
+    if (down)
+        end_process(&w);
+    append(&w, "logs/a.log", "two\n");
+    to_old_directory(&w, which ? old_directories[which] : "logs/old", compressed);
+    append(&w, "logs/a.log", "new\n");
+    if (down)
+        assert_true(begin_process(&w));
+    turn(&w, 1000);
+    assert_int_equal(w.noted, 12);
+    assert_non_null(strstr(w.notes, "two\n"));
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
+static void a_rotation_into_another_directory_is_found(void **state)
+{
+    for (unsigned which = 0; which < 3; which++) {
+        rotated_into_an_old_directory(which, false, true);
+        rotated_into_an_old_directory(which, true, true);
+        rotated_into_an_old_directory(which, false, false);
+    }
+}
+
 /* All of it was delivered and it was closed; its writer goes on while logcap is down, and after it was quiet again. */
 static void a_renamed_file_is_followed_over_a_restart(void **state)
 {
@@ -244,6 +300,7 @@ int main(void)
         TEST(a_rest_is_gone_on_with),
         TEST(a_rotation_while_down_is_found),
         TEST(a_renamed_file_is_followed_over_a_restart),
+        TEST(a_rotation_into_another_directory_is_found),
         TEST(what_is_gone_while_down_is_counted),
         TEST(the_rest_of_a_cut_line_is_none_after_a_restart_either),
         TEST(the_rest_of_a_cut_line_is_none_in_a_copy),

@@ -14,7 +14,11 @@
 #include "in/tail.h"
 #include "in/wanted.h"
 
-enum { ORPHAN_POLL_MS = 200, COPY_QUIET_S = 5 };
+enum {
+    ORPHAN_POLL_MS = 200,
+    COPY_QUIET_S = 5,
+    WIDE_AT_START = 4096, /* directories listed to find what earlier processes left */
+};
 
 /* ---- names that are gone ---- */
 
@@ -26,9 +30,17 @@ static void become_orphan(struct files *f, struct file *file)
     file_ready(f, file);
 }
 
+/* A link's target lies elsewhere. What is not read yet, or had news that were not looked at, is worth a wide search. */
+static bool find_renamed(struct files *f, const struct file *file, const struct directory *target, struct sibling *out)
+{
+    bool wide = file->is_ready || file_unread(f, file) > 0;
+    return (target && siblings_find_inode(f, target, &file->id, false, out)) ||
+           siblings_find_inode(f, file->directory, &file->id, wide, out);
+}
+
 void rotation_lost_name(struct files *f, struct file *file)
 {
-    struct facts facts;
+    struct sibling now;
     if (file->finished)
         return;
     if (file->orphan) {
@@ -36,7 +48,7 @@ void rotation_lost_name(struct files *f, struct file *file)
             away_begin(f, file);
         return;
     }
-    char name[NAME_MAX + 1];
+    struct directory *target = file->target;
     file_unlist(f, file);
     if (file->held) {
         file->held = false;
@@ -44,12 +56,9 @@ void rotation_lost_name(struct files *f, struct file *file)
         file_finish(f, file);
         return;
     }
-    if (file->fd.n < 0 && siblings_find_inode(f, file->directory, &file->id, name)) {
-        char path[PATH_MAX];
-        siblings_path(file->directory, name, path, sizeof path);
-        if (descriptor_open_as(f, file, path, &facts) == 0 && !file->started)
-            file_start(f, file, &facts);
-    }
+    if (file->fd.n < 0 && find_renamed(f, file, target, &now) &&
+        descriptor_open_as(f, file, now.path, &now.facts) == 0 && !file->started)
+        file_start(f, file, &now.facts);
     if (file->fd.n >= 0 && file->started) {
         become_orphan(f, file);
         return;
@@ -108,10 +117,9 @@ void rotation_bound_deleted(struct files *f)
 /* ---- truncation ---- */
 
 /* Gives the rest of a source to a file of its own, that reads it from the copy. */
-static bool read_rest(struct files *f, struct file *of, const char *name)
+static bool read_rest(struct files *f, struct file *of, const char *path)
 {
-    char path[PATH_MAX];
-    struct file *rest = file_new_bare(f, of->directory, name, of->group, &of->id);
+    struct file *rest = file_new_bare(f, of->directory, of->name, of->group, &of->id);
     if (!rest)
         return false;
     rest->rest = rest->orphan = rest->started = true;
@@ -120,8 +128,7 @@ static bool read_rest(struct files *f, struct file *of, const char *name)
     rest->offset = of->offset;
     rest->tail_hash = of->tail_hash;
     rest->last_time = of->last_time;
-    siblings_path(of->directory, name, path, sizeof path);
-    if (siblings_open_rest(f, rest, path) < 0) {
+    if (file_renamed(f, rest, path) < 0 || siblings_open_rest(f, rest, path) < 0) {
         file_free(f, rest);
         return false;
     }
@@ -151,9 +158,8 @@ static void skip_copy(struct files *f, const struct facts *copy)
 bool rotation_truncated(struct files *f, struct file *file)
 {
     struct sibling copy;
-    bool found = file->id.head_len > 0 && siblings_find_copy(f, file->directory, &file->id, file->offset,
-                                                             file->tail_hash, &copy);
-    bool taken = found && read_rest(f, file, copy.name);
+    bool found = siblings_find_copy(f, file, false, &copy);
+    bool taken = found && read_rest(f, file, copy.path);
     if (found)
         skip_copy(f, &copy.facts);
     if (!taken && file->size > file->offset)
@@ -276,11 +282,11 @@ static struct file *file_of_past(struct files *f, struct known *k)
 /* The file itself, renamed: it is gone on with. */
 static bool seek_renamed(struct files *f, struct known *k, struct file *file)
 {
-    char name[NAME_MAX + 1];
+    struct sibling now;
     struct facts facts;
     uint64_t tail = 0;
-    if (!siblings_find_inode(f, file->directory, &file->id, name) ||
-        file_renamed(file, file->directory, name) < 0 || descriptor_open(f, file, &facts) < 0)
+    if (!siblings_find_inode(f, file->directory, &file->id, true, &now) || file_renamed(f, file, now.path) < 0 ||
+        descriptor_open(f, file, &facts) < 0)
         return false;
     if (identity_check_head(&k->id, file->fd.n) != 1 || tail_take(file->fd.n, file->offset, &tail) < 0 ||
         (file->tail_hash && tail != file->tail_hash)) {
@@ -304,13 +310,8 @@ static bool seek_renamed(struct files *f, struct known *k, struct file *file)
 /* Its bytes in a copy of it, or in what the copy was compressed to. */
 static bool seek_copy(struct files *f, struct file *file)
 {
-    char path[PATH_MAX];
     struct sibling copy;
-    if (file->id.head_len == 0 ||
-        !siblings_find_copy(f, file->directory, &file->id, file->offset, file->tail_hash, &copy))
-        return false;
-    siblings_path(file->directory, copy.name, path, sizeof path);
-    if (siblings_open_rest(f, file, path) < 0)
+    if (!siblings_find_copy(f, file, true, &copy) || siblings_open_rest(f, file, copy.path) < 0)
         return false;
     skip_copy(f, &copy.facts);
     become_orphan(f, file);
@@ -335,6 +336,7 @@ static void seek(struct files *f, struct known *k)
 
 void rotation_seek_past(struct files *f)
 {
+    f->wide_left = WIDE_AT_START;
     for (size_t i = 0; i < f->n_knowns; i++) {
         struct known *k = &f->knowns[i];
         if (k->state == IDENTITY_DONE || k->sought || k->past->claimed || !k->id.dev)

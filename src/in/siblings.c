@@ -8,6 +8,12 @@
 #include "in/descriptors.h"
 #include "in/monitor.h"
 #include "in/tail.h"
+#include "in/wanted.h"
+
+enum {
+    BELOW_MAX = 64,       /* directories in the file's own one */
+    WIDE_EACH_SCAN = 256, /* directories that wide searches list between two scans */
+};
 
 char *siblings_path(const struct directory *d, const char *name, char *path, size_t size)
 {
@@ -15,84 +21,129 @@ char *siblings_path(const struct directory *d, const char *name, char *path, siz
     return path;
 }
 
-bool siblings_find_inode(struct files *f, const struct directory *d, const struct identity *id,
-                         char name[NAME_MAX + 1])
-{
-    struct dir dir;
-    struct dirent *e;
-    struct facts facts;
-    char path[PATH_MAX];
-    bool found = false;
-    if (dir_open(&dir, &f->scope, d->path) < 0)
-        return false;
-    while (!found && (e = dir_next(&dir))) {
-        if (e->d_ino != id->ino)
-            continue;
-        siblings_path(d, e->d_name, path, sizeof path);
-        found = facts_of_path(path, false, &facts) == 0 && facts_are(&facts, id);
-        if (found)
-            snprintf(name, NAME_MAX + 1, "%s", e->d_name);
-    }
-    dir_close(&dir);
-    return found;
-}
+/* A search through the places where a rotator may have put a file. */
+struct search {
+    struct files *f;
+    const struct directory *own;
+    const struct identity *id;
+    const struct file *file; /* copies: whose; NULL: the same inode is sought */
+    size_t stem;             /* copies elsewhere share so much of the name */
+    bool elsewhere, found;
+    struct sibling *out;
+};
 
 /* Reads up to the position, through whatever compression, and compares. */
-static bool goes_on(struct files *f, int fd, const struct identity *id, uint64_t offset, uint64_t tail_hash)
+static bool has_head_and_tail(struct files *f, int fd, const struct file *file)
 {
     char head[HEAD_BYTES], tail[TAIL_BYTES];
-    size_t tail_len = offset < TAIL_BYTES ? offset : TAIL_BYTES;
+    uint64_t n = file->offset < TAIL_BYTES ? file->offset : TAIL_BYTES, at = file->offset - n;
     struct plain *p = plain_open(&f->scope, fd);
-    if (!p)
-        return false;
-    bool same = plain_read(p, head, id->head_len) == (ssize_t)id->head_len &&
-                fingerprint(head, id->head_len) == id->head_hash;
-    plain_close(p);
-    if (!same || offset == 0 || tail_hash == 0)
-        return same;
-    p = plain_open(&f->scope, fd);
-    same = p && plain_skip(p, offset - tail_len) == 0 && plain_read(p, tail, tail_len) == (ssize_t)tail_len &&
-           fingerprint(tail, tail_len) == tail_hash;
+    bool same = p && plain_read(p, head, file->id.head_len) == (ssize_t)file->id.head_len &&
+                fingerprint(head, file->id.head_len) == file->id.head_hash;
+    if (same && n && file->tail_hash) {
+        uint64_t behind = file->id.head_len;
+        if (at < behind) { /* the two overlap */
+            plain_close(p);
+            p = plain_open(&f->scope, fd);
+            behind = 0;
+        }
+        same = p && plain_skip(p, at - behind) == 0 && plain_read(p, tail, n) == (ssize_t)n &&
+               fingerprint(tail, n) == file->tail_hash;
+    }
     plain_close(p);
     return same;
 }
 
-static bool is_copy(struct files *f, const char *path, const struct facts *facts, const struct identity *id,
-                    uint64_t offset, uint64_t tail_hash)
+static bool is_copy(struct search *s, const char *path, const struct facts *facts)
 {
     struct fd fd;
-    if ((facts->mode & S_IFMT) != S_IFREG || facts->size == 0 || (facts->dev == id->dev && facts->ino == id->ino))
+    if ((facts->mode & S_IFMT) != S_IFREG || facts->size == 0 || facts_are(facts, s->id))
         return false;
-    if (fd_open(&fd, &f->scope, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0) < 0)
+    if (fd_open(&fd, &s->f->scope, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0) < 0)
         return false;
-    bool same = goes_on(f, fd.n, id, offset, tail_hash);
+    bool same = has_head_and_tail(s->f, fd.n, s->file);
     fd_close(&fd);
     return same;
 }
 
-bool siblings_find_copy(struct files *f, const struct directory *d, const struct identity *id, uint64_t offset,
-                        uint64_t tail_hash, struct sibling *out)
+static void consider(struct search *s, const char *path, const struct dirent *e)
+{
+    struct facts facts;
+    if (s->file ? e->d_type != DT_REG && e->d_type != DT_UNKNOWN : e->d_ino != s->id->ino)
+        return;
+    if (s->file && s->elsewhere && strncmp(e->d_name, s->file->name, s->stem) != 0)
+        return;
+    if (facts_of_path(path, false, &facts) < 0)
+        return;
+    if (s->file ? (s->found && facts.mtime <= s->out->facts.mtime) || !is_copy(s, path, &facts)
+                : !facts_are(&facts, s->id))
+        return;
+    s->found = true;
+    s->out->facts = facts;
+    snprintf(s->out->path, sizeof s->out->path, "%s", path);
+}
+
+static bool is_over(const struct search *s)
+{
+    return s->found && !s->file;
+}
+
+static void look_in(struct search *s, const char *directory, unsigned depth)
 {
     struct dir dir;
     struct dirent *e;
-    struct facts facts;
     char path[PATH_MAX];
-    bool found = false;
-    if (dir_open(&dir, &f->scope, d->path) < 0)
-        return false;
-    while ((e = dir_next(&dir))) {
-        if (e->d_type != DT_REG && e->d_type != DT_UNKNOWN)
+    unsigned below = 0;
+    if (own_directory_of(s->f->config, directory) || dir_open(&dir, &s->f->scope, directory) < 0)
+        return;
+    while (!is_over(s) && (e = dir_next(&dir))) {
+        if ((size_t)snprintf(path, sizeof path, "%s%s%s", directory, directory[1] ? "/" : "", e->d_name) >= sizeof path)
             continue;
-        siblings_path(d, e->d_name, path, sizeof path);
-        if (facts_of_path(path, false, &facts) < 0 || (found && facts.mtime <= out->facts.mtime) ||
-            !is_copy(f, path, &facts, id, offset, tail_hash))
-            continue;
-        found = true;
-        out->facts = facts;
-        snprintf(out->name, sizeof out->name, "%s", e->d_name);
+        if (e->d_type != DT_DIR)
+            consider(s, path, e);
+        else if (depth > 0 && e->d_name[0] != '.' && ++below <= BELOW_MAX) {
+            bool elsewhere = s->elsewhere;
+            s->elsewhere = true;
+            look_in(s, path, depth - 1);
+            s->elsewhere = elsewhere;
+        }
     }
     dir_close(&dir);
-    return found;
+}
+
+static bool search(struct search *s, bool wide)
+{
+    const struct string_list *rotated = &s->f->options->rotated_directories;
+    look_in(s, s->own->path, 1);
+    s->elsewhere = true;
+    for (unsigned i = 0; i < rotated->n && !is_over(s); i++)
+        look_in(s, rotated->items[i], 0);
+    for (struct directory *d = s->f->directories; wide && d && s->f->wide_left && !is_over(s); d = d->next)
+        if (d->wanted && d != s->own) {
+            s->f->wide_left--;
+            look_in(s, d->path, 0);
+        }
+    return s->found;
+}
+
+bool siblings_find_inode(struct files *f, const struct directory *d, const struct identity *id, bool wide,
+                         struct sibling *out)
+{
+    struct search s = {.f = f, .own = d, .id = id, .out = out};
+    return search(&s, wide);
+}
+
+bool siblings_find_copy(struct files *f, const struct file *file, bool wide, struct sibling *out)
+{
+    struct search s = {.f = f, .own = file->directory, .id = &file->id, .file = file, .out = out,
+                       .stem = strcspn(file->name, ".")};
+    return file->id.head_len > 0 && search(&s, wide);
+}
+
+void siblings_renew(struct files *f)
+{
+    if (f->wide_left < WIDE_EACH_SCAN)
+        f->wide_left = WIDE_EACH_SCAN;
 }
 
 int siblings_open_rest(struct files *f, struct file *file, const char *path)
