@@ -279,11 +279,9 @@ int accounts_load(struct accounts *a, const char *state_dir, char *error, size_t
 {
     struct loading l = {.accounts = a};
     int r;
-    struct store *s = store_open_reader(a->scope, state_dir, &r);
-    if (!s) {
-        snprintf(error, size, "%s", strerror(-r));
+    struct store *s = store_open_reader(a->scope, state_dir, &r, error, size);
+    if (!s)
         return r;
-    }
     r = load(&l, s);
     if (r < 0)
         snprintf(error, size, "%s", r == -ENOMEM ? "out of memory" : store_error(s));

@@ -208,6 +208,7 @@ static int reset(struct listing *l)
 
 static int work(struct listing *l, const char *state_dir)
 {
+    char why[256];
     int r;
     int64_t agent = l->args->reset ? store_holder(state_dir) : 0;
     if (agent != 0) {
@@ -216,10 +217,10 @@ static int work(struct listing *l, const char *state_dir)
         return EXIT_FAILED;
     }
     l->store = l->args->reset ? store_open(&l->scope, state_dir, &r)
-                              : store_open_reader(&l->scope, state_dir, &r);
+                              : store_open_reader(&l->scope, state_dir, &r, why, sizeof why);
     if (!l->store) {
         if (!l->args->reset)
-            fprintf(stderr, "logcap: cannot read the positions in %s: %s\n", state_dir, strerror(-r));
+            fprintf(stderr, "logcap: cannot read the positions in %s: %s\n", state_dir, why);
         return EXIT_FAILED;
     }
     r = store_each_source(l->store, add_source, l);

@@ -91,39 +91,45 @@ static int begin(struct store *s, const char *state_dir, bool reader)
     return r;
 }
 
-static struct store *open_as(struct scope *owner, const char *state_dir, bool reader, int *error)
+struct store *store_begin_in(struct scope *owner, const char *state_dir, bool reader, int *error)
 {
     struct store *s = scope_new(owner, sizeof *s, "store");
     if (!s) {
         *error = -errno;
         return NULL;
     }
-    int r = begin(s, state_dir, reader);
-    if (r == 0) {
-        r = store_db_open(s);
-        if (r < 0 && !reader) {
-            log_error("store", "%s; positions are not kept until that is mended", s->error);
-            if (r != -EUCLEAN && store_db_look(s) == 0)
-                log_warn("store", "the positions of the last run are read from it all the same");
-            r = 0;
-        }
-    }
-    *error = r;
-    if (r < 0) {
-        store_close(s);
-        return NULL;
-    }
-    return s;
+    *error = begin(s, state_dir, reader);
+    if (*error == 0)
+        return s;
+    store_close(s);
+    return NULL;
 }
 
 struct store *store_open(struct scope *owner, const char *state_dir, int *error)
 {
-    return open_as(owner, state_dir, false, error);
+    struct store *s = store_begin_in(owner, state_dir, false, error);
+    int r = s ? store_db_open(s) : 0;
+    if (r < 0) {
+        log_error("store", "%s; positions are not kept until that is mended", s->error);
+        if (r != -EUCLEAN && store_db_look(s) == 0)
+            log_warn("store", "the positions of the last run are read from it all the same");
+    }
+    return s;
 }
 
-struct store *store_open_reader(struct scope *owner, const char *state_dir, int *error)
+struct store *store_open_reader(struct scope *owner, const char *state_dir, int *error, char *why, size_t size)
 {
-    return open_as(owner, state_dir, true, error);
+    struct store *s = store_begin_in(owner, state_dir, true, error);
+    if (!s) {
+        snprintf(why, size, "%s", strerror(-*error));
+        return NULL;
+    }
+    *error = store_db_open(s);
+    if (*error == 0)
+        return s;
+    snprintf(why, size, "%s", s->error);
+    store_close(s);
+    return NULL;
 }
 
 void store_close(struct store *s)

@@ -78,8 +78,11 @@ struct store_file {
  * says so. Otherwise a store: when its database cannot be opened, reading fails and store_begin() tries again.
  */
 struct store *store_open(struct scope *owner, const char *state_dir, int *error);
-/* Only to look, beside a running agent: takes no lock, changes and repairs nothing. */
-struct store *store_open_reader(struct scope *owner, const char *state_dir, int *error);
+/*
+ * Only to look, beside a running agent: takes no lock, changes and repairs nothing. NULL, with a sentence in `why`: also
+ * when it is empty (-ENODATA) or of an earlier version (-ESTALE).
+ */
+struct store *store_open_reader(struct scope *owner, const char *state_dir, int *error, char *why, size_t size);
 /* The process that has the lock; 0: nobody; -1: somebody. Any thread. */
 int64_t store_holder(const char *state_dir);
 void store_close(struct store *s);

@@ -187,7 +187,7 @@ static int check_pages(struct store *s)
     static const char unreadable[] = "error code=";
     char answer[120];
     int64_t n;
-    int r = ask(s, "PRAGMA quick_check(1)", &n, answer, sizeof answer);
+    int r = ask(s, s->confirm ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", &n, answer, sizeof answer);
     if (r < 0 || strcmp(answer, "ok") == 0)
         return r;
     /* A page that could not be read just now is reported like a damaged one. */
@@ -195,7 +195,8 @@ static int check_pages(struct store *s)
     int rc = code ? atoi(code + sizeof unreadable - 1) & 0xff : SQLITE_CORRUPT;
     if (rc != SQLITE_CORRUPT && rc != SQLITE_NOTADB)
         return store_failed(s, rc, "check");
-    return damage(s, answer);
+    const char *heading = strchr(answer, '\n'); /* "*** in database main ***" */
+    return damage(s, heading ? heading + 1 : answer);
 }
 
 /* Whether what we opened is ours and whole. *version 0: it is empty. */
@@ -350,8 +351,11 @@ static int open_checked(struct store *s, bool *fresh)
     if (r == 0)
         r = set_up(s);
     *fresh = version == 0;
-    if (r == 0 && version < SCHEMA_VERSION && s->reader)
-        return damage(s, *fresh ? "it is empty" : "an earlier version of logcap wrote it; start the agent once");
+    if (r == 0 && version < SCHEMA_VERSION && s->reader) {
+        store_set_error(s, "%s is not usable yet: %s", s->path,
+                        *fresh ? "it is empty" : "an earlier version of logcap wrote it; start the agent once");
+        return *fresh ? -ENODATA : -ESTALE;
+    }
     if (r == 0 && version < SCHEMA_VERSION)
         r = migrate(s, version);
     if (r == 0)
@@ -401,6 +405,20 @@ static unsigned broken_scan(struct store *s, unsigned keep_above)
     }
     dir_close(&d);
     return highest;
+}
+
+unsigned store_db_broken(struct store *s)
+{
+    unsigned n = 0;
+    struct dir d;
+    if (dir_open(&d, &s->scope, s->dir) < 0)
+        return 0;
+    for (struct dirent *e; (e = dir_next(&d));) {
+        size_t length = strlen(e->d_name);
+        n += broken_number(e->d_name) && e->d_name[length - 1] >= '0' && e->d_name[length - 1] <= '9';
+    }
+    dir_close(&d);
+    return n;
 }
 
 static int set_aside(struct store *s)

@@ -53,11 +53,16 @@ struct store {
     char error[256];
 };
 
+/* A store whose database is not open yet; a writer has the lock. NULL: -errno in *error. */
+struct store *store_begin_in(struct scope *owner, const char *state_dir, bool reader, int *error);
+
 /* Opens, repairs, or begins the database, so that `db` is usable. 0 or -errno. */
 int store_db_open(struct store *s);
 /* The same only to read what it says now, for who cannot write: the next store_begin() opens it anew. */
 int store_db_look(struct store *s);
 void store_db_close(struct store *s);
+/* How many databases are set aside in its directory. */
+unsigned store_db_broken(struct store *s);
 /* Whether somebody moved or deleted the file under us. */
 bool store_db_moved(const struct store *s);
 /* Turns SQLite's answer into -errno, keeps the sentence, and remembers what it means for the database. */

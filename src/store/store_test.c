@@ -194,7 +194,8 @@ static void a_second_agent_is_refused(void **state)
 static void a_reader_looks_without_the_lock(void **state)
 {
     int error;
-    assert_null(store_open_reader(&scope_root, dir, &error));
+    char why[256];
+    assert_null(store_open_reader(&scope_root, dir, &error, why, sizeof why));
     struct store *s = open_store();
     assert_int_equal(put(s, 10), 0);
     store_close(s);
@@ -206,7 +207,7 @@ static void a_reader_looks_without_the_lock(void **state)
     }
     while (store_holder(dir) != child)
         usleep(1000);
-    s = store_open_reader(&scope_root, dir, &error);
+    s = store_open_reader(&scope_root, dir, &error, why, sizeof why);
     assert_non_null(s);
     assert_int_equal(rows_of(s), 4);
     store_close(s);

@@ -1,6 +1,7 @@
 // The commands that look at an agent and at what it keeps, beside a running one and without one.
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
+import fs from 'node:fs';
 import {command, scenario, until} from './harness.mjs';
 
 function sql(s, statement) {
@@ -80,4 +81,51 @@ scenario('a ledger that does not add up is an alert', async (s) => {
     assert.equal(agent.stderr.match(/ERROR ledger: does not add up/g).length, 1, agent.stderr);
     assert.equal(command(['ledger', '-c', agent.file]).code, 1);
     await agent.stop();
+});
+
+scenario('verify finds a damaged database, repairs it, and the agent goes on where it was', async (s) => {
+    const loki = await s.loki();
+    const writers = Array.from({length: 60}, (_, i) => s.writer(`${i}.log`));
+    writers.forEach((w) => w.write(5));
+    const agent = await s.agent(s.config({loki}));
+    await until('all is there', () => loki.lines.size === 300);
+    const beside = command(['verify', '-c', agent.file]);
+    assert.equal(beside.code, 0, beside.stdout + beside.stderr);
+    assert.match(beside.stdout, new RegExp(`in use by the agent with process id ${agent.process.pid}`));
+    const refused = command(['verify', '-c', agent.file, '--repair']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /stop it first/);
+    await agent.stop();
+
+    const good = command(['verify', '-c', agent.file]);
+    assert.equal(good.code, 0, good.stdout);
+    assert.match(good.stdout, /^state\.db: good: \d+ sources/m);
+    assert.match(good.stdout, /300 records read: 300 delivered,.*it adds up$/m);
+
+    // A page in the middle, as a bad disk leaves it.
+    const database = s.path('state', 'state.db');
+    const pages = Math.floor(fs.statSync(database).size / 4096);
+    assert.ok(pages > 8, `${pages} pages`);
+    const file = fs.openSync(database, 'r+');
+    fs.writeSync(file, Buffer.alloc(4096, 0x5a), 0, 4096, Math.floor(pages / 2) * 4096);
+    fs.closeSync(file);
+    const damaged = command(['verify', '-c', agent.file]);
+    assert.equal(damaged.code, 1, damaged.stdout);
+    assert.match(damaged.stdout, /^state\.db: DAMAGED: /m);
+    assert.ok(!fs.existsSync(`${database}.broken-1`), 'it only looks');
+
+    const repaired = command(['verify', '-c', agent.file, '--repair']);
+    assert.equal(repaired.code, 0, repaired.stdout + repaired.stderr);
+    assert.ok(fs.existsSync(`${database}.broken-1`));
+    assert.equal(command(['verify', '-c', agent.file]).code, 0);
+
+    // The fallback file had the positions: nothing comes twice.
+    agent.stderr = '';
+    await agent.start();
+    writers.forEach((w) => w.write(1));
+    await until('the new lines are there', () => loki.lines.size === 360);
+    await agent.stop();
+    assert.doesNotMatch(agent.stderr, /set aside/);
+    assert.equal(loki.entries.length, 360, 'a line came twice');
+    assert.equal(loki.repeats, 0);
 });
