@@ -47,7 +47,7 @@ static void remember(struct source *s, void *arg)
     p->name = scope_strdup(&w->scope, s->name);
     p->identity = s->identity ? scope_strdup(&w->scope, s->identity) : NULL;
     p->at[0].known = true;
-    account_read(&s->accounts[0], &p->at[0].position, cursor, &counts);
+    account_read(&s->first[0], &p->at[0].position, cursor, &counts);
     for (struct past_source **at = &w->past.all; *at; at = &(*at)->next)
         if (strcmp((*at)->key, p->key) == 0) {
             p->next = (*at)->next;
@@ -99,7 +99,8 @@ bool begin_process(struct world *w)
     bool good = scope_begin(&w->process, &w->scope, "process") == 0 && streams_begin(&w->process) == 0 &&
                 pool_begin(&w->pool, &w->process, 16 << 20) == 0 &&
                 sink_begin(&w->sink, &w->process, 0, &w->sink_config, &w->config, &test_type, &w->pool) == 0;
-    w->list[0] = &w->sink;
+    w->list[0] = w->past.sinks[0] = &w->sink;
+    w->past.n_sinks = 1;
     w->dispatcher = (struct dispatcher){.sinks = w->list, .n_sinks = good, .pool = &w->pool};
     sources_begin(&w->process, w->list, w->dispatcher.n_sinks);
     return good && loop_begin(&w->loop, &w->process, "loop") == 0 &&

@@ -166,7 +166,7 @@ static void read_account(struct rig *r)
     char cursor[POSITION_CURSOR], why[200];
     if (!r->source)
         return;
-    account_read(&r->source->accounts[0], &position, cursor, &r->counts);
+    account_read(&r->source->first[0], &position, cursor, &r->counts);
     r->position = position.offset;
     assert_true(counts_check(&r->counts, why, sizeof why));
 }

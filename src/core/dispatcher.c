@@ -55,7 +55,7 @@ static struct amount less(struct amount a, struct amount b)
  */
 static bool plan(struct sink *s, struct batch *b, struct amount all)
 {
-    struct account *a = &b->source->accounts[s->index];
+    struct account *a = source_account(b->source, s);
     struct lease *l = &b->leases[s->index];
     struct position position;
     struct counts counts;

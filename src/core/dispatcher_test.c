@@ -99,7 +99,7 @@ static struct counts counts_of(struct world *w, unsigned sink, struct position *
 {
     struct counts c;
     char cursor[POSITION_CURSOR], why[200];
-    account_read(&w->source->accounts[sink], position, cursor, &c);
+    account_read(&w->source->first[sink], position, cursor, &c);
     assert_true(counts_check(&c, why, sizeof why));
     return c;
 }
@@ -118,12 +118,12 @@ static void a_lease_goes_to_each_sink_and_the_position_moves_by_securing(void **
     lease_secured(kept[0], NULL);
     assert_int_equal(counts_of(&w, 0, &p).delivered.bytes, 9);
     assert_int_equal(p.offset, 12);
-    assert_int_equal(source_lowest(w.source, NULL).offset, 0);
+    assert_int_equal(source_lowest(w.source).offset, 0);
     struct outcome outcome = {.dropped = {[DROP_INVALID] = {1, 3}}};
     lease_secured(kept[1], &outcome);
     assert_int_equal(counts_of(&w, 1, &p).dropped[DROP_INVALID].records, 1);
     assert_int_equal(counts_of(&w, 1, &p).delivered.records, 2);
-    assert_int_equal(source_lowest(w.source, NULL).offset, 12);
+    assert_int_equal(source_lowest(w.source).offset, 12);
     assert_int_equal(atomic_load(&w.pool.used), 0);
     end(&w);
 }
@@ -133,8 +133,8 @@ static void a_sink_is_not_sent_what_it_has(void **state)
     struct world w;
     struct position p;
     assert_true(begin(&w));
-    source_resume(w.source, 0, &(struct position){.offset = 8});
-    source_resume(w.source, 1, &(struct position){.offset = 12});
+    account_place(&w.source->first[0], &(struct position){.offset = 8});
+    account_place(&w.source->first[1], &(struct position){.offset = 12});
     dispatch(&w.dispatcher, make(&w, 0, w.stream));
     turn(&w.sinks[0]);
     turn(&w.sinks[1]);
@@ -196,7 +196,7 @@ static void what_was_secured_by_the_spool_is_delivered_from_there(void **state)
     assert_int_equal(c.delivered.records, 1);
     assert_int_equal(c.dropped[DROP_INVALID].records, 1);
     assert_int_equal(p.offset, 12);
-    account_discarded(&w.source->accounts[0], ORIGIN_SPOOL, c.spooled, DROP_SPOOL_FULL);
+    account_discarded(&w.source->first[0], ORIGIN_SPOOL, c.spooled, DROP_SPOOL_FULL);
     assert_int_equal(counts_of(&w, 0, &p).dropped[DROP_SPOOL_FULL].bytes, 3);
     turn(&w.sinks[1]);
     lease_secured(kept[1], NULL);
@@ -229,7 +229,7 @@ static void a_source_of_which_something_waits_stays_and_is_one(void **state)
     assert_int_equal(sources_count(), 1);
     w.source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     assert_int_equal(counts_of(&w, 0, &p).dead.records, 1);
-    account_discarded(&w.source->accounts[0], ORIGIN_DEAD, (struct amount){1, 3}, DROP_PURGED);
+    account_discarded(&w.source->first[0], ORIGIN_DEAD, (struct amount){1, 3}, DROP_PURGED);
     assert_int_equal(counts_of(&w, 0, &p).dropped[DROP_PURGED].records, 1);
     end(&w);
 }

@@ -242,11 +242,10 @@ static void mark_source(struct source *s, void *arg)
 {
     uint32_t refs = atomic_load(&s->refs);
     do {
-        if (refs == 0 || s->n_accounts == 0)
+        if (refs == 0 || !s->accounts)
             return;
     } while (!atomic_compare_exchange_weak(&s->refs, &refs, refs + 1));
-    for (unsigned i = 0; i < s->n_accounts; i++) {
-        struct account *a = &s->accounts[i];
+    EACH_ACCOUNT(a, s) {
         pthread_mutex_lock(&a->book->lock);
         account_mark_dirty(a);
         pthread_mutex_unlock(&a->book->lock);

@@ -47,11 +47,11 @@ static void end(struct scope *scope)
 
 static void secure(struct source *s, unsigned sink, uint64_t to)
 {
-    struct secured what = {.account = &s->accounts[sink], .source = s, .to = to, .tail_hash = to * 3,
+    struct secured what = {.account = &s->first[sink], .source = s, .to = to, .tail_hash = to * 3,
                            .taken = {1, 10}};
     snprintf(what.cursor, sizeof what.cursor, "cursor %llu", (unsigned long long)to);
-    account_taken(&s->accounts[sink], what.taken, (struct amount){0});
-    account_secured(&s->accounts[sink], &what, NULL);
+    account_taken(&s->first[sink], what.taken, (struct amount){0});
+    account_secured(&s->first[sink], &what, NULL);
 }
 
 struct found {

@@ -51,7 +51,7 @@ void account_mark_dirty(struct account *a)
 {
     struct book *b = a->book;
     if (!a->dirty) {
-        a->dirty = true;
+        a->dirty = a->known = true;
         source_ref(a->source);
         a->next_dirty = b->dirty;
         b->dirty = a;
@@ -101,6 +101,8 @@ void account_taken(struct account *a, struct amount taken, struct amount skipped
     BOTH(add, a, in_flight, taken);
     BOTH(add, a, skipped, skipped);
     a->leases++;
+    if (!a->known)
+        account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
 }
 
@@ -196,6 +198,19 @@ void account_discarded(struct account *a, int counter, struct amount what, enum 
     BOTH(add, a, dropped[reason], what);
     hold_what_waits(a);
     account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_place(struct account *a, const struct position *position)
+{
+    pthread_mutex_lock(&a->book->lock);
+    a->position.offset = position->offset;
+    a->position.tail_hash = position->tail_hash;
+    if (position->cursor && !a->cursor)
+        a->cursor = mem_raw_alloc(POSITION_CURSOR);
+    if (position->cursor && a->cursor)
+        snprintf(a->cursor, POSITION_CURSOR, "%s", position->cursor);
+    a->position.cursor = position->cursor ? a->cursor : NULL;
     pthread_mutex_unlock(&a->book->lock);
 }
 

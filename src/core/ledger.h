@@ -44,8 +44,10 @@ struct book;
 struct sink;
 
 struct account {
+    struct account *next; /* of the same source */
     struct account *next_dirty;
     bool dirty;
+    bool known; /* to the store, or will be with the next commit */
     struct book *book;
     struct source *source;
     struct position position; /* cursor points to `cursor` or is NULL */
@@ -111,7 +113,10 @@ struct origin {
     void (*returned)(struct origin *o, const struct secured *s); /* shutdown: it stays where it was */
 };
 
-/* A lease on a batch from an origin changes nothing until it ends: not for those. */
+/*
+ * A lease on a batch from an origin changes nothing until it ends: not for those. The first one makes the store know the
+ * account: else a sink that secured nothing before a kill would be taken for one that was not there.
+ */
 void account_taken(struct account *a, struct amount taken, struct amount skipped);
 /* Nothing of what was read up to `to` is for this sink. false, and nothing happened: something is in flight. */
 bool account_skipped(struct account *a, const struct batch *b, struct amount skipped);
@@ -124,6 +129,8 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
 void account_returned(struct account *a, const struct secured *s);
 /* Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease. The caller has a reference on the source. */
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
+/* Sets the position, before the first dispatch. */
+void account_place(struct account *a, const struct position *position);
 /* An earlier process' counts: before the first dispatch. What waits counts as taken by this one too. */
 void account_resume(struct account *a, const struct counts *counts);
 /* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */

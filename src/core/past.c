@@ -110,6 +110,8 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     if (!p)
         return NULL;
     p->n_sinks = n_sinks;
+    for (unsigned i = 0; i < n_sinks; i++)
+        p->sinks[i] = sinks[i];
     if (!store)
         return p; /* a dry run: nothing is known */
     int r = store_each_source(store, add_source, &l);
@@ -127,21 +129,40 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     return p;
 }
 
-void past_resume(const struct past_source *p, struct source *s)
+static const struct past_at *at_sink(const struct past *past, const struct past_source *p, const struct sink *sink)
+{
+    for (unsigned i = 0; i < past->n_sinks; i++)
+        if (past->sinks[i] == sink)
+            return &p->at[i];
+    return NULL;
+}
+
+static const struct past_at *furthest(const struct past *past, const struct past_source *p)
+{
+    const struct past_at *best = NULL;
+    for (unsigned i = 0; i < past->n_sinks; i++)
+        if (p->at[i].known && (!best || p->at[i].position.offset > best->position.offset))
+            best = &p->at[i];
+    return best;
+}
+
+void past_resume(const struct past *past, const struct past_source *p, struct source *s)
 {
     if (!source_resume_once(s))
         return;
-    for (unsigned i = 0; i < s->n_accounts; i++) {
-        if (p->at[i].known)
-            source_resume(s, i, &p->at[i].position);
-        account_resume(&s->accounts[i], &p->at[i].counts);
+    EACH_ACCOUNT(a, s) {
+        const struct past_at *at = at_sink(past, p, a->book->sink), *place = at && at->known ? at : furthest(past, p);
+        if (place)
+            account_place(a, &place->position);
+        if (at)
+            account_resume(a, &at->counts);
     }
 }
 
-void past_claim(struct past_source *p, struct source *s)
+void past_claim(const struct past *past, struct past_source *p, struct source *s)
 {
     p->claimed = true;
-    past_resume(p, s);
+    past_resume(past, p, s);
 }
 
 static bool waits(const struct past_source *p, unsigned n_sinks)
@@ -162,7 +183,7 @@ int past_obtain_waiting(const struct past *p)
         if (!s)
             return -ENOMEM;
         atomic_store(&s->state, SOURCE_GONE);
-        past_resume(known, s);
+        past_resume(p, known, s);
         source_unref(s);
     }
     return 0;

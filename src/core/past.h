@@ -21,12 +21,13 @@ struct past_source {
     const char *key, *name, *identity; /* identity may be NULL */
     int64_t seen;
     bool claimed;
-    struct past_at at[]; /* by the sink's index */
+    struct past_at at[]; /* in the order of past.sinks */
 };
 
 struct past {
     struct past_source *all;
     size_t n;
+    struct sink *sinks[SINKS_MAX]; /* of the indices */
     unsigned n_sinks;
     bool store_was_lost; /* neither database nor fallback file: older files are read from their beginning */
     struct past_source **slots; /* by hash of key */
@@ -35,10 +36,13 @@ struct past {
 
 struct past *past_load(struct scope *owner, struct store *store, struct sink *const *sinks, unsigned n_sinks);
 struct past_source *past_find(const struct past *p, const char *key); /* NULL: never seen */
-/* Gives a source its positions and counters, once in its life; sinks that are not known stay at 0. */
-void past_resume(const struct past_source *p, struct source *s);
+/*
+ * Gives a source its positions and counters, once in its life. A sink that was not there before begins where the
+ * furthest of the others is: it gets what comes from now on.
+ */
+void past_resume(const struct past *past, const struct past_source *p, struct source *s);
 /* The same for the collector that recognised it, also when the spool had it before. Sets claimed. */
-void past_claim(struct past_source *p, struct source *s);
+void past_claim(const struct past *past, struct past_source *p, struct source *s);
 /*
  * Obtains the sources of which records wait in the spool or among the dead letters, so that their accounts are there; they
  * stay as long as something waits. Before the keeper. 0 or -ENOMEM.

@@ -254,7 +254,7 @@ bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next)
 
 static struct account *account_of(const struct lease *l)
 {
-    return &l->batch->source->accounts[l->sink->index];
+    return source_account(l->batch->source, l->sink);
 }
 
 void lease_copy(const struct lease *l, struct secured *out)

@@ -55,9 +55,9 @@ int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sin
 static struct source *one_that_waits(void)
 {
     for (struct source *s = registry.head; s; s = s->next)
-        for (unsigned i = 0; i < s->n_accounts; i++)
-            if (s->accounts[i].waits) {
-                s->accounts[i].waits = false;
+        EACH_ACCOUNT(a, s)
+            if (a->waits) {
+                a->waits = false;
                 return s;
             }
     return NULL;
@@ -154,8 +154,8 @@ static void strike(struct source *s)
 static void source_thing_end(struct thing *t)
 {
     struct source *s = container_of(t, struct source, thing);
-    for (unsigned i = 0; i < s->n_accounts; i++)
-        mem_raw_free(s->accounts[i].cursor);
+    EACH_ACCOUNT(a, s)
+        mem_raw_free(a->cursor);
     pthread_mutex_destroy(&s->lock);
     mem_raw_free(s->error);
     mem_raw_free(s->identity);
@@ -175,9 +175,12 @@ static struct source *make(enum source_kind kind, const char *key, const char *n
     s->name = memcpy(s->key + key_len, name, name_len);
     s->matched = "";
     atomic_init(&s->refs, 1);
-    s->n_accounts = (uint16_t)registry.n_sinks;
-    for (unsigned i = 0; i < registry.n_sinks; i++)
-        s->accounts[i] = (struct account){.book = &registry.sinks[i]->book, .source = s};
+    struct account **end = &s->accounts;
+    for (unsigned i = 0; i < registry.n_sinks; i++) {
+        s->first[i] = (struct account){.book = &registry.sinks[i]->book, .source = s};
+        *end = &s->first[i];
+        end = &s->first[i].next;
+    }
     if (enlist(s, size) < 0) {
         mem_raw_free(s);
         return NULL;
@@ -253,31 +256,21 @@ void source_unref(struct source *s)
     pthread_mutex_unlock(&registry.lock);
 }
 
-void source_resume(struct source *s, unsigned sink, const struct position *position)
+struct account *source_account(const struct source *s, const struct sink *sink)
 {
-    struct account *a = &s->accounts[sink];
-    pthread_mutex_lock(&a->book->lock);
-    a->position.offset = position->offset;
-    a->position.tail_hash = position->tail_hash;
-    if (position->cursor && !a->cursor)
-        a->cursor = mem_raw_alloc(POSITION_CURSOR);
-    if (position->cursor && a->cursor)
-        snprintf(a->cursor, POSITION_CURSOR, "%s", position->cursor);
-    a->position.cursor = position->cursor ? a->cursor : NULL;
-    pthread_mutex_unlock(&a->book->lock);
+    EACH_ACCOUNT(a, s)
+        if (a->book == &sink->book)
+            return a;
+    return NULL;
 }
 
-struct position source_lowest(struct source *s, unsigned *sink)
+struct position source_lowest(struct source *s)
 {
     struct position lowest = {0};
-    for (unsigned i = 0; i < s->n_accounts; i++) {
-        struct account *a = &s->accounts[i];
+    EACH_ACCOUNT(a, s) {
         pthread_mutex_lock(&a->book->lock);
-        if (i == 0 || a->position.offset < lowest.offset) {
+        if (a == s->accounts || a->position.offset < lowest.offset)
             lowest = a->position;
-            if (sink)
-                *sink = i;
-        }
         pthread_mutex_unlock(&a->book->lock);
     }
     return lowest;
@@ -311,12 +304,12 @@ void source_set_identity(struct source *s, const char *identity)
     char *old = s->identity;
     s->identity = copy;
     pthread_mutex_unlock(&s->lock);
-    for (unsigned i = 0; i < s->n_accounts; i++) {
-        pthread_mutex_lock(&s->accounts[i].book->lock);
+    EACH_ACCOUNT(a, s) {
+        pthread_mutex_lock(&a->book->lock);
         if (!old)
-            atomic_store(&s->accounts[i].book->urgent, true);
-        account_mark_dirty(&s->accounts[i]);
-        pthread_mutex_unlock(&s->accounts[i].book->lock);
+            atomic_store(&a->book->urgent, true);
+        account_mark_dirty(a);
+        pthread_mutex_unlock(&a->book->lock);
     }
     mem_raw_free(old);
 }

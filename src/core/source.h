@@ -40,9 +40,11 @@ struct source {
     const char *matched; /* the pattern or rule that found it: the configuration's */
     char *identity;      /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
     uint64_t stored;     /* the keeper's own: the commit that last wrote its row */
-    uint16_t n_accounts;
-    struct account accounts[]; /* by the sink's index */
+    struct account *accounts; /* a chain, one for each sink; it changes only while all who walk it are paused */
+    struct account first[];   /* those of the sinks there were at its birth, in their order */
 };
+
+#define EACH_ACCOUNT(a, s) for (struct account *a = (s)->accounts; a; a = a->next)
 
 /* ---- the registry ---- */
 struct sink;
@@ -63,10 +65,9 @@ static inline bool source_rereadable(const struct source *s)
     return s->kind != SOURCE_API;
 }
 
-/* Sets one sink's position from the store, before the first dispatch. */
-void source_resume(struct source *s, unsigned sink, const struct position *position);
-/* The lowest position over the sinks: where reading starts. The sink's index in *sink if not NULL. */
-struct position source_lowest(struct source *s, unsigned *sink);
+struct account *source_account(const struct source *s, const struct sink *sink); /* NULL: it has none */
+/* The lowest position over the sinks: where reading starts. */
+struct position source_lowest(struct source *s);
 
 /* NULL for format: all is well again. */
 void source_set_error(struct source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -284,11 +284,11 @@ static void api_thing_end(struct thing *t)
 static uint64_t highest_position(struct source *s)
 {
     uint64_t highest = 0;
-    for (unsigned i = 0; i < s->n_accounts; i++) {
+    EACH_ACCOUNT(a, s) {
         struct position position;
         struct counts counts;
         char cursor[POSITION_CURSOR];
-        account_read(&s->accounts[i], &position, cursor, &counts);
+        account_read(a, &position, cursor, &counts);
         if (position.offset > highest)
             highest = position.offset;
     }
@@ -314,7 +314,7 @@ int api_begin(struct api *a, struct scope *owner, const struct config *config, s
     a->source->matched = "api.enabled";
     struct past_source *before = past ? past_find(past, key) : NULL;
     if (before)
-        past_claim(before, a->source);
+        past_claim(past, before, a->source);
     a->ordinal = highest_position(a->source);
     atomic_store(&a->source->offset, a->ordinal);
     atomic_store(&a->source->size, a->ordinal);

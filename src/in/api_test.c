@@ -248,7 +248,7 @@ static void many_streams_take_several_batches(void **state)
     struct position p;
     struct counts c;
     char cursor[POSITION_CURSOR], why[100];
-    account_read(&w.api.source->accounts[0], &p, cursor, &c);
+    account_read(&w.api.source->first[0], &p, cursor, &c);
     assert_int_equal(p.offset, 200);
     assert_int_equal(c.delivered.records, 200);
     assert_true(counts_check(&c, why, sizeof why));
@@ -318,7 +318,7 @@ static void what_is_not_delivered_at_the_end_is_counted(void **state)
     takes("{\"message\":\"abc\"}", 1);
     turn();
     lease_returned(kept[--n_kept]);
-    account_read(&w.api.source->accounts[0], &p, cursor, &c);
+    account_read(&w.api.source->first[0], &p, cursor, &c);
     assert_int_equal(c.dropped[DROP_SHUTDOWN].records, 1);
     assert_int_equal(c.dropped[DROP_SHUTDOWN].bytes, 3);
     assert_int_equal(p.offset, 0);
@@ -328,7 +328,7 @@ static void what_is_not_delivered_at_the_end_is_counted(void **state)
 static void the_ledger_goes_on_after_a_restart(void **state)
 {
     struct past_source *slots[2] = {calloc(1, sizeof(struct past_source) + sizeof(struct past_at))};
-    struct past past = {.all = slots[0], .n = 1, .slots = slots, .mask = 0};
+    struct past past = {.all = slots[0], .n = 1, .slots = slots, .mask = 0, .n_sinks = 1, .sinks = {&w.sink}};
     slots[0]->key = "api";
     slots[0]->at[0] = (struct past_at){.known = true, .position.offset = 40,
                                        .counts = {.taken = {41, 50}, .delivered = {40, 49}, .dropped[DROP_SHUTDOWN] = {1, 1}}};
@@ -340,7 +340,7 @@ static void the_ledger_goes_on_after_a_restart(void **state)
     struct position p;
     struct counts c;
     char cursor[POSITION_CURSOR];
-    account_read(&w.api.source->accounts[0], &p, cursor, &c);
+    account_read(&w.api.source->first[0], &p, cursor, &c);
     assert_int_equal(p.offset, 41);
     assert_int_equal(c.delivered.records, 41);
     assert_int_equal(c.dropped[DROP_SHUTDOWN].records, 1);

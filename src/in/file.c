@@ -238,8 +238,8 @@ void file_store_identity(struct file *file, enum identity_state state)
 void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash)
 {
     struct position p = {.offset = offset, .tail_hash = tail_hash};
-    for (unsigned i = 0; i < file->source->n_accounts; i++)
-        source_resume(file->source, i, &p);
+    EACH_ACCOUNT(a, file->source)
+        account_place(a, &p);
     file->offset = offset;
     file->tail_hash = tail_hash;
     file->scanned = 0;
@@ -277,7 +277,7 @@ int file_next_generation(struct files *f, struct file *file)
 static int positions_hold(struct files *f, int fd, const struct known *k)
 {
     int r = identity_check_head(&k->id, fd);
-    for (unsigned i = 0; r == 1 && i < f->dispatcher->n_sinks; i++) {
+    for (unsigned i = 0; r == 1 && i < f->past->n_sinks; i++) {
         const struct past_at *at = &k->past->at[i];
         uint64_t tail = 0;
         if (!at->known || at->position.offset == 0)
@@ -321,8 +321,8 @@ static int resume(struct files *f, struct file *file, struct known *k)
     int e = replace_source(f, file, &id);
     if (e < 0 || r == 0)
         return e;
-    past_claim(k->past, file->source);
-    struct position p = source_lowest(file->source, NULL);
+    past_claim(f->past, k->past, file->source);
+    struct position p = source_lowest(file->source);
     file->offset = p.offset;
     file->skipping = tail_in_cut_line(f, file);
     return tail_take(file->fd.n, file->offset, &file->tail_hash);

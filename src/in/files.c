@@ -52,7 +52,7 @@ static void take_turn(struct nudge *n)
 /* Whether every sink has all of it. */
 static bool delivered(const struct file *file)
 {
-    return file->source->n_accounts == 0 || source_lowest(file->source, NULL).offset >= file->offset;
+    return !file->source->accounts || source_lowest(file->source).offset >= file->offset;
 }
 
 static void finished_due(struct files *f, struct file *file)
@@ -223,8 +223,8 @@ int files_begin(struct files **out, struct scope *owner, struct loop *loop, cons
 static void store_sizes(struct files *f)
 {
     for (struct file *file = f->all; file; file = file->next_all)
-        if (file->source && file->started && file->source->n_accounts &&
-            source_lowest(file->source, NULL).offset < file->size)
+        if (file->source && file->started && file->source->accounts &&
+            source_lowest(file->source).offset < file->size)
             file_store_identity(file, IDENTITY_OPEN);
 }
 

@@ -52,7 +52,7 @@ static uint64_t cursor_time(const char *cursor)
 
 /* Whether the sink's place was found at the entry at hand; `before` records were counted before it.
  */
-static bool settle(struct journal *j, unsigned sink, const char *cursor, uint64_t before,
+static bool settle(struct journal *j, struct account *a, const char *cursor, uint64_t before,
                    uint64_t records)
 {
     uint64_t usec = 0;
@@ -60,8 +60,7 @@ static bool settle(struct journal *j, unsigned sink, const char *cursor, uint64_
     sd_journal_get_realtime_usec(j->sd, &usec);
     if (!here && usec <= cursor_time(cursor))
         return false;
-    source_resume(j->source, sink,
-                  &(struct position){.offset = here ? before + records : before, .cursor = cursor});
+    account_place(a, &(struct position){.offset = here ? before + records : before, .cursor = cursor});
     return true;
 }
 
@@ -72,17 +71,19 @@ static bool settle(struct journal *j, unsigned sink, const char *cursor, uint64_
 static int walk(struct journal *j)
 {
     struct {
+        struct account *account;
         char cursor[POSITION_CURSOR];
         bool open;
     } at[SINKS_MAX] = {0};
-    unsigned open = 0;
+    unsigned open = 0, n_at = 0;
     uint64_t count = j->next;
-    for (unsigned i = 0; i < j->source->n_accounts; i++) {
+    EACH_ACCOUNT(a, j->source) {
         struct position p;
         struct counts counts;
-        account_read(&j->source->accounts[i], &p, at[i].cursor, &counts);
-        at[i].open = p.cursor && strcmp(at[i].cursor, j->cursor) != 0;
-        open += at[i].open;
+        at[n_at].account = a;
+        account_read(a, &p, at[n_at].cursor, &counts);
+        at[n_at].open = p.cursor && strcmp(at[n_at].cursor, j->cursor) != 0;
+        open += at[n_at++].open;
     }
     if (!open)
         return 0;
@@ -94,40 +95,17 @@ static int walk(struct journal *j)
             break;
         here = false;
         uint32_t records = entry_read(j, &e) > 0 ? e.records : 0;
-        for (unsigned i = 0; i < j->source->n_accounts; i++)
-            if (at[i].open && settle(j, i, at[i].cursor, count, records)) {
+        for (unsigned i = 0; i < n_at; i++)
+            if (at[i].open && settle(j, at[i].account, at[i].cursor, count, records)) {
                 at[i].open = false;
                 open--;
             }
         count += records;
     }
-    for (unsigned i = 0; open && i < j->source->n_accounts; i++)
+    for (unsigned i = 0; open && i < n_at; i++)
         if (at[i].open) /* too far on: what it has comes again, nothing is lost */
-            source_resume(j->source, i,
-                          &(struct position){.offset = count, .cursor = at[i].cursor});
+            account_place(at[i].account, &(struct position){.offset = count, .cursor = at[i].cursor});
     return place_again(j);
-}
-
-/* A sink without a place begins where the configuration says: at the end that is where the furthest
- * one is. */
-static void begin_new_sinks_at_end(struct journal *j)
-{
-    struct position furthest = {0}, p;
-    struct counts counts;
-    char cursor[POSITION_CURSOR], best[POSITION_CURSOR] = "";
-    for (unsigned i = 0; i < j->source->n_accounts; i++) {
-        account_read(&j->source->accounts[i], &p, cursor, &counts);
-        if (p.cursor && p.offset >= furthest.offset) {
-            furthest = p;
-            memcpy(best, cursor, sizeof best);
-        }
-    }
-    furthest.cursor = best;
-    for (unsigned i = 0; best[0] && i < j->source->n_accounts; i++) {
-        account_read(&j->source->accounts[i], &p, cursor, &counts);
-        if (!p.cursor)
-            source_resume(j->source, i, &furthest);
-    }
 }
 
 /* The end is stored as a position, so that what is logged while logcap is down is read. */
@@ -138,8 +116,8 @@ static int begin_at_end(struct journal *j)
         r = sd_journal_previous(j->sd);
     if (r <= 0 || !place_keep_cursor(j))
         return r < 0 ? r : 0;
-    for (unsigned i = 0; i < j->source->n_accounts; i++)
-        source_resume(j->source, i, &(struct position){.offset = 0, .cursor = j->cursor});
+    EACH_ACCOUNT(a, j->source)
+        account_place(a, &(struct position){.offset = 0, .cursor = j->cursor});
     source_set_identity(j->source, "journal");
     return 0;
 }
@@ -149,10 +127,8 @@ int place_first(struct journal *j)
     struct past_source *known = j->past ? past_find(j->past, j->source->key) : NULL;
     const bool at_end = j->config->journal.start_at == START_END;
     if (known)
-        past_claim(known, j->source);
-    if (known && at_end)
-        begin_new_sinks_at_end(j);
-    struct position lowest = source_lowest(j->source, NULL);
+        past_claim(j->past, known, j->source);
+    struct position lowest = source_lowest(j->source);
     j->next = lowest.offset;
     snprintf(j->cursor, sizeof j->cursor, "%s", lowest.cursor ? lowest.cursor : "");
     if (!j->cursor[0] && at_end)

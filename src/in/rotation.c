@@ -270,8 +270,8 @@ static struct file *file_of_past(struct files *f, struct known *k)
         file_free(f, file);
         return NULL;
     }
-    past_claim(k->past, file->source);
-    struct position p = source_lowest(file->source, NULL);
+    past_claim(f->past, k->past, file->source);
+    struct position p = source_lowest(file->source);
     file->started = file->rest = file->orphan = true;
     file->offset = p.offset;
     file->tail_hash = p.tail_hash;

@@ -147,9 +147,9 @@ static void say(struct world *w, const char *text)
 
 static void wait_secured(struct world *w)
 {
-    for (int i = 0; i < 5000 && source_lowest(w->source, NULL).offset < w->at; i++)
+    for (int i = 0; i < 5000 && source_lowest(w->source).offset < w->at; i++)
         usleep(1000);
-    assert_int_equal(source_lowest(w->source, NULL).offset, w->at);
+    assert_int_equal(source_lowest(w->source).offset, w->at);
 }
 
 static char *content(const char *name)
@@ -340,7 +340,7 @@ static struct local_rows *rows_of(struct world *w)
 static void moment(struct world *w, uint64_t *position, uint64_t *length)
 {
     pthread_mutex_lock(&w->sink.book.lock);
-    *position = source_lowest(w->source, NULL).offset;
+    *position = source_lowest(w->source).offset;
     *length = rows_of(w)->first->length;
     pthread_mutex_unlock(&w->sink.book.lock);
 }

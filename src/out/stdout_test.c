@@ -86,7 +86,7 @@ static void say(struct world *w, size_t bytes, bool more)
 
 static uint64_t secured(struct world *w)
 {
-    return source_lowest(w->source, NULL).offset;
+    return source_lowest(w->source).offset;
 }
 
 static void read_text(struct world *w, char *text, size_t len)

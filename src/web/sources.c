@@ -23,12 +23,12 @@ static void each_account(struct listing *l, struct source *s,
                          void (*fn)(struct listing *l, const char *sink, const struct position *position,
                                     const struct counts *counts))
 {
-    for (unsigned i = 0; i < s->n_accounts; i++) {
+    EACH_ACCOUNT(a, s) {
         struct position position;
         struct counts counts;
         char cursor[POSITION_CURSOR];
-        account_read(&s->accounts[i], &position, cursor, &counts);
-        fn(l, l->web->context->sinks[i]->name, &position, &counts);
+        account_read(a, &position, cursor, &counts);
+        fn(l, a->book->sink->name, &position, &counts);
     }
 }
 

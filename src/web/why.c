@@ -19,12 +19,12 @@ static void tell(struct source *s, void *arg)
     doc_string(f->doc, "identity", s->key);
     source_status_write(f->doc, s);
     doc_object(f->doc, "secured");
-    for (unsigned i = 0; i < s->n_accounts; i++) {
+    EACH_ACCOUNT(a, s) {
         struct position position;
         struct counts counts;
         char cursor[POSITION_CURSOR];
-        account_read(&s->accounts[i], &position, cursor, &counts);
-        doc_uint(f->doc, f->web->context->sinks[i]->name, position.offset);
+        account_read(a, &position, cursor, &counts);
+        doc_uint(f->doc, a->book->sink->name, position.offset);
     }
     doc_object_end(f->doc);
     doc_object_end(f->doc);
