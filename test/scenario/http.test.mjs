@@ -55,6 +55,7 @@ scenario('health, readiness, tasks, statistics, configuration and metrics answer
         assert.match(text, /^logcap_\w+/m);
         assert.match(text, /^file_descriptors_open \d+/m);
         assert.match(text, /^goroutines \d+/m);
+        assert.match(text, /^logcap_ledger_mismatches 0$/m);
     }
     assert.equal((await agent.get('/nowhere')).status, 404);
     await agent.stop();
@@ -68,6 +69,8 @@ scenario('a healthy agent says degraded or worse when its sink is dead', async (
     const agent = await s.agent(s.config({loki}));
     await until('it says so', async () => (await agent.get('/health')).json.status !== 'healthy');
     await agent.stop();
+    assert.match(agent.stderr, /WARN {2}loki: .*; trying again until it works/);
+    assert.doesNotMatch(agent.stderr, /loki: loki:/);
 });
 
 scenario('clients that say nothing, or nonsense, hold up nobody', async (s) => {
