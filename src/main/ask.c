@@ -1,9 +1,11 @@
 #include "main/ask.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "out/http_library.h"
+#include "out/libcurl.h"
 
 enum { TIMEOUT_S = 10 };
 
@@ -14,7 +16,7 @@ struct easy {
 
 static void easy_end(struct thing *t)
 {
-    curl_easy_cleanup(container_of(t, struct easy, thing)->handle);
+    libcurl.easy_cleanup(container_of(t, struct easy, thing)->handle);
 }
 
 static size_t receive(char *data, size_t size, size_t n, void *arg)
@@ -45,28 +47,44 @@ char *ask_escape(struct scope *scope, const char *text)
     return out;
 }
 
-int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
-              char *error, size_t size)
+static int ask(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
+               char *error, size_t size)
 {
     struct easy e = {0};
     char *url = url_of(scope, c, path);
     if (!url || buf_puts(answer, "") < 0 || thing_begin(&e.thing, scope, BIRTH_HANDLE, "curl", 0, easy_end) < 0)
         return -ENOMEM;
-    e.handle = curl_easy_init();
+    e.handle = libcurl.easy_init();
     if (!e.handle) {
         thing_unborn(&e.thing);
         return -ENOMEM;
     }
-    curl_easy_setopt(e.handle, CURLOPT_URL, url);
-    curl_easy_setopt(e.handle, CURLOPT_PROXY, "");
-    curl_easy_setopt(e.handle, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e.handle, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
-    curl_easy_setopt(e.handle, CURLOPT_WRITEFUNCTION, receive);
-    curl_easy_setopt(e.handle, CURLOPT_WRITEDATA, answer);
-    CURLcode code = curl_easy_perform(e.handle);
+    libcurl.easy_setopt(e.handle, CURLOPT_URL, url);
+    libcurl.easy_setopt(e.handle, CURLOPT_PROXY, "");
+    libcurl.easy_setopt(e.handle, CURLOPT_NOSIGNAL, 1L);
+    libcurl.easy_setopt(e.handle, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
+    libcurl.easy_setopt(e.handle, CURLOPT_WRITEFUNCTION, receive);
+    libcurl.easy_setopt(e.handle, CURLOPT_WRITEDATA, answer);
+    CURLcode code = libcurl.easy_perform(e.handle);
     if (code == CURLE_OK)
-        curl_easy_getinfo(e.handle, CURLINFO_RESPONSE_CODE, status);
-    snprintf(error, size, "%s", code == CURLE_OK ? "" : curl_easy_strerror(code));
+        libcurl.easy_getinfo(e.handle, CURLINFO_RESPONSE_CODE, status);
+    snprintf(error, size, "%s", code == CURLE_OK ? "" : libcurl.easy_strerror(code));
     thing_end(&e.thing);
     return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY || answer->failed ? -ENOMEM : -ENOTCONN;
+}
+
+int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
+              char *error, size_t size)
+{
+    struct http_library library;
+    int r = http_library_begin(&library, scope);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        snprintf(error, size, "%s", strerror(-r));
+        return -ENOTCONN;
+    }
+    r = ask(scope, c, path, answer, status, error, size);
+    http_library_end(&library);
+    return r;
 }

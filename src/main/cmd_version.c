@@ -1,10 +1,10 @@
 #include <stdio.h>
 
-#include <curl/curl.h>
 #include <sqlite3.h>
 
 #include "main/args.h"
 #include "main/commands.h"
+#include "out/libcurl.h"
 
 static const char help[] = "usage: logcap version\n\nShows the version of logcap and of the libraries it runs with.\n";
 
@@ -15,6 +15,7 @@ int cmd_version(int argc, char **argv)
     int n = args_parse(argc, argv, help, args, 0, 0, &words);
     if (n < 0)
         return args_code(n);
-    printf("logcap %s\n%s\nsqlite %s\n", LOGCAP_VERSION, curl_version(), sqlite3_libversion());
+    printf("logcap %s\n%s\nsqlite %s\n", LOGCAP_VERSION, libcurl_open() == 0 ? libcurl.version() : "libcurl: none",
+           sqlite3_libversion());
     return EXIT_DONE;
 }

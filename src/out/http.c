@@ -163,20 +163,20 @@ static void deadline_came(struct timer *t)
 static void check_done(struct http *h)
 {
     int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left));) {
+    for (CURLMsg *m; (m = libcurl.multi_info_read(h->multi, &left));) {
         if (m->msg != CURLMSG_DONE)
             continue;
         CURLcode code = m->data.result;
         struct http_request *r = NULL;
         long status = 0;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
-        curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+        libcurl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
+        libcurl.easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT)
             h->resolve_anew = true;
         if (code == CURLE_OK && status > 0)
             finish(r, (int)status, "");
         else
-            finish(r, 0, r->too_much ? r->too_much : r->error[0] ? r->error : curl_easy_strerror(code));
+            finish(r, 0, r->too_much ? r->too_much : r->error[0] ? r->error : libcurl.easy_strerror(code));
     }
 }
 
@@ -206,11 +206,11 @@ static void run_curl(struct http *h, curl_socket_t n, int events)
     int running;
     if (!h->multi)
         return;
-    CURLMcode code = curl_multi_socket_action(h->multi, n, events, &running);
+    CURLMcode code = libcurl.multi_socket_action(h->multi, n, events, &running);
     if (code == CURLM_OK)
         check_done(h);
     else
-        give_up_multi(h, curl_multi_strerror(code));
+        give_up_multi(h, libcurl.multi_strerror(code));
 }
 
 /* ---- what arrives ---- */
@@ -277,7 +277,7 @@ int64_t http_retry_after(const char *value, int64_t now)
     long long seconds = strtoll(value, &end, 10);
     if (end != value && end[strspn(end, " \t\r\n")] == 0 && errno == 0 && seconds >= 0)
         return seconds > 365 * 86400 ? 365 * 24 * HOUR : seconds * SECOND;
-    time_t date = curl_getdate(value, NULL);
+    time_t date = libcurl.getdate(value, NULL);
     if (date < 0)
         return -1;
     return date <= now / SECOND ? 0 : (date - now / SECOND) * SECOND;
@@ -291,9 +291,9 @@ static void multi_end(struct thing *t)
     for (struct thing *i = h->requests.newest; i; i = i->older) {
         struct http_request *r = container_of(i, struct http_request, scope.thing);
         if (r->easy)
-            curl_multi_remove_handle(h->multi, r->easy);
+            libcurl.multi_remove_handle(h->multi, r->easy);
     }
-    curl_multi_cleanup(h->multi);
+    libcurl.multi_cleanup(h->multi);
     h->multi = NULL;
     timer_clear(&h->timer);
 }
@@ -305,18 +305,18 @@ static int multi_parts(struct http *h)
         r = thing_begin(&h->handle, &h->multi_scope, BIRTH_HANDLE, "curl multi", 0, multi_end);
     if (r < 0)
         return r;
-    h->multi = curl_multi_init();
+    h->multi = libcurl.multi_init();
     fd_expect_end(&h->wake);
     if (!h->multi) {
         thing_unborn(&h->handle);
         return -ENOMEM;
     }
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, socket_wants);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wants);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
-    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
+    libcurl.multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, socket_wants);
+    libcurl.multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    libcurl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wants);
+    libcurl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    libcurl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
+    libcurl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
     return 0;
 }
 
@@ -337,10 +337,10 @@ static void easy_end(struct thing *t)
 {
     struct http_request *r = container_of(t, struct http_request, handle);
     if (r->http->multi)
-        curl_multi_remove_handle(r->http->multi, r->easy);
-    curl_easy_cleanup(r->easy);
-    curl_slist_free_all(r->headers);
-    curl_slist_free_all(r->resolve);
+        libcurl.multi_remove_handle(r->http->multi, r->easy);
+    libcurl.easy_cleanup(r->easy);
+    libcurl.slist_free_all(r->headers);
+    libcurl.slist_free_all(r->resolve);
     r->easy = NULL;
     r->headers = r->resolve = NULL;
 }
@@ -353,7 +353,7 @@ static bool add_header(struct http_request *r, const char *name, const char *val
     /* "name;" is how libcurl is told to send a header without a value. */
     struct curl_slist *all = NULL;
     if (buf_printf(&line, value[0] ? "%s: %s" : "%s;", name, value) == 0)
-        all = curl_slist_append(r->headers, line.data);
+        all = libcurl.slist_append(r->headers, line.data);
     buf_end(&line);
     if (all)
         r->headers = all;
@@ -364,7 +364,7 @@ static bool set_headers(struct http_request *r)
 {
     struct http *h = r->http;
     /* A server that does not know "Expect: 100-continue" costs a second for each large body. */
-    r->headers = curl_slist_append(NULL, "Expect:");
+    r->headers = libcurl.slist_append(NULL, "Expect:");
     if (!r->headers)
         return false;
     for (unsigned i = 0; i < h->options.n_headers; i++)
@@ -387,7 +387,7 @@ static bool set_headers(struct http_request *r)
     return true;
 }
 
-#define SET(option, value) (ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK)
+#define SET(option, value) (ok = ok && libcurl.easy_setopt(e, option, value) == CURLE_OK)
 #define SET_TEXT(option, value) ((value)[0] ? SET(option, value) : ok)
 
 static bool set_auth_and_tls(struct http_request *r)
@@ -461,7 +461,7 @@ static bool set_resolve(struct http_request *r)
     char entry[sizeof h->addresses + 300];
     snprintf(entry, sizeof entry, "%.256s:%u:%s", h->target.connect_host, h->target.connect_port,
              h->addresses);
-    r->resolve = curl_slist_append(NULL, entry);
+    r->resolve = libcurl.slist_append(NULL, entry);
     return r->resolve != NULL;
 }
 
@@ -473,9 +473,9 @@ static bool transfer(struct http_request *r)
         return false;
     if (thing_begin(&r->handle, &r->scope, BIRTH_HANDLE, "curl easy", 0, easy_end) < 0)
         return false;
-    r->easy = curl_easy_init();
+    r->easy = libcurl.easy_init();
     return r->easy && set_headers(r) && set_resolve(r) && set_auth_and_tls(r) && set_transfer(r) &&
-           curl_multi_add_handle(h->multi, r->easy) == CURLM_OK;
+           libcurl.multi_add_handle(h->multi, r->easy) == CURLM_OK;
 }
 
 /* ---- names ---- */

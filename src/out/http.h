@@ -20,11 +20,10 @@
  */
 #pragma once
 
-#include <curl/curl.h>
-
 #include "base/mem.h"
 #include "out/http_library.h"
 #include "out/http_target.h"
+#include "out/libcurl.h"
 #include "out/lookup.h"
 #include "out/secret.h"
 
@@ -124,5 +123,5 @@ static inline bool http_busy(const struct http_request *r)
     return thing_alive(&r->scope.thing);
 }
 
-/* Retry-After: seconds or a date, as ns from `now` (UTC ns), at least 0; -1: neither. */
+/* Retry-After: seconds or a date, as ns from `now` (UTC ns), at least 0; -1: neither. While somebody holds an http_library. */
 int64_t http_retry_after(const char *value, int64_t now);

@@ -1,13 +1,13 @@
 #include "out/http_library.h"
 
 #include <ares.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "out/libcurl.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned holders;
@@ -70,12 +70,15 @@ static char *counted_strdup(const char *s)
 
 static int init_libraries(void)
 {
-    if (curl_global_init_mem(CURL_GLOBAL_ALL, counted_alloc, counted_free, counted_resize,
+    int r = libcurl_open();
+    if (r < 0)
+        return r;
+    if (libcurl.global_init_mem(CURL_GLOBAL_ALL, counted_alloc, counted_free, counted_resize,
                              counted_strdup, counted_calloc) != CURLE_OK)
         return -ENOMEM;
     if (ares_library_init_mem(ARES_LIB_INIT_ALL, counted_alloc, counted_free, counted_resize) !=
         ARES_SUCCESS) {
-        curl_global_cleanup();
+        libcurl.global_cleanup();
         return -ENOMEM;
     }
     return 0;
@@ -86,7 +89,7 @@ static void library_thing_end(struct thing *t)
     pthread_mutex_lock(&lock);
     if (--holders == 0) {
         ares_library_cleanup();
-        curl_global_cleanup();
+        libcurl.global_cleanup();
     }
     pthread_mutex_unlock(&lock);
 }

@@ -1,7 +1,7 @@
 /*
  * http_library: what libcurl and c-ares keep for the whole process, and the memory they take.
  *
- * Both libraries are initialised with the first holder and cleaned up with the last, with our allocator as
+ * libcurl is opened (libcurl.h) and both libraries are initialised with the first holder and cleaned up with the last, with our allocator as
  * theirs, so that http_library_bytes() is what they hold at this moment (GnuTLS takes its own).
  *
  * Threads: any; a lock guards the count of holders, the byte counter is atomic.

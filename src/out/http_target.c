@@ -1,11 +1,12 @@
 #include "out/http_target.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "out/libcurl.h"
 
 static const char *environment(const char *lower, const char *upper)
 {
@@ -63,10 +64,10 @@ static bool is_literal(const char *host)
 static const char *part(CURLU *u, CURLUPart what, unsigned flags, struct scope *owner)
 {
     char *text = NULL;
-    if (curl_url_get(u, what, &text, flags) != CURLUE_OK)
+    if (libcurl.url_get(u, what, &text, flags) != CURLUE_OK)
         return NULL;
     const char *copy = scope_strdup(owner, text);
-    curl_free(text);
+    libcurl.free(text);
     return copy;
 }
 
@@ -82,7 +83,7 @@ static bool set_connect(struct http_target *t, CURLU *u, unsigned flags, struct 
 
 static int set_url(CURLU *u, const char *url, unsigned flags)
 {
-    CURLUcode code = curl_url_set(u, CURLUPART_URL, url, flags);
+    CURLUcode code = libcurl.url_set(u, CURLUPART_URL, url, flags);
     return code == CURLUE_OK ? 0 : code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
@@ -115,10 +116,10 @@ static int find_with(struct http_target *t, CURLU *u, struct scope *owner, const
 int http_target_find(struct http_target *t, struct scope *owner, const char *url, const char *proxy)
 {
     *t = (struct http_target){0};
-    CURLU *u = curl_url();
+    CURLU *u = libcurl.url();
     if (!u)
         return -ENOMEM;
     int r = find_with(t, u, owner, url, proxy);
-    curl_url_cleanup(u);
+    libcurl.url_cleanup(u);
     return r;
 }

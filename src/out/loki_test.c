@@ -277,6 +277,7 @@ static void test_reads_what_a_400_says(void **state)
     assert_true(loki_refused_all("user 'x', total ignored: 4 out of 4 for stream: {}", 4, true));
     assert_false(loki_refused_all("user 'x', total ignored: 3 out of 4 for stream: {}", 4, true));
     assert_false(loki_refused_all("user 'x', total ignored: 4 out of 4 for stream: {}", 4, false));
+    assert_int_equal(libcurl_open(), 0);
     assert_int_equal(http_retry_after("120", 0), 120 * SECOND);
     assert_int_equal(http_retry_after(" Thu, 01 Jan 1970 00:01:00 GMT\r\n", 0), 60 * SECOND);
     assert_int_equal(http_retry_after("soon", 0), -1);
