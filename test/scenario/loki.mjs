@@ -110,6 +110,7 @@ export class Loki {
         this.lines = new Map();     // line: how many entries have it
         this.repeats = 0;           // entries that came again, byte for byte
         this.requests = 0;
+        this.unanswered = 0;        // requests of which something came, and that have no answer yet
         this.faults = [];           // what no client may do, as sentences
     }
 
@@ -144,6 +145,8 @@ export class Loki {
 
     #serve(req, res) {
         const chunks = [];
+        this.unanswered++;
+        res.on('close', () => { this.unanswered--; });
         req.on('error', () => {});
         res.on('error', () => {});
         req.on('data', (chunk) => chunks.push(chunk));
