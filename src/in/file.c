@@ -120,6 +120,8 @@ static void leave_ready(struct files *f, struct file *file)
 
 void file_free(struct files *f, struct file *file)
 {
+    if (file->started)
+        gone_add(f, &file->id, file->offset, file->tail_hash);
     file_unlist(f, file);
     leave_ready(f, file);
     file_unwait(f, file);
@@ -262,6 +264,7 @@ static int replace_source(struct files *f, struct file *file, const struct ident
 int file_next_generation(struct files *f, struct file *file)
 {
     struct identity id = file->id;
+    gone_add(f, &file->id, file->offset, file->tail_hash);
     id.generation++;
     id.head_len = 0;
     id.head_hash = 0;
@@ -328,17 +331,34 @@ static int resume(struct files *f, struct file *file, struct known *k)
     return tail_take(file->fd.n, file->offset, &file->tail_hash);
 }
 
+/* This process read a file of this device, inode and birth time before: perhaps this one, perhaps another. */
+static int follow_gone(struct files *f, struct file *file, const struct gone *gone, struct known *k)
+{
+    struct identity id = file->id;
+    uint64_t tail = 0, offset = 0;
+    if (gone && gone->offset && identity_check_head(&gone->id, file->fd.n) == 1 &&
+        tail_take(file->fd.n, gone->offset, &tail) == 0 && tail == gone->tail_hash)
+        offset = gone->offset;
+    id.generation = gone ? gone->id.generation : 0;
+    if (k && k->id.generation > id.generation)
+        id.generation = k->id.generation;
+    id.generation++;
+    int r = replace_source(f, file, &id);
+    if (r == 0)
+        file_set_position(file, offset, tail);
+    return r;
+}
+
 int file_start(struct files *f, struct file *file, const struct facts *facts)
 {
     struct known *k = latest_known(f, &file->id);
+    const struct gone *gone = gone_find(f, &file->id);
     int r = 0;
-    if (k && !k->past->claimed)
+    if (gone || (k && k->past->claimed))
+        r = follow_gone(f, file, gone, k);
+    else if (k)
         r = resume(f, file, k);
-    else if (k) {
-        struct identity id = file->id;
-        id.generation = ++k->id.generation;
-        r = replace_source(f, file, &id);
-    } else if (f->first_scan && f->first_start && file->group->config->start_at == START_END) {
+    else if (f->first_scan && f->first_start && file->group->config->start_at == START_END) {
         uint64_t tail = 0;
         r = tail_take(file->fd.n, facts->size, &tail);
         if (r == 0)

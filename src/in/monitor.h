@@ -6,6 +6,7 @@
 #include "core/pipeline.h"
 #include "in/file.h"
 #include "in/files.h"
+#include "in/gone.h"
 #include "in/table.h"
 
 struct group {
@@ -48,6 +49,8 @@ struct files {
     struct past *past;
     struct group *groups;
     struct files_stats stats;
+    struct gone *gone; /* a ring */
+    size_t n_gone;
     unsigned wide_left; /* directories that siblings may still list in wide searches */
 
     struct directory *directories, **last_directory;

@@ -150,6 +150,34 @@ static void deleted_while_open(void **state)
     end(&w);
 }
 
+/*
+ * Two files of one device, inode and birth time in one process (where no birth time is kept a used number is enough):
+ * each has a key of its own.
+ */
+static void a_used_inode_is_another_generation(void **state)
+{
+    struct world w;
+    char key[IDENTITY_KEY];
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    snprintf(key, sizeof key, "%s", w.files->all->source->key);
+    move(&w, "a.log", "a.txt");
+    turn(&w, 1500);
+    put(&w, "a.txt", O_TRUNC, "x\n"); /* no file of ours any more */
+    turn(&w, 300);
+    assert_int_equal(sources_count(), 0);
+    move(&w, "a.txt", "b.log");
+    append(&w, "b.log", "two\n");
+    expect(&w, "one\nx\ntwo\n");
+    assert_string_not_equal(w.files->all->source->key, key);
+    end_process(&w);
+    append(&w, "b.log", "three\n");
+    assert_true(begin_process(&w));
+    expect(&w, "one\nx\ntwo\nthree\n");
+    end(&w);
+}
+
 static void a_link_is_switched(void **state)
 {
     struct world w;
@@ -402,6 +430,7 @@ int main(void)
         TEST(a_copy_that_matches_is_not_read_twice),
         TEST(truncated_and_grown_beyond),
         TEST(deleted_while_open),
+        TEST(a_used_inode_is_another_generation),
         TEST(a_link_is_switched),
         TEST(deleted_files_hold_a_bounded_number_of_bytes),
         TEST(a_file_that_waits_for_its_turn_stays_open),
