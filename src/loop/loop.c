@@ -8,10 +8,13 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "loop/pause.h"
 
 int loop_begin(struct loop *l, struct scope *owner, const char *name)
 {
     memset(l, 0, sizeof *l);
+    l->pause.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    l->pause.changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     l->epoll.n = l->wake.n = -1;
     int r = scope_begin(&l->scope, owner, name);
     if (r < 0)
@@ -34,7 +37,7 @@ void loop_end(struct loop *l)
     scope_end(&l->scope);
 }
 
-static void wake(struct loop *l)
+void loop_wake(struct loop *l)
 {
     uint64_t one = 1;
     /* Only EAGAIN is possible, and then the loop is awake already. */
@@ -44,7 +47,7 @@ static void wake(struct loop *l)
 void loop_stop(struct loop *l)
 {
     atomic_store(&l->stop, true);
-    wake(l);
+    loop_wake(l);
 }
 
 /* ---- watches ---- */
@@ -203,7 +206,7 @@ void nudge_set(struct nudge *n)
     while (!atomic_compare_exchange_weak(&l->nudged, &n->next, n))
         ;
     if (atomic_load(&l->sleeping))
-        wake(l);
+        loop_wake(l);
 }
 
 static void take_nudges(struct loop *l)
@@ -263,7 +266,7 @@ void nudge_end(struct nudge *n)
 
 static int sleep_ms(struct loop *l)
 {
-    if (atomic_load(&l->nudged) || l->taken || atomic_load(&l->stop))
+    if (atomic_load(&l->nudged) || l->taken || atomic_load(&l->stop) || atomic_load(&l->pause.wanted))
         return 0;
     if (!l->timers)
         return -1;
@@ -280,9 +283,10 @@ static void drain_wake(struct loop *l)
     (void)!read(l->wake.n, &count, sizeof count);
 }
 
-int loop_run(struct loop *l)
+static int run_turns(struct loop *l)
 {
     while (!atomic_load(&l->stop)) {
+        pause_here(l);
         /* Sleeping is announced before the last look at the nudges, so that none is missed. */
         atomic_store(&l->sleeping, true);
         int timeout = sleep_ms(l);
@@ -310,4 +314,12 @@ int loop_run(struct loop *l)
         run_nudges(l);
     }
     return 0;
+}
+
+int loop_run(struct loop *l)
+{
+    pause_enter(l);
+    int r = run_turns(l);
+    pause_leave(l);
+    return r;
 }

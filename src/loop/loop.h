@@ -25,6 +25,13 @@ struct timer;
 
 enum { LOOP_EVENTS = 64 };
 
+struct pause {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool running, parked; /* under the lock: the thread is in loop_run(); it waits to be resumed */
+    _Atomic bool wanted;
+};
+
 struct loop {
     struct scope scope;
     struct fd epoll, wake;
@@ -37,6 +44,7 @@ struct loop {
     struct epoll_event events[LOOP_EVENTS];
     int n_events, next_event;
     int64_t now; /* clock_mono() of this turn */
+    struct pause pause;
 };
 
 int loop_begin(struct loop *l, struct scope *owner, const char *name);
@@ -44,6 +52,13 @@ void loop_end(struct loop *l);
 /* Runs until loop_stop(). Returns 0, or -errno when epoll itself fails. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread; before loop_run() too */
+/*
+ * Holds the loop between two turns, so that another thread may change what its callbacks use: once loop_pause() has
+ * returned 0 no callback runs until loop_resume(), whether the loop was running, is yet to run or has stopped.
+ * -ETIMEDOUT: a callback did not return within `patience`; the loop goes on. For one other thread at a time, not the loop's own.
+ */
+int loop_pause(struct loop *l, int64_t patience);
+void loop_resume(struct loop *l);
 
 struct watch {
     struct thing thing;

@@ -1,5 +1,8 @@
 #include "loop/loop.h"
 
+#include <errno.h>
+#include <sched.h>
+
 #include "base/clock.h"
 #include "base/thread.h"
 #include "loop/queue.h"
@@ -120,6 +123,69 @@ static void a_watch_ended_in_a_callback_is_not_called(void **state)
     loop_end(&l);
 }
 
+/* ---- pausing: what a callback counts is only looked at while it cannot run ---- */
+
+static struct {
+    struct loop loop;
+    struct timer timer;
+    struct thread thread;
+    int counted;
+    _Atomic bool stuck, in_callback;
+} p;
+
+static void count(struct timer *t)
+{
+    p.counted++;
+    atomic_store(&p.in_callback, true);
+    while (atomic_load(&p.stuck))
+        sched_yield();
+    timer_set(t, 0);
+}
+
+static void count_on(struct thread *t)
+{
+    loop_run(&p.loop);
+}
+
+static void count_stop(struct thread *t)
+{
+    loop_stop(&p.loop);
+}
+
+static void a_paused_loop_calls_nobody(void **state)
+{
+    memset(&p, 0, sizeof p);
+    assert_int_equal(loop_begin(&p.loop, &scope_root, "loop"), 0);
+    assert_int_equal(timer_begin(&p.timer, &p.loop.scope, &p.loop, "count", count), 0);
+    timer_set(&p.timer, 0);
+    assert_int_equal(loop_pause(&p.loop, SECOND), 0); /* before it runs */
+    assert_int_equal(thread_begin(&p.thread, &scope_root, "counter", count_on, count_stop, NULL), 0);
+    assert_int_equal(p.counted, 0);
+    loop_resume(&p.loop);
+    for (int i = 0; i < 100; i++) {
+        while (!atomic_load(&p.in_callback))
+            sched_yield();
+        assert_int_equal(loop_pause(&p.loop, 10 * SECOND), 0);
+        int before = p.counted;
+        atomic_store(&p.in_callback, false);
+        sched_yield();
+        assert_int_equal(p.counted, before);
+        loop_resume(&p.loop);
+    }
+    assert_int_equal(loop_pause(&p.loop, 10 * SECOND), 0);
+    atomic_store(&p.stuck, true);
+    atomic_store(&p.in_callback, false);
+    loop_resume(&p.loop);
+    while (!atomic_load(&p.in_callback))
+        sched_yield();
+    assert_int_equal(loop_pause(&p.loop, MILLISECOND), -ETIMEDOUT);
+    atomic_store(&p.stuck, false);
+    thread_end(&p.thread);
+    assert_int_equal(loop_pause(&p.loop, 0), 0); /* after it has stopped */
+    loop_resume(&p.loop);
+    loop_end(&p.loop);
+}
+
 static void torture_body(void)
 {
     struct loop l;
@@ -144,6 +210,7 @@ int main(void)
         TEST(queues_hand_over_between_threads),
         TEST(a_full_queue_refuses),
         TEST(a_watch_ended_in_a_callback_is_not_called),
+        TEST(a_paused_loop_calls_nobody),
         TEST(beginnings_survive_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
