@@ -232,6 +232,7 @@ static int show(struct scope *scope, const struct ledger_args *args)
         r = buf_begin(&out, scope, "output", TEXT_BYTES);
         if (r == 0)
             r = print_json(&s, &out);
+        buf_end(&out);
         if (r < 0)
             fputs("logcap: out of memory\n", stderr);
     } else {
