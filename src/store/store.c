@@ -253,6 +253,16 @@ int store_put_file(struct store *s, const struct store_file *row)
     return store_done(s, sqlite3_step(st), st, "write to");
 }
 
+int store_put_spool(struct store *s, const struct store_spool *row)
+{
+    sqlite3_stmt *st = writable(s, ST_PUT_SPOOL);
+    if (!st)
+        return s->failed;
+    bind_text(st, 1, row->sink);
+    bind_text(st, 2, row->ranges);
+    return done(s, sqlite3_step(st), st, "write to");
+}
+
 static int delete_where(struct store *s, enum statement which, const char *a, const char *b)
 {
     sqlite3_stmt *st = store_writable(s, which);
@@ -267,6 +277,11 @@ static int delete_where(struct store *s, enum statement which, const char *a, co
 int store_delete_file(struct store *s, const char *sink, const char *path)
 {
     return delete_where(s, ST_DELETE_FILE, sink, path);
+}
+
+int store_delete_spool(struct store *s, const char *sink)
+{
+    return delete_where(s, ST_DELETE_SPOOL, sink, NULL);
 }
 
 int store_delete_source(struct store *s, const char *key)
@@ -422,6 +437,24 @@ int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct s
             break;
     }
     return store_done(s, rc, st, "read");
+}
+
+int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, void *), void *arg)
+{
+    sqlite3_stmt *st;
+    int r = readable(s, ST_EACH_SPOOL, &st), rc;
+    if (r < 0)
+        return r;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_spool row = {0};
+        if (!texts_at(st, &row.sink, &row.ranges)) {
+            rc = SQLITE_NOMEM;
+            break;
+        }
+        if (!fn(&row, arg))
+            break;
+    }
+    return done(s, rc, st, "read");
 }
 
 int store_write_fallback(struct store *s)

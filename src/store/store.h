@@ -70,6 +70,11 @@ struct store_file {
     int64_t born; /* clock_real() */
 };
 
+/* What of the spool (spool.h) still counts for a sink, as text (core/lane.h). */
+struct store_spool {
+    const char *sink, *ranges;
+};
+
 /* The length of a file's row that was taken from the fallback file while the agent ran: do not cut. */
 #define STORE_LENGTH_UNKNOWN ((uint64_t)INT64_MAX)
 
@@ -97,6 +102,8 @@ int store_put_source(struct store *s, const struct store_source *row);
 int store_put_position(struct store *s, const struct store_position *row);
 int store_put_ledger(struct store *s, const struct store_ledger *row);
 int store_put_file(struct store *s, const struct store_file *row);
+int store_put_spool(struct store *s, const struct store_spool *row);
+int store_delete_spool(struct store *s, const char *sink);
 int store_delete_file(struct store *s, const char *sink, const char *path);
 int store_delete_source(struct store *s, const char *key); /* with its positions and ledger rows */
 int store_delete_positions(struct store *s, const char *key, const char *sink); /* NULL sink: at all */
@@ -111,6 +118,7 @@ int store_each_position(struct store *s, const char *source_key,
 int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, void *), void *arg);
 /* NULL sink: all */
 int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct store_file *, void *), void *arg);
+int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, void *), void *arg);
 
 /* The fallback file: sources, positions and files' lengths, written to a new file, synced, renamed. */
 int store_write_fallback(struct store *s);

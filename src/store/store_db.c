@@ -46,6 +46,7 @@ static const char *const steps[] = {
     "ALTER TABLE ledger ADD COLUMN purged_records INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE ledger ADD COLUMN purged_bytes INTEGER NOT NULL DEFAULT 0;",
     store_letters_schema,
+    "CREATE TABLE spool (sink TEXT PRIMARY KEY, ranges TEXT NOT NULL) WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
@@ -64,6 +65,8 @@ static const char *const texts[ST_LETTERS] = {
                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     [ST_PUT_FILE] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                     " length = ?3, inode = ?4, born = ?5",
+    [ST_PUT_SPOOL] = "INSERT INTO spool VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ranges = ?2",
+    [ST_DELETE_SPOOL] = "DELETE FROM spool WHERE sink = ?1",
     [ST_DELETE_FILE] = "DELETE FROM files WHERE sink = ?1 AND path = ?2",
     [ST_DELETE_SOURCE] = "DELETE FROM sources WHERE key = ?1",
     [ST_DELETE_SOURCE_POSITIONS] = "DELETE FROM positions WHERE source = ?1",
@@ -77,6 +80,7 @@ static const char *const texts[ST_LETTERS] = {
                          " WHERE ?1 IS NULL OR source = ?1",
     [ST_EACH_LEDGER] = "SELECT * FROM ledger",
     [ST_EACH_FILE] = "SELECT sink, path, length, inode, born FROM files WHERE ?1 IS NULL OR sink = ?1",
+    [ST_EACH_SPOOL] = "SELECT sink, ranges FROM spool",
 };
 
 void store_set_error(struct store *s, const char *format, ...)

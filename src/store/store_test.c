@@ -56,6 +56,7 @@ static int put(struct store *s, uint64_t number)
     store_put_position(s, &(struct store_position){"file:1", "loki", number, UINT64_MAX - 5, "c\tu\\r"});
     store_put_ledger(s, &(struct store_ledger){"file:1", "loki", {number, [STORE_COUNTERS - 1] = 7}});
     store_put_file(s, &(struct store_file){"local", "/out/a", number, 42, 2000});
+    store_put_spool(s, &(struct store_spool){"loki", "1:0-1:99"});
     return store_commit(s);
 }
 
@@ -111,6 +112,14 @@ static bool check_file(const struct store_file *row, void *arg)
     return true;
 }
 
+static bool check_spool(const struct store_spool *row, void *arg)
+{
+    assert_string_equal(row->sink, "loki");
+    assert_string_equal(row->ranges, "1:0-1:99");
+    ++*(int *)arg;
+    return true;
+}
+
 static int rows_of(struct store *s)
 {
     int rows = 0;
@@ -118,6 +127,7 @@ static int rows_of(struct store *s)
     assert_int_equal(store_each_position(s, NULL, check_position, &rows), 0);
     assert_int_equal(store_each_ledger(s, check_ledger, &rows), 0);
     assert_int_equal(store_each_file(s, "local", check_file, &rows), 0);
+    assert_int_equal(store_each_spool(s, check_spool, &rows), 0);
     return rows;
 }
 
@@ -128,7 +138,7 @@ static void what_was_committed_is_there_again(void **state)
     assert_int_equal(put(s, 10), 0);
     store_close(s);
     s = open_store();
-    assert_int_equal(rows_of(s), 4);
+    assert_int_equal(rows_of(s), 5);
     assert_int_equal(store_set_aside(s), 0);
     assert_int_equal(store_generation(s), 0);
     store_close(s);
@@ -141,11 +151,13 @@ static void a_rollback_undoes_everything(void **state)
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_delete_source(s, "file:1"), 0);
     assert_int_equal(store_delete_file(s, "local", "/out/a"), 0);
+    assert_int_equal(store_delete_spool(s, "loki"), 0);
     store_rollback(s);
-    assert_int_equal(rows_of(s), 4);
+    assert_int_equal(rows_of(s), 5);
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_delete_source(s, "file:1"), 0);
     assert_int_equal(store_delete_file(s, "local", "/out/a"), 0);
+    assert_int_equal(store_delete_spool(s, "loki"), 0);
     assert_int_equal(store_commit(s), 0);
     assert_int_equal(rows_of(s), 0);
     store_close(s);
@@ -158,11 +170,11 @@ static void old_sources_are_forgotten(void **state)
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_forget(s, 1000), 0);
     assert_int_equal(store_commit(s), 0);
-    assert_int_equal(rows_of(s), 4);
+    assert_int_equal(rows_of(s), 5);
     assert_int_equal(store_begin(s), 0);
     assert_int_equal(store_forget(s, 1001), 0);
     assert_int_equal(store_commit(s), 0);
-    assert_int_equal(rows_of(s), 1); /* what a sink writes is not a source's */
+    assert_int_equal(rows_of(s), 2); /* what a sink writes is not a source's */
     store_close(s);
 }
 
@@ -209,7 +221,7 @@ static void a_reader_looks_without_the_lock(void **state)
         usleep(1000);
     s = store_open_reader(&scope_root, dir, &error, why, sizeof why);
     assert_non_null(s);
-    assert_int_equal(rows_of(s), 4);
+    assert_int_equal(rows_of(s), 5);
     store_close(s);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
