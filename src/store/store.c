@@ -255,12 +255,12 @@ int store_put_file(struct store *s, const struct store_file *row)
 
 int store_put_spool(struct store *s, const struct store_spool *row)
 {
-    sqlite3_stmt *st = writable(s, ST_PUT_SPOOL);
+    sqlite3_stmt *st = store_writable(s, ST_PUT_SPOOL);
     if (!st)
         return s->failed;
-    bind_text(st, 1, row->sink);
-    bind_text(st, 2, row->ranges);
-    return done(s, sqlite3_step(st), st, "write to");
+    store_bind_text(st, 1, row->sink);
+    store_bind_text(st, 2, row->ranges);
+    return store_done(s, sqlite3_step(st), st, "write to");
 }
 
 static int delete_where(struct store *s, enum statement which, const char *a, const char *b)
@@ -442,7 +442,7 @@ int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct s
 int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = readable(s, ST_EACH_SPOOL, &st), rc;
+    int r = store_readable(s, ST_EACH_SPOOL, &st), rc;
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -454,7 +454,7 @@ int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, voi
         if (!fn(&row, arg))
             break;
     }
-    return done(s, rc, st, "read");
+    return store_done(s, rc, st, "read");
 }
 
 int store_write_fallback(struct store *s)
