@@ -1,0 +1,17 @@
+/*
+ * compare: what differs between two configurations, for a reload that touches only that.
+ */
+#pragma once
+
+#include "config/config.h"
+
+/* What a section's values decide, names and all. */
+bool config_same_files(const struct config *a, const struct config *b); /* host and own directories, too */
+bool config_same_journal(const struct config *a, const struct config *b);
+bool config_same_sink(const struct sink_config *a, const struct sink_config *b);
+const struct sink_config *config_sink(const struct config *c, const char *name); /* NULL: none */
+
+/* The keys that differ, as in the file: "monitors.files.paths, sinks.loki.url, sinks.new (added)". 0 or -ENOMEM. */
+int config_differences(const struct config *a, const struct config *b, struct buf *out);
+/* Only those that a running agent does not follow. */
+int config_restart_keys(const struct config *a, const struct config *b, struct buf *out);
