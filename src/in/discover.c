@@ -45,7 +45,7 @@ static void watch_target(struct files *f, struct file *file, const char *path)
 
 /* What is known already under another name: a rename, a link, or a file that comes back. true: nothing is left to do. */
 static bool known_elsewhere(struct files *f, struct file *other, struct directory *d, const char *name,
-                            const struct facts *facts)
+                            struct group *group, const char *by, const struct facts *facts)
 {
     char path[PATH_MAX];
     struct facts at;
@@ -57,6 +57,11 @@ static bool known_elsewhere(struct files *f, struct file *other, struct director
     if (other->rest)
         return true;
     if (file_list(f, other, d, name) == 0) {
+        if (other->unwanted) {
+            other->group = group;
+            other->source->matched = by;
+            other->unwanted = false;
+        }
         if (other->finished)
             away_return(f, other);
         file_ready(f, other);
@@ -115,7 +120,7 @@ void discover_name(struct files *f, struct directory *d, const char *name)
     if (!regular || (facts.dev == f->own_output.dev && facts.ino == f->own_output.ino))
         return;
     struct file *other = file_by_facts(f, &facts);
-    if (!other || !known_elsewhere(f, other, d, name, &facts))
+    if (!other || !known_elsewhere(f, other, d, name, group, by, &facts))
         found_new(f, d, name, group, by, &facts, link ? path : NULL);
 }
 
@@ -268,6 +273,8 @@ static void recheck_all(struct files *f)
     unsigned away = 0;
     for (struct file *file = f->all; file; file = f->walk) {
         f->walk = file->next_all; /* looking at one may free others */
+        if (file->unwanted)
+            continue;
         if (file->away && ++away > AWAY_MAX)
             away_end(f, file);
         else if (file->away)
@@ -289,7 +296,7 @@ void discover_scan(struct files *f)
         discover_list(f, d);
         next = d->next;
         unwatched += d->wd < 0;
-        if (d->ino == 0 && d->refs == 0 && d->links == 0 && !d->root)
+        if ((d->ino == 0 || !d->wanted) && d->refs == 0 && d->links == 0 && !d->root)
             directory_free(f, d);
     }
     atomic_store(&f->stats.unwatched, unwatched);
@@ -315,6 +322,17 @@ int discover_begin(struct files *f)
     events_begin(f);
     make_roots(f);
     return 0;
+}
+
+void discover_anew(struct files *f)
+{
+    for (struct directory *d = f->directories; d; d = d->next) {
+        d->wanted = wanted_directory(f, d->path);
+        d->root = false;
+        d->mtime = -1;
+    }
+    make_roots(f);
+    timer_set(&f->scan, 0);
 }
 
 void discover_end(struct files *f)

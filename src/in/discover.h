@@ -13,6 +13,8 @@
 
 int discover_begin(struct files *f);
 void discover_end(struct files *f);
+/* Other globs are in force: all directories are judged and listed again, at once. */
+void discover_anew(struct files *f);
 /* The whole truth, now. */
 void discover_scan(struct files *f);
 

@@ -6,6 +6,7 @@
  *   rest      what a truncated or compressed file had unread, in a copy: read in order to the end, then finished
  *   finished  waits until every sink has it; then it is let go of. If it still has a name somewhere it stays `away`
  *             (away.h), should its writer go on or the file come back under a name that matches.
+ *   unwanted  the configuration does not name it any more: finished, and remembered should it be named again
  *   held      a copy that a rotator makes of a listed file: not read, since the original's source reads it
  *
  * Ownership: under the monitor's scope. One thread.
@@ -50,7 +51,7 @@ struct file {
     struct plain *plain; /* rest: what is read instead */
     struct buf *carry;   /* rest: the tail before offset, then what is read but not dispatched */
     uint64_t lost_hint;  /* rest: what must be there at least */
-    bool listed, started, is_ready, is_waiting, in_id, orphan, rest, finished, away, held, deleted;
+    bool listed, started, is_ready, is_waiting, in_id, orphan, rest, finished, away, unwanted, held, deleted;
     bool pending;        /* a multi-line record may go on */
     bool flush;          /* it has waited long enough: emit what is there */
     bool skipping;       /* in the rest of a line that was cut */

@@ -10,6 +10,7 @@
 #include "in/away.h"
 #include "in/descriptors.h"
 #include "in/discover.h"
+#include "in/groups.h"
 #include "in/monitor.h"
 #include "in/rotation.h"
 #include "in/tail.h"
@@ -112,25 +113,6 @@ static void tick_due(struct timer *t)
 
 /* ---- life ---- */
 
-static int begin_groups(struct files *f)
-{
-    struct buf error = {0};
-    int r = buf_begin(&error, &f->scope, "error", 4096);
-    f->groups = scope_alloc(&f->scope, (f->options->n_groups + 1) * sizeof *f->groups);
-    if (r == 0 && !f->groups)
-        r = -ENOMEM;
-    for (unsigned i = 0; r == 0 && i < f->options->n_groups; i++) {
-        f->groups[i].config = &f->options->groups[i];
-        f->groups[i].pipeline = pipeline_new(&f->scope, &f->options->groups[i], &error);
-        if (!f->groups[i].pipeline) {
-            log_error("files", "cannot use group %u: %s", i + 1, error.len ? error.data : "out of memory");
-            r = -EINVAL;
-        }
-    }
-    buf_end(&error);
-    return r;
-}
-
 static bool is_file(const struct past_source *p)
 {
     return strncmp(p->key, "file:", 5) == 0;
@@ -164,7 +146,7 @@ static int begin(struct files *f)
     for (size_t i = 0; r == 0 && i < sizeof tables / sizeof *tables; i++)
         r = table_begin(tables[i], &f->scope);
     if (r == 0)
-        r = begin_groups(f);
+        r = groups_begin(f);
     if (r == 0)
         r = begin_known(f);
     if (r == 0)

@@ -20,6 +20,12 @@ struct files;
 
 int files_begin(struct files **out, struct scope *owner, struct loop *loop, const struct config *config,
                 struct dispatcher *dispatcher, struct past *past);
+/*
+ * Follows another configuration, which must stay until the next one or the end. Files that both name go on where they are;
+ * what is no longer named is let go of, and goes on where it was should it be named again. 0, or -errno and all is as it was.
+ * The loop's thread, or while that is paused.
+ */
+int files_reload(struct files *f, const struct config *config);
 void files_end(struct files *f); /* NULL is allowed; batches on their way keep their sources */
 
 struct files_stats { /* atomic; any thread */

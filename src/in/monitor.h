@@ -14,6 +14,12 @@ struct group {
     struct pipeline *pipeline;
 };
 
+/* The groups of one configuration, with what is made of them. */
+struct generation {
+    struct scope scope;
+    struct group *groups;
+};
+
 /* A directory that may hold files; wanted: globs reach it, else only a link points into it. */
 struct directory {
     struct thing thing;
@@ -47,7 +53,8 @@ struct files {
     const struct files_config *options;
     struct dispatcher *dispatcher;
     struct past *past;
-    struct group *groups;
+    struct generation *generation;
+    struct group *groups; /* its */
     struct files_stats stats;
     struct gone *gone; /* a ring */
     size_t n_gone;
