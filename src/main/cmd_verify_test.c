@@ -53,9 +53,9 @@ static void what_is_whole_is_described(void **state)
 {
     fill();
     assert_int_equal(VERIFY(), EXIT_DONE);
-    printed(": no agent works here\nstate.db: good: 400 sources, 400 positions, 1 files written\n"
+    printed(": no agent works here\nstate.db: good: 400 sources, 400 positions, 1 file written\n"
             "state.db: ledger: 400 accounts: 2400 records read: 1200 delivered, 400 skipped, 0 spooled, 0 dead, "
-            "800 dropped; it adds up\npositions (the fallback file): good: 400 sources, 400 positions, 1 files written\n\nAll is good.\n");
+            "800 dropped; it adds up\npositions (the fallback file): good: 400 sources, 400 positions, 1 file written\n\nAll is good.\n");
     assert_string_equal(command.err, "");
     assert_int_equal(VERIFY(WORD("--repair")), EXIT_DONE);
     printed("All is good.\n");
@@ -83,7 +83,7 @@ static void a_damaged_database_is_found_and_set_aside(void **state)
     printed("positions (the fallback file): good");
     assert_int_equal(stat(in_dir("state.db.broken-1"), &st), -1);
     assert_int_equal(VERIFY(WORD("--repair")), EXIT_DONE);
-    printed("\nRepairing.\n\nstate.db: good: 400 sources, 400 positions, 1 files written\nstate.db: ledger: 0 accounts");
+    printed("\nRepairing.\n\nstate.db: good: 400 sources, 400 positions, 1 file written\nstate.db: ledger: 0 accounts");
     printed("state.db.broken-*: 1 damaged database was set aside earlier");
     printed("All is good.\n");
     assert_int_equal(stat(in_dir("state.db.broken-1"), &st), 0);
@@ -98,7 +98,7 @@ static void a_damaged_fallback_file_is_written_anew(void **state)
     printed("state.db: good");
     printed("positions (the fallback file): DAMAGED: its checksum or a line of it is wrong\n");
     assert_int_equal(VERIFY(WORD("--repair")), EXIT_DONE);
-    printed("positions (the fallback file): good: 400 sources, 400 positions, 1 files written\n");
+    printed("positions (the fallback file): good: 400 sources, 400 positions, 1 file written\n");
     assert_int_equal(stat(in_dir("positions.broken"), &st), 0);
     assert_int_equal(stat(in_dir("state.db.broken-1"), &st), -1);
 }

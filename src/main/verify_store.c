@@ -28,30 +28,37 @@ static bool add_row(const struct store_ledger *row, void *arg)
     return true;
 }
 
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static enum verify_outcome show_part(const char *name, const struct store_part *p)
 {
     static const char *const words[] = {"good", "none yet", "DAMAGED", "CANNOT BE READ"};
     printf("%s: %s", name, words[p->state]);
     if (p->counted)
-        printf(": %" PRIu64 " sources, %" PRIu64 " positions, %" PRIu64 " files written", p->sources, p->positions, p->files);
+        printf(": %" PRIu64 " source%s, %" PRIu64 " position%s, %" PRIu64 " file%s written", p->sources, plural(p->sources),
+               p->positions, plural(p->positions), p->files, plural(p->files));
     if (p->why[0] && p->state != STORE_NONE)
         printf(": %s", p->why);
     putchar('\n');
     return p->state == STORE_DAMAGED ? VERIFY_DAMAGED : p->state == STORE_UNKNOWN ? VERIFY_WRONG : VERIFY_GOOD;
 }
 
-static enum verify_outcome show_ledger(const struct store_part *p, const struct sums *s)
+static enum verify_outcome show_ledger(const struct store_part *p, const struct sums *sum)
 {
     if (!p->counted)
         return VERIFY_GOOD;
-    printf("state.db: ledger: %" PRIu64 " accounts: %" PRIu64 " records read: %" PRIu64 " delivered, %" PRIu64 " skipped, "
-           "%" PRIu64 " spooled, %" PRIu64 " dead, %" PRIu64 " dropped", p->ledger, s->taken + s->skipped, s->delivered,
-           s->skipped, s->spooled, s->dead, s->dropped);
-    if (s->wrong)
-        printf("; %" PRIu64 " DO NOT ADD UP: logcap ledger shows which\n", s->wrong);
+    printf("state.db: ledger: %" PRIu64 " account%s: %" PRIu64 " record%s read: %" PRIu64 " delivered, %" PRIu64 " skipped, "
+           "%" PRIu64 " spooled, %" PRIu64 " dead, %" PRIu64 " dropped", p->ledger, plural(p->ledger),
+           sum->taken + sum->skipped, plural(sum->taken + sum->skipped), sum->delivered,
+           sum->skipped, sum->spooled, sum->dead, sum->dropped);
+    if (sum->wrong)
+        printf("; %" PRIu64 " DO NOT ADD UP: logcap ledger shows which\n", sum->wrong);
     else
         printf("; it adds up\n");
-    return s->wrong ? VERIFY_WRONG : VERIFY_GOOD;
+    return sum->wrong ? VERIFY_WRONG : VERIFY_GOOD;
 }
 
 static enum verify_outcome worse(enum verify_outcome a, enum verify_outcome b)
