@@ -7,7 +7,7 @@
 #include "config/option.h"
 
 /* Ports that are open and files that are locked cannot be changed below a running agent. */
-static const char *const restart_keys[] = {"state_dir", "server.", "metrics.", "api.enabled"};
+static const char *const restart_keys[] = {"state_dir", "server.", "metrics.", "api.enabled", "monitors.journal.directory"};
 
 static bool same_strings(const struct string_list *a, const struct string_list *b)
 {
@@ -66,10 +66,12 @@ static bool needs_restart(const char *path)
 
 static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after)
 {
+    char path[256];
+    snprintf(path, sizeof path, "%s%s%s", before, name, key);
     if (c->out && !c->only_restart)
-        buf_printf(c->out, "%s%s%s%s%s", c->n ? ", " : "", before, name, key, after);
-    else if (c->out && needs_restart(key))
-        buf_printf(c->out, "%s%s", c->out->len ? ", " : "", key);
+        buf_printf(c->out, "%s%s%s", c->n ? ", " : "", path, after);
+    else if (c->out && needs_restart(path))
+        buf_printf(c->out, "%s%s", c->out->len ? ", " : "", path);
     c->n++;
 }
 

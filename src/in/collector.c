@@ -2,25 +2,36 @@
 
 #include <string.h>
 
+#include "config/compare.h"
 #include "in/files.h"
 #include "in/journal.h"
+
+static int begin_files(struct collector *c, const struct config *config)
+{
+    int r = files_begin(&c->files, &c->thread.scope, &c->loop, config, c->dispatcher, c->past);
+    if (r < 0)
+        log_error("files", "the file monitor cannot start: %s", strerror(-r));
+    return r;
+}
+
+static int begin_journal(struct collector *c, const struct config *config)
+{
+    int r = journal_begin(&c->journal, &c->thread.scope, &c->loop, config, c->dispatcher, c->past);
+    if (r < 0)
+        log_error("journal", "the journal cannot be read: %s", strerror(-r));
+    return r;
+}
 
 static void collector_run(struct thread *t)
 {
     struct collector *c = t->arg;
-    int r = 0;
 
     c->loop.task = &t->task;
     if (c->config->files.enabled)
-        r = files_begin(&c->files, &t->scope, &c->loop, c->config, c->dispatcher, c->past);
-    if (r < 0)
-        log_error("files", "the file monitor cannot start: %s", strerror(-r));
-    r = 0;
+        begin_files(c, c->config);
     if (c->config->journal.enabled)
-        r = journal_begin(&c->journal, &t->scope, &c->loop, c->config, c->dispatcher, c->past);
-    if (r < 0)
-        log_error("journal", "the journal cannot be read: %s", strerror(-r));
-    r = loop_run(&c->loop);
+        begin_journal(c, c->config);
+    int r = loop_run(&c->loop);
     if (r < 0)
         log_error("collector", "its event loop failed: %s", strerror(-r));
     if (c->journal)
@@ -38,13 +49,49 @@ static void collector_stop(struct thread *t)
 int collector_begin(struct collector *c, struct scope *owner, const struct config *config,
                     struct dispatcher *dispatcher, struct past *past)
 {
-    *c = (struct collector){.config = config, .dispatcher = dispatcher, .past = past};
+    *c = (struct collector){.config = config, .files_config = config, .journal_config = config,
+                            .dispatcher = dispatcher, .past = past};
     int r = loop_begin(&c->loop, owner, "collector loop");
     if (r == 0)
         r = thread_begin(&c->thread, owner, "collector", collector_run, collector_stop, c);
     if (r < 0)
         loop_end(&c->loop);
     return r;
+}
+
+static int reload_files(struct collector *c, const struct config *config)
+{
+    if (config_same_files(c->files_config, config))
+        return 0;
+    int r = 0;
+    if (c->files)
+        r = files_reload(c->files, config);
+    else if (config->files.enabled)
+        r = begin_files(c, config);
+    if (r == 0)
+        c->files_config = config;
+    return r;
+}
+
+static int reload_journal(struct collector *c, const struct config *config)
+{
+    if (config_same_journal(c->journal_config, config))
+        return 0;
+    int r = 0;
+    if (c->journal)
+        journal_reload(c->journal, config);
+    else if (config->journal.enabled)
+        r = begin_journal(c, config);
+    if (r == 0)
+        c->journal_config = config;
+    return r;
+}
+
+int collector_reload(struct collector *c, const struct config *config)
+{
+    int files = reload_files(c, config), journal = reload_journal(c, config);
+    c->config = config;
+    return files < 0 ? files : journal;
 }
 
 void collector_end(struct collector *c)

@@ -17,6 +17,7 @@ struct collector {
     struct thread thread;
     struct loop loop;
     const struct config *config;
+    const struct config *files_config, *journal_config; /* what those two follow */
     struct dispatcher *dispatcher;
     struct past *past;
     struct files *files; /* NULL: not enabled, or could not begin */
@@ -25,4 +26,9 @@ struct collector {
 
 int collector_begin(struct collector *c, struct scope *owner, const struct config *config,
                     struct dispatcher *dispatcher, struct past *past);
+/*
+ * Follows another configuration where it differs. 0, or -errno and what failed goes on as it was (the log says so). While
+ * the collector's loop is paused. The configurations in files_config and journal_config must stay.
+ */
+int collector_reload(struct collector *c, const struct config *config);
 void collector_end(struct collector *c);

@@ -235,7 +235,7 @@ void discover_list(struct files *f, struct directory *d)
 static void make_roots(struct files *f)
 {
     char root[PATH_MAX];
-    for (unsigned g = 0; g < f->options->n_groups; g++)
+    for (unsigned g = 0; g < f->n_groups; g++)
         for (unsigned i = 0; i < f->groups[g].config->paths.n; i++)
             if (glob_root(f->groups[g].config->paths.items[i], root, sizeof root) && root[0] == '/' &&
                 !own_directory_of(f->config, root))

@@ -42,6 +42,7 @@ static void use(struct files *f, struct generation *g)
 {
     f->generation = g;
     f->groups = g->groups;
+    f->n_groups = f->options->enabled ? f->options->n_groups : 0;
 }
 
 int groups_begin(struct files *f)

@@ -273,7 +273,7 @@ static void on_again(struct timer *t)
     struct journal *j = container_of(t, struct journal, again);
     if (j->sd)
         process(j);
-    else
+    else if (j->config->journal.enabled)
         open_journal(j);
 }
 
@@ -320,6 +320,20 @@ int journal_begin(struct journal **out, struct scope *owner, struct loop *loop,
     open_journal(j);
     *out = j;
     return 0;
+}
+
+void journal_reload(struct journal *j, const struct config *config)
+{
+    j->config = config;
+    entry_forget_streams(j);
+    if (!config->journal.enabled) {
+        close_journal(j);
+        timer_clear(&j->again);
+        source_set_error(j->source, NULL);
+        atomic_store(&j->source->state, SOURCE_IDLE);
+    } else if (!j->sd) {
+        open_journal(j);
+    }
 }
 
 void journal_end(struct journal *j)

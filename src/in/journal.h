@@ -27,6 +27,11 @@ struct journal;
 
 int journal_begin(struct journal **out, struct scope *owner, struct loop *loop,
                   const struct config *config, struct dispatcher *dispatcher, struct past *past);
+/*
+ * Follows another configuration with the same directory, which must stay until the next one or the end; nothing comes twice.
+ * Not enabled: it rests, and goes on where it was. The loop's thread, or while that is paused.
+ */
+void journal_reload(struct journal *j, const struct config *config);
 void journal_end(struct journal *j); /* NULL is allowed */
 
 /* For `logcap check`: NULL, or why there would be nothing to read now. */

@@ -55,6 +55,7 @@ struct files {
     struct past *past;
     struct generation *generation;
     struct group *groups; /* its */
+    unsigned n_groups;    /* 0: not enabled */
     struct files_stats stats;
     struct gone *gone; /* a ring */
     size_t n_gone;

@@ -42,7 +42,7 @@ const char *own_directory_of(const struct config *config, const char *path)
 struct group *wanted_group(struct files *f, const char *path, const char **by)
 {
     const char *excluded;
-    for (unsigned i = 0; i < f->options->n_groups; i++)
+    for (unsigned i = 0; i < f->n_groups; i++)
         if (group_takes(f->groups[i].config, path, by) && !group_excludes(f->groups[i].config, path, &excluded))
             return &f->groups[i];
     return NULL;
@@ -82,7 +82,7 @@ bool wanted_directory(struct files *f, const char *path)
 {
     if (own_directory_of(f->config, path))
         return false;
-    for (unsigned g = 0; g < f->options->n_groups; g++)
+    for (unsigned g = 0; g < f->n_groups; g++)
         for (unsigned i = 0; i < f->groups[g].config->paths.n; i++)
             if (may_reach(f->groups[g].config->paths.items[i], path))
                 return true;
