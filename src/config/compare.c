@@ -152,7 +152,7 @@ bool config_same_journal(const struct config *a, const struct config *b)
 {
     struct comparison c = {0};
     compare(&c, &options_journal, "", "", &a->journal, &b->journal);
-    return c.n == 0 && strcmp(a->host, b->host) == 0;
+    return c.n == 0 && strcmp(a->host, b->host) == 0 && a->files.max_line_bytes == b->files.max_line_bytes;
 }
 
 bool config_same_sink(const struct sink_config *a, const struct sink_config *b)

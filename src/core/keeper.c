@@ -399,6 +399,11 @@ int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, str
     return 0;
 }
 
+int keeper_flush(struct keeper *k)
+{
+    return commit_now(k);
+}
+
 void keeper_end(struct keeper *k)
 {
     if (!thing_alive(&k->scope.thing))

@@ -42,5 +42,7 @@ struct keeper {
 
 int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, struct sink *const *sinks,
                  unsigned n_sinks, int64_t interval);
+/* Commits what is dirty, now. 0 or -errno. Only while the keeper's loop is paused. */
+int keeper_flush(struct keeper *k);
 /* Commits what is left and joins. After all sinks have stopped, before sources and books end. */
 void keeper_end(struct keeper *k); /* nothing when not alive */

@@ -47,6 +47,16 @@ void book_add_rows(struct book *b, struct book_rows *rows)
     pthread_mutex_unlock(&b->lock);
 }
 
+void book_remove_rows(struct book *b, struct book_rows *rows)
+{
+    pthread_mutex_lock(&b->lock);
+    struct book_rows **at = &b->rows;
+    while (*at != rows)
+        at = &(*at)->next;
+    *at = rows->next;
+    pthread_mutex_unlock(&b->lock);
+}
+
 void account_mark_dirty(struct account *a)
 {
     struct book *b = a->book;

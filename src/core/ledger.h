@@ -84,8 +84,9 @@ struct book {
 
 int book_begin(struct book *b, struct sink *sink);
 void book_end(struct book *b);
-/* Any thread. They stay, and must outlive the keeper. */
+/* Any thread. They must outlive the keeper. */
 void book_add_rows(struct book *b, struct book_rows *rows);
+void book_remove_rows(struct book *b, struct book_rows *rows); /* while the keeper is paused */
 
 /* What became of a lease's records; what is in none of these was delivered. */
 struct outcome {

@@ -18,14 +18,32 @@ static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30
 static void take_leases(struct queue *q)
 {
     struct sink *s = container_of(q, struct sink, queue);
-    if (!s->started)
+    if (!s->started || atomic_load(&s->holding))
         return;
+    while (s->kept) {
+        struct qnode *n = s->kept;
+        s->kept = n->next;
+        s->type->take(s, container_of(n, struct lease, node));
+    }
     for (struct qnode *n; (n = queue_pop(q));)
         s->type->take(s, container_of(n, struct lease, node));
 }
 
+/* The sink's thread. */
+static void keep(struct sink *s, struct lease *l)
+{
+    l->node.next = NULL;
+    *s->last_kept = &l->node;
+    s->last_kept = &l->node.next;
+}
+
 static void return_leases(struct sink *s)
 {
+    while (s->kept) {
+        struct qnode *n = s->kept;
+        s->kept = n->next;
+        lease_returned(container_of(n, struct lease, node));
+    }
     for (struct qnode *n; (n = queue_pop(&s->queue));)
         lease_returned(container_of(n, struct lease, node));
 }
@@ -36,13 +54,15 @@ static void begin_stop(struct nudge *n)
     if (s->stopping)
         return;
     s->stopping = true;
-    queue_shut(&s->queue);
+    if (!atomic_load(&s->holding))
+        queue_shut(&s->queue);
     if (s->started) {
         take_leases(&s->queue);
         s->type->stop(s, s->stop_deadline);
     } else {
         timer_clear(&s->start);
-        return_leases(s);
+        if (!atomic_load(&s->holding))
+            return_leases(s);
         sink_drained(s);
     }
 }
@@ -140,6 +160,34 @@ void sink_stop(struct sink *s, int64_t deadline)
         s->stop_deadline = deadline;
         nudge_set(&s->stop_nudge);
     }
+}
+
+void sink_hold(struct sink *s, int64_t deadline)
+{
+    s->last_kept = &s->kept;
+    while (*s->last_kept)
+        s->last_kept = &(*s->last_kept)->next;
+    atomic_store(&s->holding, true);
+    sink_stop(s, deadline);
+}
+
+int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store)
+{
+    assert(!thing_alive(&s->thread.scope.thing));
+    if (s->type->unload && s->state)
+        s->type->unload(s);
+    s->state = NULL;
+    s->config = config;
+    s->root_config = root;
+    s->name = config->name;
+    s->stop_asked = s->stopping = s->drained = false;
+    s->started = false;
+    s->start_delay = 0;
+    atomic_store(&s->holding, false);
+    atomic_store(&s->stats.failing, false);
+    sink_set_error(s, "%s", "");
+    loop_again(&s->loop);
+    return s->type->load && store ? s->type->load(s, store) : 0;
 }
 
 void sink_join(struct sink *s)
@@ -291,9 +339,14 @@ void secured_commit(struct secured *s, const struct outcome *outcome)
     s->source = NULL;
 }
 
+/* Its batch is gone, so that it cannot be kept for the time after a change of the configuration. */
 void secured_return(struct secured *s)
 {
-    account_returned(s->account, s);
+    const struct outcome lost = {.dropped[DROP_SHUTDOWN] = s->taken};
+    if (atomic_load(&s->account->book->sink->holding))
+        account_secured(s->account, s, &lost);
+    else
+        account_returned(s->account, s);
     source_unref(s->source);
     s->source = NULL;
 }
@@ -309,6 +362,10 @@ void lease_secured(struct lease *l, const struct outcome *outcome)
 void lease_returned(struct lease *l)
 {
     struct secured s;
+    if (atomic_load(&l->sink->holding)) {
+        keep(l->sink, l);
+        return;
+    }
     lease_copy(l, &s);
     lease_release(l);
     secured_return(&s);

@@ -9,6 +9,10 @@
  * sink_stop() shuts the queue and asks the type to let go of everything by a deadline; sink_join() waits for that;
  * then the keeper takes what the books say; sink_end() frees it.
  *
+ * Another configuration: sink_hold() asks the type to let go as for a stop, but the queue stays open and leases that come
+ * back are kept; after sink_join(), while all others who look at it are paused, sink_change() puts the new
+ * configuration in force; sink_start() goes on with what was kept, in its order. Accounts, book and counters stay.
+ *
  * A type that cannot start (no memory, no descriptors) is tried again, at first after 10 ms, in the end each 30 s. Until
  * then the sink is failing, as /health and /stats say, and its leases wait in the queue, up to queue_size as ever.
  */
@@ -22,6 +26,7 @@ struct sink_type {
     const char *name;
     /* Main's thread, before sink_start() and before the keeper: reads its rows. May be NULL. 0 or -errno. */
     int (*load)(struct sink *s, struct store *store);
+    void (*unload)(struct sink *s); /* main's thread: ends what load() made. NULL if that is */
     /*
      * The sink's thread. 0, or -errno with nothing left behind: it is said, and tried again; sink_set_error() may say
      * why better than the number. take() and stop() are called once it has succeeded.
@@ -62,6 +67,8 @@ struct sink {
     struct timer start;          /* tries again to start the type */
     int64_t start_delay;
     _Atomic bool started;
+    struct qnode *kept, **last_kept; /* leases that came back while holding */
+    _Atomic bool holding;
     struct nudge stop_nudge;
     int64_t stop_deadline;
     bool stop_asked; /* main's */
@@ -82,6 +89,10 @@ int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct
                const struct config *root, const struct sink_type *type, struct pool *pool);
 int sink_start(struct sink *s);
 void sink_stop(struct sink *s, int64_t deadline); /* main's thread: asks; sink_end() waits */
+/* Main's thread: asks; to be followed by sink_join(), sink_change() and sink_start(). */
+void sink_hold(struct sink *s, int64_t deadline);
+/* The configurations must stay. `store` is for type->load; 0 or -errno of that. */
+int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store);
 void sink_join(struct sink *s); /* waits for its thread; the books stay until sink_end() */
 void sink_end(struct sink *s);
 void sink_drained(struct sink *s);

@@ -156,12 +156,111 @@ static void a_full_queue_holds_the_source_while_it_cannot_start(void **state)
     end(&w);
 }
 
+/* ---- another configuration: a type that keeps what it takes until it stops, or is told to deliver ---- */
+
+static struct lease *held[8];
+static _Atomic unsigned n_held;
+static _Atomic bool deliver;
+static uint64_t delivered_from[8];
+static unsigned n_delivered;
+
+static int holder_start(struct sink *s)
+{
+    return 0;
+}
+
+static void holder_take(struct sink *s, struct lease *l)
+{
+    if (!deliver) {
+        held[n_held] = l;
+        n_held++;
+        return;
+    }
+    delivered_from[n_delivered++] = l->batch->from;
+    lease_secured(l, NULL);
+}
+
+static void holder_stop(struct sink *s, int64_t deadline)
+{
+    for (unsigned i = 0; i < n_held; i++)
+        lease_returned(held[i]);
+    n_held = 0;
+    sink_drained(s);
+}
+
+static const struct sink_type holder_type = {
+    .name = "holder", .start = holder_start, .take = holder_take, .stop = holder_stop};
+
+static void wait_for_held(unsigned n)
+{
+    for (int i = 0; i < 50000 && n_held < n; i++)
+        usleep(100);
+    assert_int_equal(n_held, n);
+}
+
+static void another_configuration_loses_no_lease(void **state)
+{
+    struct world w;
+    struct sink_config other = {.name = "weak", .queue_size = 5000};
+    n_held = n_delivered = 0;
+    deliver = false;
+    begin(&w);
+    sink_stop(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    sink_end(&w.sink);
+    assert_int_equal(sink_begin(&w.sink, &w.scope, 0, &w.config, NULL, &holder_type, &w.pool), 0);
+    assert_int_equal(sink_start(&w.sink), 0);
+    for (int round = 0; round < 3; round++) {
+        if (round == 0) {
+            feed(&w, 0);
+            feed(&w, 4);
+        }
+        wait_for_held(round == 0 ? 2 : 2 + (unsigned)round);
+        sink_hold(&w.sink, clock_mono());
+        sink_join(&w.sink);
+        feed(&w, 8 + 4 * (uint64_t)round);
+        assert_int_equal(counts(&w).in_flight.records, 3 + round);
+        deliver = round == 2;
+        assert_int_equal(sink_change(&w.sink, round % 2 ? &w.config : &other, NULL, NULL), 0);
+        assert_int_equal(sink_start(&w.sink), 0);
+    }
+    for (int i = 0; i < 5000 && counts(&w).delivered.records < 5; i++)
+        usleep(1000);
+    assert_int_equal(counts(&w).delivered.records, 5);
+    assert_ptr_equal(w.sink.config, &other);
+    sink_stop(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(delivered_from[i], 4 * i);
+    end(&w);
+}
+
+static void what_was_kept_is_given_back_at_the_end(void **state)
+{
+    struct world w;
+    begin(&w); /* ill: cannot start */
+    feed(&w, 0);
+    wait_for_starts(2);
+    sink_hold(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    feed(&w, 4);
+    assert_int_equal(sink_change(&w.sink, &w.config, NULL, NULL), 0);
+    assert_int_equal(sink_start(&w.sink), 0);
+    sink_stop(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    assert_int_equal(counts(&w).in_flight.records, 0);
+    assert_int_equal(source_lowest(w.source).offset, 0);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(starts_in_the_end_and_delivers_what_waited),
         TEST(stops_while_it_cannot_start),
         TEST(a_full_queue_holds_the_source_while_it_cannot_start),
+        TEST(another_configuration_loses_no_lease),
+        TEST(what_was_kept_is_given_back_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,11 @@ void loop_stop(struct loop *l)
     loop_wake(l);
 }
 
+void loop_again(struct loop *l)
+{
+    atomic_store(&l->stop, false);
+}
+
 /* ---- watches ---- */
 
 static void watch_thing_end(struct thing *t)

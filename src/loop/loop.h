@@ -52,6 +52,7 @@ void loop_end(struct loop *l);
 /* Runs until loop_stop(). Returns 0, or -errno when epoll itself fails. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread; before loop_run() too */
+void loop_again(struct loop *l); /* after loop_run() has returned: it may run another time */
 /*
  * Holds the loop between two turns, so that another thread may change what its callbacks use: once loop_pause() has
  * returned 0 no callback runs until loop_resume(), whether the loop was running, is yet to run or has stopped.

@@ -420,6 +420,13 @@ static int local_file_load(struct sink *s, struct store *store)
     return r < 0 ? r : rows_load(&((struct local_file *)s->state)->rows, store);
 }
 
+static void local_file_unload(struct sink *s)
+{
+    struct local_file *f = s->state;
+    book_remove_rows(&s->book, &f->rows.book_rows);
+    scope_end(&f->scope);
+}
+
 static int local_file_start(struct sink *s)
 {
     int r = s->state ? 0 : create(s);
@@ -471,6 +478,7 @@ static int local_file_describe(struct sink *s, struct buf *out)
 const struct sink_type local_file_sink = {
     .name = "local_file",
     .load = local_file_load,
+    .unload = local_file_unload,
     .start = local_file_start,
     .take = local_file_take,
     .stop = local_file_stop,
