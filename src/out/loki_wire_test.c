@@ -340,6 +340,56 @@ static void test_census_knows_each_descriptor(void **state)
     rig_end(&rig);
 }
 
+/* ---- a proxy, and connections that do not last ---- */
+
+static char request_line[200];
+
+static enum server_act proxies(struct http_server *s, struct server_request *r)
+{
+    snprintf(request_line, sizeof request_line, "%.*s", (int)strcspn(r->head, "\r"), r->head);
+    return rig_accept(s, r);
+}
+
+/* The proxy is asked for the whole address; the sink's own name is nobody's to look up but the proxy's. */
+static void test_sends_through_a_proxy(void **state)
+{
+    rig_prepare(&rig, proxies);
+    rig.config.loki.url = "http://loki.invalid:3100";
+    rig.config.loki.proxy = rig.url;
+    assert_true(rig_start(&rig));
+    deliver(rig.stream, "a");
+    rig_stop(&rig);
+    rig_end(&rig);
+    assert_int_equal(rig.n, 1);
+    assert_string_equal(request_line, "POST http://loki.invalid:3100/loki/api/v1/push HTTP/1.1");
+    assert_int_equal(atomic_load(&rig.sink.stats.request_errors), 0);
+}
+
+static enum server_act closes_after_each_answer(struct http_server *s, struct server_request *r)
+{
+    rig_accept(s, r);
+    return SERVER_CLOSE;
+}
+
+/* A server may close a connection that idles: the next request takes another, and nobody hears of it. */
+static void test_a_closed_idle_connection_is_no_error(void **state)
+{
+    enum { REQUESTS = 5 };
+    rig_prepare(&rig, closes_after_each_answer);
+    assert_true(rig_start(&rig));
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        deliver(rig.stream, "a");
+        usleep(20000); /* the connection is closed by now */
+    }
+    rig_stop(&rig);
+    rig_end(&rig);
+    assert_int_equal(rig.requests, REQUESTS);
+    assert_int_equal(atomic_load(&rig.sink.stats.requests), REQUESTS);
+    assert_int_equal(atomic_load(&rig.sink.stats.request_errors), 0);
+    assert_int_equal(atomic_load(&rig.sink.stats.retries), 0);
+    assert_false(atomic_load(&rig.sink.stats.failing));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +401,8 @@ int main(void)
         TEST(test_credentials_and_headers),
         TEST(test_bearer),
         TEST(test_looks_up_a_name),
+        TEST(test_sends_through_a_proxy),
+        TEST(test_a_closed_idle_connection_is_no_error),
         TEST(test_census_knows_each_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
