@@ -9,40 +9,48 @@
 
 static void leave(struct files *f, struct file *file)
 {
-    *(file->newer_open ? &file->newer_open->older_open : &f->open_newest) = file->older_open;
-    *(file->older_open ? &file->older_open->newer_open : &f->open_oldest) = file->newer_open;
+    struct file *newer = file->reader->newer, *older = file->reader->older;
+    *(newer ? &newer->reader->older : &f->open_newest) = older;
+    *(older ? &older->reader->newer : &f->open_oldest) = newer;
 }
 
 static void enter(struct files *f, struct file *file)
 {
-    file->newer_open = NULL;
-    file->older_open = f->open_newest;
-    *(f->open_newest ? &f->open_newest->newer_open : &f->open_oldest) = file;
+    file->reader->newer = NULL;
+    file->reader->older = f->open_newest;
+    *(f->open_newest ? &f->open_newest->reader->newer : &f->open_oldest) = file;
     f->open_newest = file;
-    file->opened = clock_mono();
+    file->reader->used = clock_mono();
+}
+
+static void reader_free(struct reader *reader)
+{
+    plain_close(reader->plain);
+    buf_end(&reader->carry);
+    task_end(&reader->task);
+    fd_close(&reader->fd);
+    stream_unref(reader->stream);
+    mem_free(reader);
 }
 
 /* What has lost the name that it was found by is opened again by the one that it has now. */
 static void learn_name(struct files *f, struct file *file)
 {
     char path[PATH_MAX];
-    if (fd_path(file->fd.n, path, sizeof path) == 0)
+    if (fd_path(file->reader->fd.n, path, sizeof path) == 0)
         file_renamed(f, file, path);
 }
 
 void descriptor_close(struct files *f, struct file *file)
 {
-    if (file->fd.n < 0)
+    if (!file->reader)
         return;
-    if (file->orphan && !file->deleted && !file->plain)
+    if (file->orphan && !file->deleted && !file->rest)
         learn_name(f, file);
     leave(f, file);
-    task_end(&file->task);
-    fd_close(&file->fd);
+    reader_free(file->reader);
+    file->reader = NULL;
     atomic_fetch_sub(&f->stats.open, 1);
-    /* A closed file costs its entry and its source, nothing more. */
-    stream_unref(file->stream);
-    file->stream = NULL;
 }
 
 /* How much is risked by closing a file: that it is deleted meanwhile. A deleted one, or a rest, is not closed at all. */
@@ -50,7 +58,7 @@ enum risk { RISK_NONE /* nothing unread */, RISK_LISTED, RISK_RENAMED /* a rotat
 
 static bool may_close(const struct file *file, enum risk risk)
 {
-    if (file->deleted || file->plain)
+    if (file->deleted || file->rest)
         return false;
     switch (risk) {
     case RISK_NONE:
@@ -65,22 +73,12 @@ static bool may_close(const struct file *file, enum risk risk)
 static bool close_one(struct files *f, const struct file *but, enum risk most)
 {
     for (enum risk risk = RISK_NONE; risk <= most; risk++)
-        for (struct file *file = f->open_oldest; file; file = file->newer_open)
+        for (struct file *file = f->open_oldest; file; file = file->reader->newer)
             if (file != but && may_close(file, risk)) {
                 descriptor_close(f, file);
                 return true;
             }
     return false;
-}
-
-int descriptor_adopted(struct files *f, struct file *file)
-{
-    int r = task_begin(&file->task, &f->scope, &file_reader_kind, file->name);
-    if (r < 0)
-        return r;
-    enter(f, file);
-    atomic_fetch_add(&f->stats.open, 1);
-    return 0;
 }
 
 static bool wants_room(struct files *f)
@@ -98,23 +96,39 @@ static bool wants_room(struct files *f)
     return true;
 }
 
-int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts)
+int descriptor_begin(struct files *f, struct file *file, const char *path, int flags)
 {
     while (wants_room(f) && close_one(f, file, RISK_RENAMED))
         ;
-    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
-    int r = fd_open(&file->fd, &f->scope, path, flags, 0);
+    flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    struct reader *reader = mem_new(&f->scope, sizeof *reader, "reader");
+    if (!reader)
+        return -errno;
+    int r = fd_open(&reader->fd, &f->scope, path, flags, 0);
     if ((r == -EMFILE || r == -ENFILE) && close_one(f, file, RISK_RENAMED))
-        r = fd_open(&file->fd, &f->scope, path, flags, 0);
+        r = fd_open(&reader->fd, &f->scope, path, flags, 0);
+    if (r == 0)
+        r = task_begin(&reader->task, &f->scope, &file_reader_kind, file->name);
+    if (r < 0) {
+        reader_free(reader);
+        return r;
+    }
+    file->reader = reader;
+    enter(f, file);
+    atomic_fetch_add(&f->stats.open, 1);
+    return 0;
+}
+
+int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts)
+{
+    int r = descriptor_begin(f, file, path, 0);
     if (r < 0)
         return r;
-    r = facts_of_fd(file->fd.n, facts);
+    r = facts_of_fd(file->reader->fd.n, facts);
     if (r == 0 && ((facts->mode & S_IFMT) != S_IFREG || !facts_are(facts, &file->id)))
         r = -ESTALE;
-    if (r == 0)
-        r = descriptor_adopted(f, file);
     if (r < 0)
-        fd_close(&file->fd);
+        descriptor_close(f, file);
     return r;
 }
 
@@ -122,10 +136,10 @@ int descriptor_open(struct files *f, struct file *file, struct facts *facts)
 {
     char path[PATH_MAX];
     struct facts at;
-    if (file->fd.n >= 0) {
+    if (file->reader) {
         leave(f, file);
         enter(f, file);
-        return facts_of_fd(file->fd.n, facts);
+        return facts_of_fd(file->reader->fd.n, facts);
     }
     /* What is no regular file is not even opened: that of a device or FIFO may do something. */
     file_path(file, path, sizeof path);
@@ -137,7 +151,7 @@ int descriptor_open(struct files *f, struct file *file, struct facts *facts)
 
 int descriptor_hold(struct files *f, struct file *file, struct facts *facts)
 {
-    if (file->fd.n < 0 && wants_room(f) && !close_one(f, file, RISK_NONE))
+    if (!file->reader && wants_room(f) && !close_one(f, file, RISK_NONE))
         return -EMFILE;
     return descriptor_open(f, file, facts);
 }
@@ -145,10 +159,10 @@ int descriptor_hold(struct files *f, struct file *file, struct facts *facts)
 void descriptors_close_idle(struct files *f)
 {
     int64_t before = clock_mono() - f->options->idle_close;
-    while (f->open_oldest && f->open_oldest->opened < before) {
+    while (f->open_oldest && f->open_oldest->reader->used < before) {
         struct file *file = f->open_oldest;
         /* The size of one that waits for its turn is not known yet. */
-        if (!file->listed || file->plain || file->is_ready || file->offset < file->size) {
+        if (!file->listed || file->rest || file->is_ready || file->offset < file->size) {
             leave(f, file);
             enter(f, file);
         } else

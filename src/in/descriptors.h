@@ -16,8 +16,8 @@ int descriptor_open(struct files *f, struct file *file, struct facts *facts);
 int descriptor_hold(struct files *f, struct file *file, struct facts *facts);
 /* The same as descriptor_open() under a name of the caller's. */
 int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts);
-/* Counts file->fd, which the caller opened itself. 0 or -errno, and it is still the caller's. */
-int descriptor_adopted(struct files *f, struct file *file);
+/* Opens whatever has this path, with these flags besides the usual ones. */
+int descriptor_begin(struct files *f, struct file *file, const char *path, int flags);
 void descriptor_close(struct files *f, struct file *file);
 /* Closes what was idle for idle_close. */
 void descriptors_close_idle(struct files *f);

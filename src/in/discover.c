@@ -109,7 +109,7 @@ void discover_name(struct files *f, struct directory *d, const char *name)
         file->round = d->round;
         if (facts.size != file->size || file->failed || !file->started)
             file_ready(f, file);
-        if (file->fd.n < 0 && facts.size > file->size) { /* its turn may come late: so much is at stake */
+        if (!file->reader && facts.size > file->size) { /* its turn may come late: so much is at stake */
             file->size = facts.size;
             file->grown = clock_mono();
         }
@@ -281,7 +281,8 @@ static void recheck_all(struct files *f)
             away_look(f, file);
         else if (!file->listed && !file->is_waiting)
             file_ready(f, file); /* an orphan that could not be read */
-        else if (f->scan_all || file->failed || (file->is_ready && file->fd.n < 0) || !file->started || file->target || file->directory->wd < 0)
+        else if (f->scan_all || file->failed || (file->is_ready && !file->reader) || !file->started ||
+                 file->target || file->directory->wd < 0)
             recheck(f, file);
     }
     f->scan_all = false;

@@ -1,5 +1,6 @@
 #include "in/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -30,13 +31,22 @@ const char *file_path(const struct file *file, char *path, size_t size)
 
 /* ---- birth and death ---- */
 
-static void file_thing_end(struct thing *t)
+static void give_back(struct file *file)
 {
-    struct file *file = container_of(t, struct file, thing);
-    stream_unref(file->stream);
     source_unref(file->source);
     mem_raw_free(file->name);
     mem_raw_free(file);
+}
+
+static void files_thing_end(struct thing *t)
+{
+    struct files *f = container_of(t, struct files, all_thing);
+    assert(!f->all);
+}
+
+int file_begin_all(struct files *f)
+{
+    return thing_begin(&f->all_thing, &f->scope, BIRTH_MEMORY, "file entries", 0, files_thing_end);
 }
 
 static char *copy_of(const char *s)
@@ -53,11 +63,9 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
     if (!file)
         return NULL;
     file->name = copy_of(name);
-    int r = file->name ? thing_begin(&file->thing, &f->scope, BIRTH_MEMORY, name, sizeof *file, file_thing_end)
-                       : -ENOMEM;
+    int r = file->name ? thing_resize(&f->all_thing, f->all_thing.bytes + sizeof *file) : -ENOMEM;
     if (r < 0) {
-        mem_raw_free(file->name);
-        mem_raw_free(file);
+        give_back(file);
         errno = -r;
         return NULL;
     }
@@ -65,7 +73,6 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
     d->refs++;
     file->group = group;
     file->id = *id;
-    file->fd.n = -1;
     file->next_all = f->all;
     if (f->all)
         f->all->prev_all = file;
@@ -126,7 +133,6 @@ void file_free(struct files *f, struct file *file)
     leave_ready(f, file);
     file_unwait(f, file);
     descriptor_close(f, file);
-    file_end_rest(file);
     if (file->in_id)
         table_remove(&f->files_by_id, &file->by_id);
     file->directory->refs--;
@@ -141,7 +147,8 @@ void file_free(struct files *f, struct file *file)
     if (file->next_all)
         file->next_all->prev_all = file->prev_all;
     atomic_fetch_sub(&f->stats.files, 1);
-    thing_end(&file->thing);
+    thing_resize(&f->all_thing, f->all_thing.bytes - sizeof *file);
+    give_back(file);
 }
 
 /* ---- names ---- */
@@ -311,7 +318,7 @@ static struct known *latest_known(struct files *f, const struct identity *id)
 
 static int resume(struct files *f, struct file *file, struct known *k)
 {
-    int r = positions_hold(f, file->fd.n, k);
+    int r = positions_hold(f, file->reader->fd.n, k);
     if (r < 0)
         return r;
     struct identity id = k->id;
@@ -328,7 +335,7 @@ static int resume(struct files *f, struct file *file, struct known *k)
     struct position p = source_lowest(file->source);
     file->offset = p.offset;
     file->skipping = tail_in_cut_line(f, file);
-    return tail_take(file->fd.n, file->offset, &file->tail_hash);
+    return tail_take(file->reader->fd.n, file->offset, &file->tail_hash);
 }
 
 /* This process read a file of this device, inode and birth time before: perhaps this one, perhaps another. */
@@ -336,8 +343,8 @@ static int follow_gone(struct files *f, struct file *file, const struct gone *go
 {
     struct identity id = file->id;
     uint64_t tail = 0, offset = 0;
-    if (gone && gone->offset && identity_check_head(&gone->id, file->fd.n) == 1 &&
-        tail_take(file->fd.n, gone->offset, &tail) == 0 && tail == gone->tail_hash)
+    if (gone && gone->offset && identity_check_head(&gone->id, file->reader->fd.n) == 1 &&
+        tail_take(file->reader->fd.n, gone->offset, &tail) == 0 && tail == gone->tail_hash)
         offset = gone->offset;
     id.generation = gone ? gone->id.generation : 0;
     if (k && k->id.generation > id.generation)
@@ -360,12 +367,12 @@ int file_start(struct files *f, struct file *file, const struct facts *facts)
         r = resume(f, file, k);
     else if (f->first_scan && f->first_start && file->group->config->start_at == START_END) {
         uint64_t tail = 0;
-        r = tail_take(file->fd.n, facts->size, &tail);
+        r = tail_take(file->reader->fd.n, facts->size, &tail);
         if (r == 0)
             file_set_position(file, facts->size, tail);
     }
     if (r == 0)
-        r = identity_take_head(&file->id, file->fd.n);
+        r = identity_take_head(&file->id, file->reader->fd.n);
     if (r < 0)
         return r;
     file->started = true;
@@ -394,7 +401,7 @@ uint64_t file_unread(struct files *f, const struct file *file)
 
 int file_ensure_stream(struct files *f, struct file *file)
 {
-    if (file->stream)
+    if (file->reader->stream)
         return 0;
     char path[PATH_MAX];
     const struct label_list *own = &file->group->config->labels;
@@ -409,8 +416,8 @@ int file_ensure_stream(struct files *f, struct file *file)
         labels[n++] = own->items[i];
     labels[n++] = (struct label){"file_path", path};
     labels[n++] = (struct label){"file_name", slash ? slash + 1 : path};
-    file->stream = stream_get(labels, n);
-    return file->stream ? 0 : -ENOMEM;
+    file->reader->stream = stream_get(labels, n);
+    return file->reader->stream ? 0 : -ENOMEM;
 }
 
 /* ---- what it says ---- */
@@ -496,20 +503,9 @@ void file_unwait(struct files *f, struct file *file)
         file->next_waiting->prev_waiting = file->prev_waiting;
 }
 
-void file_end_rest(struct file *file)
-{
-    plain_close(file->plain);
-    file->plain = NULL;
-    if (file->carry)
-        buf_end(file->carry);
-    mem_free(file->carry);
-    file->carry = NULL;
-}
-
 void file_finish(struct files *f, struct file *file)
 {
     descriptor_close(f, file);
-    file_end_rest(file);
     leave_ready(f, file);
     file->finished = true;
     if (file->source)

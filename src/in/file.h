@@ -9,7 +9,8 @@
  *   unwanted  the configuration does not name it any more: finished, and remembered should it be named again
  *   held      a copy that a rotator makes of a listed file: not read, since the original's source reads it
  *
- * Ownership: under the monitor's scope. One thread.
+ * Ownership: the files are one list, and all of them one thing under the monitor's scope, with the bytes of all: a birth
+ * record for each would nearly double what an idle one costs. One thread.
  */
 #pragma once
 
@@ -23,40 +24,45 @@ struct files;
 struct group;
 struct directory;
 
+/* What only an open file has; a task. See descriptors.h. */
+struct reader {
+    struct fd fd;
+    struct task task;
+    struct file *newer, *older; /* by use */
+    int64_t used;               /* clock_mono() */
+    struct stream *stream;      /* NULL until something is read */
+    struct plain *plain;        /* a rest: what is read instead */
+    struct buf carry;           /* a rest: the tail before offset, then what is read but not dispatched */
+};
+
+/* There may be many thousands, most of them idle: what only some of them need is not in here. */
 struct file {
-    struct thing thing;
     struct file *next_all, *prev_all;
     struct file *next_ready;
     struct file *next_waiting, *prev_waiting;
     struct file *next_in, *prev_in; /* directory */
-    struct file *newer_open, *older_open;
     struct table_node by_name, by_id;
     struct directory *directory;
     struct directory *target; /* the directory a link leads to, or NULL */
     char *name;               /* in the directory */
     struct group *group;
     struct source *source;
-    struct stream *stream; /* NULL until something is read */
+    struct reader *reader;      /* NULL: closed */
     struct identity id;
     uint64_t offset, tail_hash; /* how far it is dispatched */
     uint64_t size;              /* as last seen */
     uint64_t scanned;           /* bytes behind offset that hold no line end (or an unfinished multi-line record) */
     uint64_t round;             /* of the directory's listing */
     int64_t grown;              /* clock_mono() of the last growth */
-    int64_t opened;             /* of the last use of the descriptor */
     int64_t due;
     int64_t last_time;          /* highest time given to a record: UTC ns */
-    struct fd fd;
-    struct task task;
-    struct plain *plain; /* rest: what is read instead */
-    struct buf *carry;   /* rest: the tail before offset, then what is read but not dispatched */
-    uint64_t lost_hint;  /* rest: what must be there at least */
-    bool listed, started, is_ready, is_waiting, in_id, orphan, rest, finished, away, unwanted, held, deleted;
-    bool pending;        /* a multi-line record may go on */
-    bool flush;          /* it has waited long enough: emit what is there */
-    bool skipping;       /* in the rest of a line that was cut */
-    bool failed;         /* its error was said */
-    bool denied;         /* and it was that we may not read it */
+    bool listed : 1, started : 1, is_ready : 1, is_waiting : 1, in_id : 1, orphan : 1, rest : 1, finished : 1, away : 1,
+        unwanted : 1, held : 1, deleted : 1;
+    bool pending : 1;           /* a multi-line record may go on */
+    bool flush : 1;             /* it has waited long enough: emit what is there */
+    bool skipping : 1;          /* in the rest of a line that was cut */
+    bool failed : 1;            /* its error was said */
+    bool denied : 1;            /* and it was that we may not read it */
 };
 
 extern const struct task_kind file_reader_kind;
@@ -71,8 +77,8 @@ struct file *file_new(struct files *f, struct directory *d, const char *name, st
 struct file *file_new_bare(struct files *f, struct directory *d, const char *name, struct group *group,
                            const struct identity *id);
 void file_free(struct files *f, struct file *file);
-/* What only a rest has: its reader and what that holds. */
-void file_end_rest(struct file *file);
+/* Must be called before the first file is made; then the list ends with the scope. */
+int file_begin_all(struct files *f);
 
 /* Puts a name to it or takes it away. */
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name);

@@ -146,6 +146,8 @@ static int begin(struct files *f)
     for (size_t i = 0; r == 0 && i < sizeof tables / sizeof *tables; i++)
         r = table_begin(tables[i], &f->scope);
     if (r == 0)
+        r = file_begin_all(f);
+    if (r == 0)
         r = groups_begin(f);
     if (r == 0)
         r = begin_known(f);

@@ -92,8 +92,10 @@ static void regroup(struct files *f, struct file *file)
     file->group = group;
     if (file->source)
         file->source->matched = by;
-    stream_unref(file->stream);
-    file->stream = NULL;
+    if (file->reader) {
+        stream_unref(file->reader->stream);
+        file->reader->stream = NULL;
+    }
     look_anew(f, file);
 }
 

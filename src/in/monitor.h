@@ -73,6 +73,7 @@ struct files {
     bool first_scan, first_start, said_watches, said_descriptors, scan_all;
     struct facts own_output; /* the regular file behind stderr; ino 0: none */
 
+    struct thing all_thing;            /* the memory of all files */
     struct file *all;                  /* newest first */
     struct file *recheck, *walk;       /* where the spread check goes on; the next one of a walk over all */
     struct file *ready, **last_ready;  /* take turns */

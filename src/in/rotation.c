@@ -44,7 +44,7 @@ void rotation_lost_name(struct files *f, struct file *file)
     if (file->finished)
         return;
     if (file->orphan) {
-        if (file->fd.n < 0 && !file->rest) /* renamed again before it was read: the next scan looks where it is */
+        if (!file->reader && !file->rest) /* renamed again before it was read: the next scan looks where it is */
             away_begin(f, file);
         return;
     }
@@ -56,10 +56,10 @@ void rotation_lost_name(struct files *f, struct file *file)
         file_finish(f, file);
         return;
     }
-    if (file->fd.n < 0 && find_renamed(f, file, target, &now) &&
+    if (!file->reader && find_renamed(f, file, target, &now) &&
         descriptor_open_as(f, file, now.path, &now.facts) == 0 && !file->started)
         file_start(f, file, &now.facts);
-    if (file->fd.n >= 0 && file->started) {
+    if (file->reader && file->started) {
         become_orphan(f, file);
         return;
     }
@@ -87,7 +87,7 @@ void rotation_orphan_quiet(struct files *f, struct file *file)
 static void look_again(struct file *file)
 {
     struct facts facts;
-    if (!file->is_ready || facts_of_fd(file->fd.n, &facts) < 0 || facts.size < file->offset)
+    if (!file->is_ready || facts_of_fd(file->reader->fd.n, &facts) < 0 || facts.size < file->offset)
         return;
     file->size = facts.size;
     file->deleted = facts.links == 0;
@@ -95,12 +95,12 @@ static void look_again(struct file *file)
 
 void rotation_bound_deleted(struct files *f)
 {
-    for (struct file *file = f->open_oldest; file; file = file->newer_open)
+    for (struct file *file = f->open_oldest; file; file = file->reader->newer)
         look_again(file);
     for (;;) {
         uint64_t bytes = 0;
         struct file *oldest = NULL;
-        for (struct file *file = f->open_oldest; file; file = file->newer_open)
+        for (struct file *file = f->open_oldest; file; file = file->reader->newer)
             if (file->deleted && !file->finished && file->size > file->offset) {
                 bytes += file->size - file->offset;
                 if (!oldest || file->grown < oldest->grown)
@@ -124,7 +124,6 @@ static bool read_rest(struct files *f, struct file *of, const char *path)
         return false;
     rest->rest = rest->orphan = rest->started = true;
     rest->source = source_ref(of->source);
-    rest->stream = of->stream ? stream_ref(of->stream) : NULL;
     rest->offset = of->offset;
     rest->tail_hash = of->tail_hash;
     rest->last_time = of->last_time;
@@ -148,7 +147,7 @@ static void skip_copy(struct files *f, const struct facts *copy)
     if (!file->started && file_start(f, file, &facts) < 0)
         return;
     file->held = false;
-    if (file->offset == 0 && tail_take(file->fd.n, facts.size, &tail) == 0) {
+    if (file->offset == 0 && tail_take(file->reader->fd.n, facts.size, &tail) == 0) {
         file_set_position(file, facts.size, tail);
         file->size = facts.size;
         file_store_identity(file, IDENTITY_OPEN);
@@ -220,11 +219,11 @@ static bool is_copy(const struct file *file, const struct facts *facts, const st
     uint64_t tail = 0;
     if (!original->started || original->id.head_len == 0 || facts->size == 0)
         return false;
-    if (facts->size < original->id.head_len || identity_check_head(&original->id, file->fd.n) != 1)
+    if (facts->size < original->id.head_len || identity_check_head(&original->id, file->reader->fd.n) != 1)
         return false;
     if (facts->size < original->offset) /* still being made, unless nothing was added for long */
         return clock_real() - facts->mtime < COPY_QUIET_S * SECOND;
-    return tail_take(file->fd.n, original->offset, &tail) == 0 && tail == original->tail_hash;
+    return tail_take(file->reader->fd.n, original->offset, &tail) == 0 && tail == original->tail_hash;
 }
 
 bool rotation_hold(struct files *f, struct file *file, const struct facts *facts)
@@ -288,7 +287,7 @@ static bool seek_renamed(struct files *f, struct known *k, struct file *file)
     if (!siblings_find_inode(f, file->directory, &file->id, true, &now) || file_renamed(f, file, now.path) < 0 ||
         descriptor_open(f, file, &facts) < 0)
         return false;
-    if (identity_check_head(&k->id, file->fd.n) != 1 || tail_take(file->fd.n, file->offset, &tail) < 0 ||
+    if (identity_check_head(&k->id, file->reader->fd.n) != 1 || tail_take(file->reader->fd.n, file->offset, &tail) < 0 ||
         (file->tail_hash && tail != file->tail_hash)) {
         descriptor_close(f, file);
         return false;

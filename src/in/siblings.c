@@ -148,28 +148,23 @@ void siblings_renew(struct files *f)
 
 int siblings_open_rest(struct files *f, struct file *file, const char *path)
 {
-    int r = fd_open(&file->fd, &f->scope, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0);
+    int r = descriptor_begin(f, file, path, O_NOFOLLOW);
     if (r < 0)
         return r;
-    file->plain = plain_open(&f->scope, file->fd.n);
+    struct reader *reader = file->reader;
+    reader->plain = plain_open(&f->scope, reader->fd.n);
     char tail[TAIL_BYTES];
     size_t n = file->offset < TAIL_BYTES ? file->offset : TAIL_BYTES;
-    r = file->plain ? plain_skip(file->plain, file->offset - n) : -errno;
-    if (r == 0 && plain_read(file->plain, tail, n) != (ssize_t)n)
+    r = reader->plain ? plain_skip(reader->plain, file->offset - n) : -errno;
+    if (r == 0 && plain_read(reader->plain, tail, n) != (ssize_t)n)
         r = -ENODATA;
-    if (r == 0 && !(file->carry = mem_new(&f->scope, sizeof *file->carry, "rest of a rotated file")))
-        r = -errno;
     if (r == 0)
-        r = buf_begin(file->carry, &f->scope, "bytes of a rotated file", SIZE_MAX);
+        r = buf_begin(&reader->carry, &f->scope, "bytes of a rotated file", SIZE_MAX);
     if (r == 0)
-        r = buf_add(file->carry, tail, n);
+        r = buf_add(&reader->carry, tail, n);
     if (r == 0)
         file->skipping = tail_in_cut_line(f, file);
-    if (r == 0)
-        r = descriptor_adopted(f, file);
-    if (r < 0) {
-        file_end_rest(file);
-        fd_close(&file->fd);
-    }
+    if (r < 0)
+        descriptor_close(f, file);
     return r;
 }

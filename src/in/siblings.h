@@ -26,7 +26,7 @@ bool siblings_find_inode(struct files *f, const struct directory *d, const struc
  * begin as the file's does, up to the first dot.
  */
 bool siblings_find_copy(struct files *f, const struct file *file, bool wide, struct sibling *out);
-/* Opens a copy for reading from file->offset on, through file->plain. 0 or -errno. */
+/* Opens a copy for reading from file->offset on, through file->reader->plain. 0 or -errno. */
 int siblings_open_rest(struct files *f, struct file *file, const char *path);
 /* Lets so many directories be listed again by wide searches. At each scan. */
 void siblings_renew(struct files *f);

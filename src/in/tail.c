@@ -30,6 +30,12 @@ struct reading {
     bool complete;        /* and nothing will */
 };
 
+/* Read through `plain`: a rest. */
+static bool is_plain(const struct file *file)
+{
+    return file->reader && file->reader->plain;
+}
+
 static enum turn blocked(struct files *f, struct file *file)
 {
     atomic_store(&file->source->state, SOURCE_WAITING);
@@ -45,7 +51,7 @@ static bool worth_reading(struct files *f, struct file *file)
     if (file->scanned == 0 || file->pending || file->flush)
         return true;
     while (file->offset + file->scanned < file->size) {
-        ssize_t n = fd_pread(file->fd.n, probe, sizeof probe, file->offset + file->scanned);
+        ssize_t n = fd_pread(file->reader->fd.n, probe, sizeof probe, file->offset + file->scanned);
         if (n <= 0)
             return n < 0;
         if (memchr(probe, '\n', (size_t)n) || file->scanned + (uint64_t)n > f->options->max_line_bytes)
@@ -60,7 +66,7 @@ static ssize_t read_file(struct reading *r)
     struct file *file = r->file;
     r->tail_len = file->offset < TAIL_BYTES ? (uint32_t)file->offset : TAIL_BYTES;
     struct iovec iov[2] = {{r->tail, r->tail_len}, {r->b->data, r->b->size}};
-    ssize_t n = fd_preadv(file->fd.n, iov, 2, file->offset - r->tail_len);
+    ssize_t n = fd_preadv(file->reader->fd.n, iov, 2, file->offset - r->tail_len);
     if (n < 0)
         return n;
     if (n < r->tail_len ||
@@ -75,11 +81,11 @@ static ssize_t read_plain(struct reading *r)
 {
     struct file *file = r->file;
     r->tail_len = file->offset < TAIL_BYTES ? (uint32_t)file->offset : TAIL_BYTES;
-    memcpy(r->tail, file->carry->data, r->tail_len);
-    uint32_t kept = (uint32_t)file->carry->len - r->tail_len, have = kept;
-    memcpy(r->b->data, file->carry->data + r->tail_len, kept);
+    memcpy(r->tail, file->reader->carry.data, r->tail_len);
+    uint32_t kept = (uint32_t)file->reader->carry.len - r->tail_len, have = kept;
+    memcpy(r->b->data, file->reader->carry.data + r->tail_len, kept);
     ssize_t n = 1;
-    while (have < r->b->size && (n = plain_read(file->plain, r->b->data + have, r->b->size - have)) > 0)
+    while (have < r->b->size && (n = plain_read(file->reader->plain, r->b->data + have, r->b->size - have)) > 0)
         have += (uint32_t)n;
     if (n < 0 && have == kept)
         return n;
@@ -93,7 +99,7 @@ static uint64_t hole_end(const struct file *file, const struct facts *facts)
 {
     if (facts->allocated + HOLE_MIN > facts->size)
         return file->offset;
-    off_t data = lseek(file->fd.n, (off_t)file->offset, SEEK_DATA);
+    off_t data = lseek(file->reader->fd.n, (off_t)file->offset, SEEK_DATA);
     if (data < 0)
         return errno == ENXIO ? facts->size : file->offset;
     return (uint64_t)data;
@@ -169,7 +175,7 @@ bool tail_in_cut_line(struct files *f, const struct file *file)
     uint64_t left = f->options->max_line_bytes + 1;
     if (file->group->config->long_lines != LONG_CUT || file->offset < left)
         return false;
-    struct plain *p = plain_open(&f->scope, file->fd.n);
+    struct plain *p = plain_open(&f->scope, file->reader->fd.n);
     bool within = p && plain_skip(p, file->offset - left) == 0;
     while (within && left) {
         size_t want = left < sizeof piece ? left : sizeof piece;
@@ -250,8 +256,8 @@ static void keep_carry(struct reading *r, uint32_t used)
     struct file *file = r->file;
     char tail[TAIL_BYTES];
     uint32_t n = last_bytes(r, used, tail), rest = r->n - used;
-    buf_clear(file->carry);
-    if (buf_add(file->carry, tail, n) < 0 || buf_add(file->carry, r->b->data + used, rest) < 0) {
+    buf_clear(&file->reader->carry);
+    if (buf_add(&file->reader->carry, tail, n) < 0 || buf_add(&file->reader->carry, r->b->data + used, rest) < 0) {
         file_lost(r->f, file, rest, "no memory to keep them");
         file_finish(r->f, file);
     }
@@ -318,7 +324,7 @@ static enum turn deliver(struct reading *r)
     uint64_t to = b->to;
     uint32_t used = (uint32_t)(to - b->from);
     uint64_t rest = r->n - used;
-    if (file->plain)
+    if (is_plain(file))
         keep_carry(r, used);
     if (to == b->from)
         batch_drop(b);
@@ -328,17 +334,17 @@ static enum turn deliver(struct reading *r)
         return TURN_IDLE;
     if (!r->at_end && used)
         return TURN_AGAIN;
-    if (file->plain && r->complete && rest == 0) {
+    if (is_plain(file) && r->complete && rest == 0) {
         file_finish(f, file);
         return TURN_IDLE;
     }
-    if (rest && used && (more || file->plain || file->flush))
+    if (rest && used && (more || is_plain(file) || file->flush))
         return TURN_AGAIN;
     file->flush = false;
     file->scanned = rest;
     if (rest)
         wait_for_end(r);
-    return file->offset + rest < file->size && !file->plain ? TURN_AGAIN : TURN_IDLE;
+    return file->offset + rest < file->size && !is_plain(file) ? TURN_AGAIN : TURN_IDLE;
 }
 
 /* ---- a turn ---- */
@@ -354,7 +360,7 @@ static struct batch *new_batch(struct files *f, struct file *file, uint64_t rema
         b = batch_new(f->dispatcher->pool, file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
     else
         errno = ENOMEM;
-    if (b && batch_stream(b, file->stream) < 0) {
+    if (b && batch_stream(b, file->reader->stream) < 0) {
         batch_drop(b);
         b = NULL;
         errno = ENOMEM;
@@ -372,15 +378,15 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
     r.b = new_batch(f, file, remaining);
     if (!r.b)
         return blocked(f, file);
-    ssize_t n = file->plain ? read_plain(&r) : read_file(&r);
-    if (n == 0 && r.n == 0 && !file->plain)
+    ssize_t n = is_plain(file) ? read_plain(&r) : read_file(&r);
+    if (n == 0 && r.n == 0 && !is_plain(file))
         n = -ESTALE; /* shorter than a moment ago */
     if (n < 0) {
         batch_drop(r.b);
         if (n == -ESTALE)
             return rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
         file_fail(f, file, "cannot read", (int)n);
-        if (file->plain)
+        if (is_plain(file))
             file_finish(f, file);
         return TURN_IDLE;
     }
@@ -395,7 +401,7 @@ static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
     if (!dispatch_ready(f->dispatcher, &f->work))
         return blocked(f, file);
     uint64_t tail = 0;
-    int e = tail_take(file->fd.n, to, &tail);
+    int e = tail_take(file->reader->fd.n, to, &tail);
     r.b = e < 0 ? NULL : new_batch(f, file, 1);
     if (!r.b)
         return e < 0 ? TURN_IDLE : blocked(f, file);
@@ -417,11 +423,11 @@ static int follow_head(struct file *file, const struct facts *facts)
 {
     if (file->id.head_len == HEAD_BYTES || facts->size <= file->id.head_len)
         return 0;
-    int r = identity_check_head(&file->id, file->fd.n);
+    int r = identity_check_head(&file->id, file->reader->fd.n);
     if (r == 0)
         return -ESTALE;
     if (r == 1)
-        r = identity_take_head(&file->id, file->fd.n);
+        r = identity_take_head(&file->id, file->reader->fd.n);
     if (r < 0)
         return r;
     file->size = facts->size;
@@ -441,7 +447,7 @@ static enum turn at_end(struct files *f, struct file *file)
 enum turn tail_turn(struct files *f, struct file *file)
 {
     struct facts facts;
-    if (file->plain)
+    if (is_plain(file))
         return fill(f, file, UINT64_MAX);
     int r = descriptor_open(f, file, &facts);
     if (r == 0 && !file->started)
@@ -451,7 +457,7 @@ enum turn tail_turn(struct files *f, struct file *file)
         return TURN_IDLE;
     }
     if (r < 0) {
-        file_fail(f, file, file->fd.n < 0 ? "cannot open" : "cannot read", r);
+        file_fail(f, file, !file->reader ? "cannot open" : "cannot read", r);
         return TURN_IDLE;
     }
     if (rotation_hold(f, file, &facts))
