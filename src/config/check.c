@@ -40,6 +40,31 @@ static void trim_push_path(struct scope *scope, const char **url)
         *url = trimmed;
 }
 
+/* 0 is what holds without adapting; then the bounds must leave room between them. */
+static void check_batching(const struct config *c, struct loki_config *l, const struct node *n, struct problems *problems)
+{
+    struct batching_config *b = &l->batching;
+    const struct node *at = node_child(n, "adaptive_batching");
+    char limit[UNITS_TEXT];
+    if (!b->max_size)
+        b->max_size = l->batch_size;
+    if (!b->max_delay)
+        b->max_delay = l->batch_timeout;
+    if (!at)
+        at = n;
+    if (b->max_size > c->memory_limit / 4)
+        problem(problems, place_in(at, "max_size"), "adaptive_batching.max_size must be at most a quarter of memory_limit (%s)",
+                units_size_text(c->memory_limit, limit));
+    if (node_child(at, "min_size") && b->min_size > b->max_size)
+        problem(problems, place_in(at, "min_size"), "adaptive_batching.min_size must not be above max_size or batch_size");
+    if ((node_child(at, "min_delay") || node_child(at, "min_flush_delay")) && b->min_delay > b->max_delay)
+        problem(problems, place_in(at, "min_delay"), "adaptive_batching.min_delay must not be above max_delay or batch_timeout");
+    if (b->min_size > b->max_size)
+        b->min_size = b->max_size;
+    if (b->min_delay > b->max_delay)
+        b->min_delay = b->max_delay;
+}
+
 static void check_loki(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems)
 {
     struct loki_config *l = &s->loki;
@@ -61,6 +86,9 @@ static void check_loki(const struct config *c, struct sink_config *s, const stru
         problem(problems, place_in(n, *l->cert_file ? "cert_file" : "key_file"), "cert_file and key_file need each other");
     if (l->backoff_min > l->backoff_max)
         problem(problems, place_in(n, "backoff_min"), "backoff_min must not be above backoff_max");
+    if (l->breaker.cooldown > l->breaker.max_cooldown)
+        problem(problems, place_in(n, "circuit_breaker"), "circuit_breaker.cooldown must not be above max_cooldown");
+    check_batching(c, l, n, problems);
     if (l->batch_size > c->memory_limit / 4)
         problem(problems, place_in(n, "batch_size"), "batch_size must be at most a quarter of memory_limit (%s)",
                 units_size_text(c->memory_limit, limit));

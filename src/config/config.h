@@ -68,6 +68,18 @@ struct journal_config {
 
 enum sink_format { FORMAT_TEXT, FORMAT_JSON };
 
+struct breaker_config {
+    bool enabled;
+    uint32_t failures, probes;
+    int64_t cooldown, max_cooldown;
+};
+
+struct batching_config {
+    bool enabled;
+    uint64_t min_size, max_size;
+    int64_t min_delay, max_delay, target_latency;
+};
+
 struct loki_config {
     const char *url, *tenant, *username, *password, *password_file, *bearer_token, *bearer_token_file, *proxy;
     const char *ca_file, *cert_file, *key_file;
@@ -77,6 +89,9 @@ struct loki_config {
     uint32_t workers;
     uint64_t batch_size;
     int64_t batch_timeout, timeout, connect_timeout, backoff_min, backoff_max;
+    uint32_t max_retries; /* 0: for ever */
+    struct breaker_config breaker;
+    struct batching_config batching; /* max_size and max_delay are never 0 */
     uint64_t max_line_bytes;
     uint32_t max_labels;
 };

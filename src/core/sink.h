@@ -22,6 +22,14 @@
 #include "config/config.h"
 #include "core/ledger.h"
 
+/* A metric that only sinks of one type have. */
+struct sink_metric {
+    const char *name, *kind, *help; /* "logcap_sink_x", "gauge" or "counter" */
+    const char *label;              /* beside the sink's name; NULL: none */
+    /* Any thread, once it has started: the n-th sample, from 0. false: there are no more. */
+    bool (*sample)(struct sink *s, unsigned n, const char **label, double *value);
+};
+
 struct sink_type {
     const char *name;
     /* Main's thread, before sink_start() and before the keeper: reads its rows. May be NULL. 0 or -errno. */
@@ -40,6 +48,7 @@ struct sink_type {
     void (*stop)(struct sink *s, int64_t deadline);
     /* Any thread, once it has started: what it does now, for /stats; may be NULL. JSON members without braces. */
     int (*describe)(struct sink *s, struct buf *out);
+    const struct sink_metric *metrics; /* ends with one without a name; may be NULL */
 };
 
 enum { SINK_WAITERS = 8 };

@@ -32,12 +32,16 @@ static bool all_empty(const struct loki *k)
     return true;
 }
 
-/* A slot let go of memory, or of its last lease: others may have waited for the first, a stop for the second. */
+/*
+ * A slot let go of memory, or of its last lease: others may have waited for the first, a stop for the second. Each time
+ * another slot is the first, so that no slot's request is the only one by which the breaker judges the server.
+ */
 static void let_go(struct nudge *n)
 {
     struct loki *k = container_of(n, struct loki, let_go);
+    unsigned first = k->first_slot++;
     for (unsigned i = 0; i < k->n_slots; i++)
-        loki_slot_go(&k->slots[i]);
+        loki_slot_go(&k->slots[(first + i) % k->n_slots]);
     if (!k->stopping || k->sink->drained || !all_empty(k))
         return;
     loki_body_forget(k);
@@ -86,15 +90,26 @@ static int loki_describe(struct sink *sink, struct buf *out)
     struct loki *k = sink->state;
     unsigned retrying = atomic_load(&k->retrying);
     int64_t wait = atomic_load(&k->next_try) - clock_mono();
-    return buf_printf(out, "\"slots\":%u,\"in_flight\":%u,\"retrying\":%u,\"last_status\":%d,\"retry_in_ms\":%lld",
+    buf_printf(out, "\"slots\":%u,\"in_flight\":%u,\"retrying\":%u,\"last_status\":%d,\"retry_in_ms\":%lld,",
                       k->n_slots, atomic_load(&k->in_flight), retrying, atomic_load(&k->last_status),
                       (long long)(retrying && wait > 0 ? wait / MILLISECOND : 0));
+    return loki_pace_describe(k, out);
 }
+
+static const struct sink_metric metrics[] = {
+    {"logcap_sink_breaker", "gauge", "1 for the state that the circuit breaker is in.", "state", loki_pace_breaker_sample},
+    {"logcap_sink_breaker_opened_total", "counter", "How often the circuit breaker opened.", NULL, loki_pace_opened_sample},
+    {"logcap_sink_batch_size_bytes", "gauge", "Bytes of records that a full request has now.", NULL, loki_pace_size_sample},
+    {"logcap_sink_batch_delay_seconds", "gauge", "How long a request that is not full waits now.", NULL,
+     loki_pace_delay_sample},
+    {0}};
 
 static int start_parts(struct loki *k)
 {
     struct loop *loop = &k->sink->loop;
-    int r = timer_begin(&k->idle, &k->scope, loop, "loki idle", idle_came);
+    int r = loki_pace_begin(k);
+    if (r == 0)
+        r = timer_begin(&k->idle, &k->scope, loop, "loki idle", idle_came);
     if (r == 0)
         r = timer_begin(&k->deadline, &k->scope, loop, "loki deadline", deadline_came);
     if (r == 0)
@@ -121,6 +136,7 @@ static int loki_start(struct sink *sink)
     k->config = c;
     k->n_slots = slots;
     k->random = (uint64_t)clock_real() | 1;
+    k->retry_limits = (struct retry_limits){c->backoff_min, c->backoff_max, c->max_retries};
     int r = start_parts(k);
     if (r == -EINVAL)
         sink_set_error(sink, "cannot make sense of its url, or of its proxy's");
@@ -137,4 +153,5 @@ const struct sink_type loki_sink = {
     .take = loki_take,
     .stop = loki_stop,
     .describe = loki_describe,
+    .metrics = metrics,
 };

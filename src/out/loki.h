@@ -9,14 +9,18 @@
  * What an answer means (Loki's pkg/distributor and pkg/loghttp/push):
  *   2xx                   the entries are secured
  *   260                   a 2xx that says: blocked by policy. Streams are tried one by one; what is refused is dropped
- *   429, 408, 5xx, none   tried again for ever: exponential backoff with full jitter between backoff_min and
- *                         backoff_max, or what Retry-After says if that is longer (an hour at most)
+ *   429, 408, 5xx, none   tried again, for ever unless max_retries says otherwise (retry.h), from backoff_min to
+ *                         backoff_max. After 429, 408, 504 and timeouts in smaller pieces (batching.h)
  *   413                   halved; a single entry that is too large is dropped
  *   400                   the valid entries were stored. The rest is found by halving with the same bytes (Loki stores an
  *                         entry once), or at once when the answer says that all were refused; those are dropped
  *   anything else         401, 403, 404, redirects: configuration, or a gateway's outage. Kept, tried again each
  *                         backoff_max, and said as an error
  * Drops are DROP_INVALID, and bytes cut from lines over max_line_bytes DROP_TOO_LONG, in the ledger.
+ *
+ * The circuit breaker (breaker.h) counts what is said to be tried again as failures, but for 429: Loki says that of one
+ * stream or tenant and is well, and what is refused so waits by itself. All else is a success: the server is there. While
+ * it is open the slots hold their requests, without bodies and without timers, and go on when it lets them.
  *
  * compression: none sends a snappy block that is one literal (Loki's protobuf endpoint takes nothing else): six bytes
  * more than the message itself, which is encoded right behind them, so that nothing is copied.
@@ -27,14 +31,16 @@
  *
  * Stop: what was collected is sent as far as the deadline allows; who waits to try again gives up; the rest is returned.
  *
- * loki.c is the sink type and what slots share, loki_slot.c a slot's way, loki_request.c which entries are still to be
- * sent, loki_body.c the bytes, loki_streams.c the labels.
+ * loki.c is the sink type and what slots share, loki_slot.c a slot's way, loki_pace.c when and how much they send,
+ * loki_request.c which entries are still to be sent, loki_body.c the bytes, loki_streams.c the labels.
  */
 #pragma once
 
 #include "core/sink.h"
 #include "out/http.h"
+#include "out/loki_pace.h"
 #include "out/loki_request.h"
+#include "out/retry.h"
 
 #define LOKI_IDLE (2 * SECOND)
 
@@ -52,7 +58,8 @@ struct loki_slot {
     const char *send;  /* in the body */
     size_t send_n;
     struct http_request http;
-    unsigned attempt; /* failures in a row */
+    struct retry failures;
+    uint64_t ticket; /* the breaker's, while a request is on its way */
 };
 
 struct loki {
@@ -65,14 +72,16 @@ struct loki {
     struct buf raw;
     uint64_t raw_reserved;
     struct timer idle, deadline;
-    struct nudge let_go; /* some slot let go of memory, or of its last lease */
+    struct nudge let_go; /* some slot let go of memory, or of its last lease; or the breaker lets them go on */
+    struct retry_limits retry_limits;
+    struct loki_pace pace;
     bool stopping, complained;
     uint64_t random;
     /* For describe(), which any thread calls. */
     _Atomic unsigned in_flight, retrying;
     _Atomic int last_status;
     _Atomic int64_t next_try; /* clock_mono() */
-    unsigned n_slots;
+    unsigned n_slots, first_slot; /* first_slot: whose turn it is, modulo n_slots */
     struct loki_slot slots[];
 };
 

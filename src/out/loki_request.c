@@ -104,6 +104,7 @@ struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, 
         r->leases[r->n].lease = l;
         r->leases[r->n].entries = count_entries(l);
         r->entries += r->leases[r->n].entries;
+        r->bytes += l->taken.bytes;
     }
     if (r->entries)
         r->todo[r->n_todo++] = (struct span){0, r->entries};

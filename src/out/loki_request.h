@@ -32,6 +32,7 @@ struct loki_request {
     struct request_lease *leases;
     unsigned n;
     uint32_t entries;
+    uint64_t bytes; /* of all their records */
     struct span todo[SPANS_MAX];
     unsigned n_todo;
 };
@@ -51,6 +52,12 @@ static inline bool loki_request_done(const struct loki_request *r)
 static inline struct span loki_request_next(const struct loki_request *r)
 {
     return r->todo[r->n_todo - 1];
+}
+
+/* Bytes of a span's records, more or less: as if all were as long. */
+static inline uint64_t loki_request_bytes(const struct loki_request *r, struct span s)
+{
+    return r->entries ? (uint64_t)((double)r->bytes * (s.to - s.from) / r->entries) : 0;
 }
 
 /* Encodes the next span behind what is in `out`. 0 or -errno. */

@@ -10,8 +10,6 @@
 
 static const struct task_kind send_kind = {.name = "loki_send", .max_age = 10 * MINUTE};
 
-#define RETRY_AFTER_MOST (1 * HOUR)
-
 static void release_body(struct loki_slot *s)
 {
     loki_body_release(s);
@@ -20,27 +18,6 @@ static void release_body(struct loki_slot *s)
 
 /* ---- trying again ---- */
 
-static uint64_t next_random(struct loki *k)
-{
-    k->random ^= k->random << 13;
-    k->random ^= k->random >> 7;
-    k->random ^= k->random << 17;
-    return k->random;
-}
-
-/* Full jitter: anything between the least and what the number of failures allows. */
-static int64_t backoff(struct loki_slot *s)
-{
-    const struct loki_config *c = s->loki->config;
-    int64_t most = c->backoff_min;
-    for (unsigned i = 0; i < s->attempt && most < c->backoff_max; i++)
-        most *= 2;
-    if (most > c->backoff_max)
-        most = c->backoff_max;
-    s->attempt++;
-    return c->backoff_min + (int64_t)(next_random(s->loki) % (uint64_t)(most - c->backoff_min + 1));
-}
-
 static void end_request(struct loki_slot *s, void (*how)(struct loki_request *))
 {
     release_body(s);
@@ -48,6 +25,7 @@ static void end_request(struct loki_slot *s, void (*how)(struct loki_request *))
     s->request = NULL;
 }
 
+/* After `delay`; or, while the breaker is open, when it lets this slot go on. */
 static void try_again(struct loki_slot *s, int64_t delay, bool loud, const char *why)
 {
     struct loki *k = s->loki;
@@ -56,9 +34,22 @@ static void try_again(struct loki_slot *s, int64_t delay, bool loud, const char 
         loki_slot_give_up(s);
         return;
     }
+    if (loki_pace_is_open(&k->pace)) {
+        release_body(s);
+        return;
+    }
     atomic_fetch_add(&k->retrying, 1);
     atomic_store(&k->next_try, clock_mono() + delay);
     timer_set(&s->retry, delay);
+}
+
+/* No memory, no descriptors: nothing that the server did, nor a reason to give up. */
+static void failed_here(struct loki_slot *s, const char *why)
+{
+    struct loki *k = s->loki;
+    struct retry_limits for_ever = k->retry_limits;
+    for_ever.max_retries = 0;
+    try_again(s, retry_failed(&s->failures, &for_ever, false, -1, retry_random(&k->random)), false, why);
 }
 
 /* ---- the answer ---- */
@@ -79,30 +70,64 @@ static void refused_in_part(struct loki_slot *s, const struct http_answer *a)
         refused(s, a->body, false);
 }
 
-static void accepted(struct loki_slot *s)
+static uint64_t next_bytes(const struct loki_slot *s)
+{
+    return loki_request_bytes(s->request, loki_request_next(s->request));
+}
+
+static void accepted(struct loki_slot *s, const struct http_answer *a)
 {
     struct sink_stats *stats = &s->loki->sink->stats;
+    loki_pace_accepted(s->loki, next_bytes(s), a->took);
     atomic_fetch_add(&stats->bytes_out, s->send_n);
     atomic_fetch_add(&stats->records_out, loki_request_accepted(s->request));
     loki_say_working(s->loki);
 }
 
+/* It was too much for the server as it is now: what is larger than requests are from now on goes in pieces. */
+static void overloaded(struct loki_slot *s)
+{
+    const struct batching *b = &s->loki->pace.batching;
+    uint64_t bytes = next_bytes(s);
+    loki_pace_overloaded(s->loki, bytes);
+    if (b->limits->enabled && bytes > batching_most(b))
+        release_body(s);
+}
+
+static bool is_overload(const struct loki_slot *s, const struct http_answer *a)
+{
+    if (a->status == 0)
+        return a->took >= s->loki->config->timeout;
+    return a->status == 408 || a->status == 429 || a->status == 504;
+}
+
 static void failed(struct loki_slot *s, const struct http_answer *a)
 {
+    struct loki *k = s->loki;
     char why[160];
     int status = a->status;
-    bool passing = status == 0 || status == 408 || status == 429 || status >= 500;
-    atomic_fetch_add(&s->loki->sink->stats.request_errors, 1);
+    bool standing = status != 0 && status != 408 && status != 429 && status < 500;
+    atomic_fetch_add(&k->sink->stats.request_errors, 1);
     if (status == 0)
         snprintf(why, sizeof why, "%s", a->error);
     else
-        snprintf(why, sizeof why, "the server answers %d: %.*s", status, 120, a->body);
-    int64_t delay = backoff(s);
-    if (!passing)
-        delay = s->loki->config->backoff_max;
-    if (a->retry_after > delay)
-        delay = a->retry_after < RETRY_AFTER_MOST ? a->retry_after : RETRY_AFTER_MOST;
-    try_again(s, delay, !passing, why);
+        snprintf(why, sizeof why, "the server answers %d%s%.*s", status, a->body_len ? ": " : "", 120, a->body);
+    int64_t delay = retry_failed(&s->failures, &k->retry_limits, standing, a->retry_after, retry_random(&k->random));
+    if (status == 429)
+        loki_pace_well(k, s->ticket);
+    else
+        loki_pace_ill(k, s->ticket, why, standing ? k->config->backoff_max : a->retry_after);
+    if (is_overload(s, a))
+        overloaded(s);
+    if (delay != RETRY_GIVE_UP) {
+        try_again(s, delay, standing, why);
+        return;
+    }
+    loki_say_failing(k, standing, why, 0);
+    loki_say_dropped(k, loki_request_drop(s->request, DROP_INVALID), "max_retries is reached");
+    retry_reset(&s->failures);
+    release_body(s);
+    loki_slot_go(s);
 }
 
 static bool is_success(int status)
@@ -121,7 +146,7 @@ static void answered(struct http_request *h, const struct http_answer *a)
     atomic_fetch_add(&stats->latency_count, 1);
 
     if (is_success(a->status))
-        accepted(s);
+        accepted(s, a);
     else if (a->status == 413)
         refused(s, "the server says 413: a single entry is too large", false);
     else if (a->status == 260)
@@ -132,7 +157,8 @@ static void answered(struct http_request *h, const struct http_answer *a)
         failed(s, a);
         return;
     }
-    s->attempt = 0;
+    loki_pace_well(k, s->ticket);
+    retry_reset(&s->failures);
     release_body(s);
     loki_slot_go(s);
 }
@@ -145,7 +171,7 @@ static void collect(struct loki_slot *s)
     uint64_t bytes = 0;
     for (struct qnode *q = s->head; q; q = q->next) {
         const struct lease *l = container_of(q, struct lease, node);
-        if (n && bytes + l->taken.bytes > s->loki->config->batch_size)
+        if (n && bytes + l->taken.bytes > s->loki->pace.batching.size)
             break;
         bytes += l->taken.bytes;
         n++;
@@ -159,26 +185,51 @@ static void collect(struct loki_slot *s)
     s->due = s->due && s->loki->stopping;
     timer_clear(&s->collect);
     if (s->head && !s->due)
-        timer_set(&s->collect, s->loki->config->batch_timeout);
+        timer_set(&s->collect, s->loki->pace.batching.delay);
+}
+
+/* Pieces of about the size that requests have now. */
+static void cut_to_size(struct loki_slot *s)
+{
+    const struct batching *b = &s->loki->pace.batching;
+    while (b->limits->enabled && next_bytes(s) > batching_most(b) && loki_request_split(s->request, false))
+        ;
+}
+
+/* false: it cannot be made now, and it is seen to that it is tried again. */
+static bool make_body(struct loki_slot *s)
+{
+    if (s->send)
+        return true;
+    cut_to_size(s);
+    if (!s->reserved && !loki_body_reserve(s))
+        return false;
+    int r = loki_body_make(s);
+    if (r == 0)
+        return true;
+    release_body(s);
+    failed_here(s, r == -ENOMEM ? "out of memory" : strerror(-r));
+    return false;
 }
 
 /* Makes the body of the next span and sends it; a body that is there is sent again as it is. */
 static void send_next(struct loki_slot *s)
 {
     struct loki *k = s->loki;
-    if (!s->send) {
-        if (!s->reserved && !loki_body_reserve(s))
-            return;
-        int r = loki_body_make(s);
-        if (r < 0) {
-            release_body(s);
-            try_again(s, backoff(s), false, r == -ENOMEM ? "out of memory" : strerror(-r));
-            return;
-        }
+    s->ticket = loki_pace_admit(k);
+    if (!s->ticket) {
+        if (k->stopping)
+            loki_slot_give_up(s);
+        return;
+    }
+    if (!make_body(s)) {
+        loki_pace_withdrawn(k, s->ticket);
+        return;
     }
     int r = http_post(&s->http, &k->http, &send_kind, s->send, s->send_n, answered);
     if (r < 0) {
-        try_again(s, backoff(s), false, strerror(-r));
+        loki_pace_withdrawn(k, s->ticket);
+        failed_here(s, strerror(-r));
         return;
     }
     atomic_fetch_add(&k->in_flight, 1);
@@ -188,7 +239,7 @@ static void send_next(struct loki_slot *s)
 
 static bool ready(const struct loki_slot *s)
 {
-    return s->head && (s->due || s->bytes >= s->loki->config->batch_size);
+    return s->head && (s->due || s->bytes >= s->loki->pace.batching.size);
 }
 
 void loki_slot_go(struct loki_slot *s)
@@ -199,7 +250,7 @@ void loki_slot_go(struct loki_slot *s)
                 return;
             collect(s);
             if (!s->request) {
-                try_again(s, backoff(s), false, "out of memory");
+                failed_here(s, "out of memory");
                 return;
             }
         }
@@ -233,6 +284,7 @@ void loki_slot_give_up(struct loki_slot *s)
     }
     if (http_busy(&s->http)) {
         http_cancel(&s->http);
+        loki_pace_withdrawn(s->loki, s->ticket);
         atomic_fetch_sub(&s->loki->in_flight, 1);
     }
     if (s->request)
@@ -265,6 +317,6 @@ void loki_slot_take(struct loki_slot *s, struct lease *l)
     s->tail = &l->node.next;
     s->bytes += l->taken.bytes;
     if (!timer_is_set(&s->collect) && !s->due)
-        timer_set(&s->collect, s->loki->config->batch_timeout);
+        timer_set(&s->collect, s->loki->pace.batching.delay);
     loki_slot_go(s);
 }

@@ -159,6 +159,19 @@ static void services(struct exam *e, const struct web_context *c)
     doc_object_end(&e->doc);
 }
 
+/* Each one's state, with its circuit breaker if it has one: what sink_connectivity counts. */
+static void sinks(struct exam *e, const struct web_context *c, struct scope *scratch)
+{
+    doc_object(&e->doc, "sinks");
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        doc_object(&e->doc, c->sinks[i]->name);
+        doc_string(&e->doc, "status", level_names[c->sinks[i]->stats.failing ? DEGRADED : HEALTHY]);
+        sink_status_write(&e->doc, c->sinks[i], scratch);
+        doc_object_end(&e->doc);
+    }
+    doc_object_end(&e->doc);
+}
+
 void health_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -171,6 +184,7 @@ void health_answer(struct web *w, struct request *q)
     doc_string(&e.doc, "version", LOGCAP_VERSION);
     doc_real(&e.doc, "uptime", (double)((clock_mono() - c->started) / SECOND));
     services(&e, c);
+    sinks(&e, c, &q->scope);
     doc_object(&e.doc, "checks");
     check_queues(&e, c);
     double pool = c->pool->limit ? (double)c->pool->used / (double)c->pool->limit : 0;

@@ -124,6 +124,39 @@ static void write_sinks(struct buf *out, const struct web_context *c)
     }
 }
 
+static void write_samples(struct buf *out, const struct sink_metric *m, struct sink *s)
+{
+    const char *label = NULL;
+    char text[NUMBER_TEXT];
+    double value;
+    for (unsigned n = 0; m->sample(s, n, &label, &value); n++) {
+        buf_printf(out, "%s{sink=\"", m->name);
+        escaped(out, s->name);
+        if (m->label) {
+            buf_printf(out, "\",%s=\"", m->label);
+            escaped(out, label);
+        }
+        buf_printf(out, "\"} %s\n", number_text(value, text));
+    }
+}
+
+/* What only one type has: a family stands together, so all sinks of the type are gone through for each. */
+static void write_own_metrics(struct buf *out, const struct web_context *c)
+{
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        const struct sink_type *type = c->sinks[i]->type;
+        unsigned first = 0;
+        while (c->sinks[first]->type != type)
+            first++;
+        for (const struct sink_metric *m = first == i ? type->metrics : NULL; m && m->name; m++) {
+            family(out, m->name, m->kind, m->help);
+            for (unsigned j = i; j < c->n_sinks; j++)
+                if (c->sinks[j]->type == type && c->sinks[j]->started)
+                    write_samples(out, m, c->sinks[j]);
+        }
+    }
+}
+
 enum { TASK_KINDS = 64 };
 struct task_tally {
     const char *names[TASK_KINDS];
@@ -197,6 +230,7 @@ void metrics_answer(struct web *w, struct request *q)
     write_alive(out);
     write_sources(out);
     write_sinks(out, c);
+    write_own_metrics(out, c);
     if (c->keeper) {
         plain(out, "logcap_commits_total", "counter", "Commits of positions and ledgers.", (double)c->keeper->commits);
         plain(out, "logcap_commit_failures_total", "counter", "Commits that failed.", (double)c->keeper->failures);

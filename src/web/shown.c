@@ -1,5 +1,7 @@
 #include "web/shown.h"
 
+#include <stdio.h>
+
 void amount_write(struct doc *d, const char *key, struct amount a)
 {
     doc_object(d, key);
@@ -33,4 +35,21 @@ void source_status_write(struct doc *d, struct source *s)
     pthread_mutex_lock(&s->lock);
     doc_string(d, "error", s->error);
     pthread_mutex_unlock(&s->lock);
+}
+
+void sink_status_write(struct doc *d, struct sink *s, struct scope *scratch)
+{
+    struct buf own;
+    char error[sizeof s->error];
+    pthread_mutex_lock(&s->lock);
+    snprintf(error, sizeof error, "%s", s->error);
+    pthread_mutex_unlock(&s->lock);
+    doc_bool(d, "failing", s->stats.failing);
+    doc_string(d, "error", error[0] ? error : NULL);
+    doc_bool(d, "started", s->started);
+    if (s->started && s->type->describe && buf_begin(&own, scratch, "describe", 64 * 1024) == 0) {
+        if (s->type->describe(s, &own) >= 0 && own.len && !own.failed)
+            doc_raw(d, NULL, own.data);
+        buf_end(&own);
+    }
 }

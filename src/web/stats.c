@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "web/process.h"
@@ -9,18 +7,12 @@ static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
 {
     struct counts counts;
     struct sink_stats *t = &s->stats;
-    struct buf own;
-    char error[sizeof s->error];
 
-    pthread_mutex_lock(&s->lock);
-    snprintf(error, sizeof error, "%s", s->error);
-    pthread_mutex_unlock(&s->lock);
     book_totals(&s->book, &counts);
     doc_object(d, NULL);
     doc_string(d, "name", s->name);
     doc_string(d, "type", s->type->name);
-    doc_bool(d, "failing", t->failing);
-    doc_string(d, "error", error[0] ? error : NULL);
+    sink_status_write(d, s, scratch);
     doc_uint(d, "queue_bytes", s->held);
     doc_uint(d, "queue_limit", s->config->queue_size);
     doc_uint(d, "leases", s->leases);
@@ -34,12 +26,6 @@ static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
     doc_object(d, "since_start");
     counts_write(d, &counts);
     doc_object_end(d);
-    doc_bool(d, "started", s->started);
-    if (s->started && s->type->describe && buf_begin(&own, scratch, "describe", 64 * 1024) == 0) {
-        if (s->type->describe(s, &own) >= 0 && own.len && !own.failed)
-            doc_raw(d, NULL, own.data);
-        buf_end(&own);
-    }
     doc_object_end(d);
 }
 

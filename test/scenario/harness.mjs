@@ -188,7 +188,8 @@ class Scenario {
         const sinks = {};
         if (loki)
             sinks.loki = {url: loki.url, batch_timeout: '50ms', backoff_min: '50ms', backoff_max: '500ms',
-                timeout: '2s', labels: {host: 'here'}, ...more.lokiSink};
+                timeout: '2s', labels: {host: 'here'}, circuit_breaker: {cooldown: '50ms', max_cooldown: '500ms'},
+                ...more.lokiSink};
         if (local)
             sinks.local_file = {directory: this.path('out'), ...(local === true ? {} : local)};
         delete more.lokiSink;
