@@ -74,19 +74,20 @@ static int fill(struct plain *p)
     return 0;
 }
 
-static bool begins_with(const struct plain *p, const char *magic, size_t n)
+enum plain_kind plain_kind_of(const void *head, size_t size)
 {
-    return p->n_in >= n && memcmp(p->in, magic, n) == 0;
+    if (size >= 3 && memcmp(head, "\x1f\x8b\x08", 3) == 0)
+        return PLAIN_GZIP;
+    if (size >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0)
+        return PLAIN_ZSTD;
+    return PLAIN_PLAIN;
 }
 
 /* The handle is in the tree before the library makes it. */
 static int decompressor_begin(struct plain *p)
 {
-    if (begins_with(p, "\x1f\x8b\x08", 3))
-        p->kind = PLAIN_GZIP;
-    else if (begins_with(p, "\x28\xb5\x2f\xfd", 4))
-        p->kind = PLAIN_ZSTD;
-    else
+    p->kind = plain_kind_of(p->in, p->n_in);
+    if (p->kind == PLAIN_PLAIN)
         return 0;
     int r = scope_begin(&p->memory, &p->scope, "decompressor");
     if (r < 0)

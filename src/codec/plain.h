@@ -19,6 +19,9 @@ struct plain;
 
 enum plain_kind { PLAIN_PLAIN, PLAIN_GZIP, PLAIN_ZSTD };
 
+/* What a file is that begins so; four bytes are enough. */
+enum plain_kind plain_kind_of(const void *head, size_t size);
+
 /* NULL: errno says why (ENOMEM, EDQUOT, EIO). */
 struct plain *plain_open(struct scope *owner, int fd);
 void plain_close(struct plain *p); /* NULL is allowed */

@@ -240,7 +240,8 @@ struct file *file_by_facts(struct files *f, const struct facts *facts)
 void file_store_identity(struct file *file, enum identity_state state)
 {
     char text[IDENTITY_TEXT];
-    identity_print(&file->id, file->size, state, text);
+    /* What is held back is no loss when it is gone. */
+    identity_print(&file->id, file->held ? 0 : file->size, state, text);
     source_set_identity(file->source, text);
 }
 

@@ -7,7 +7,8 @@
  *   finished  waits until every sink has it; then it is let go of. If it still has a name somewhere it stays `away`
  *             (away.h), should its writer go on or the file come back under a name that matches.
  *   unwanted  the configuration does not name it any more: finished, and remembered should it be named again
- *   held      a copy that a rotator makes of a listed file: not read, since the original's source reads it
+ *   held      a copy that a rotator makes of a listed file, or a compressed file: not read, since the original's source
+ *             reads what is in it
  *
  * Ownership: the files are one list, and all of them one thing under the monitor's scope, with the bytes of all: a birth
  * record for each would nearly double what an idle one costs. One thread.

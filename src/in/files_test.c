@@ -17,6 +17,25 @@ static void only_regular_files_are_opened(void **state)
     end(&w);
 }
 
+/* A pattern that matches rotated files too: compressed bytes are no lines, now or after a restart. */
+static void compressed_files_are_not_read_as_text(void **state)
+{
+    static const char gzip[] = "\x1f\x8b\x08\x01\x01\x01\x01\x01\x02\x03no text\n at all\n";
+    struct world w;
+    begin(&w);
+    append(&w, "packed.log", gzip);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    assert_non_null(strstr(w.files->all->next_all->source->error, "compressed"));
+    end_process(&w);
+    unlink(at(&w, "packed.log"));
+    assert_true(begin_process(&w));
+    append(&w, "a.log", "two\n");
+    expect(&w, "one\ntwo\n");
+    assert_int_equal(lost(&w), 0); /* nothing of it was for us */
+    end(&w);
+}
+
 static void descriptors_are_bounded(void **state)
 {
     struct world w;
@@ -155,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(only_regular_files_are_opened),
+        TEST(compressed_files_are_not_read_as_text),
         TEST(descriptors_are_bounded),
         TEST(a_directory_vanishes_and_comes_back),
         TEST(scans_find_what_no_event_told),

@@ -226,21 +226,48 @@ static bool is_copy(const struct file *file, const struct facts *facts, const st
     return tail_take(file->reader->fd.n, original->offset, &tail) == 0 && tail == original->tail_hash;
 }
 
+/* What a pattern matches that should not: its bytes are no lines. */
+static bool is_compressed(const struct file *file)
+{
+    char head[4];
+    ssize_t n = fd_pread(file->reader->fd.n, head, sizeof head, 0);
+    return n > 0 && plain_kind_of(head, (size_t)n) != PLAIN_PLAIN;
+}
+
+static void hold(struct file *file, const struct facts *facts, const char *why)
+{
+    file->size = facts->size;
+    if (file->held)
+        return;
+    file->held = true;
+    source_set_error(file->source, "%s", why);
+    file_store_identity(file, IDENTITY_OPEN);
+}
+
 bool rotation_hold(struct files *f, struct file *file, const struct facts *facts)
 {
+    char why[NAME_MAX + 64], path[PATH_MAX];
     if (file->offset > 0 || !file->listed)
         return false;
     struct file *original = original_of(f, file);
-    bool held = original && !original->held && is_copy(file, facts, original);
-    if (held) {
+    if (original && !original->held && is_copy(file, facts, original)) {
+        snprintf(why, sizeof why, "a copy of %s, whose lines are not read twice", original->name);
+        hold(file, facts, why);
         file_wait(f, file, SECOND);
-        file->size = facts->size;
+        return true;
+    }
+    if (is_compressed(file)) {
         if (!file->held)
-            source_set_error(file->source, "a copy of %s, whose lines are not read twice", original->name);
-    } else if (file->held)
+            log_warn("files", "%s is compressed and not read: its lines were read before it was; exclude it",
+                     file_path(file, path, sizeof path));
+        hold(file, facts, "compressed: its lines were read before it was");
+        descriptor_close(f, file);
+        return true;
+    }
+    if (file->held)
         source_set_error(file->source, NULL);
-    file->held = held;
-    return held;
+    file->held = false;
+    return false;
 }
 
 /* ---- what earlier processes left ---- */

@@ -18,7 +18,7 @@
 void rotation_lost_name(struct files *f, struct file *file);
 /* The open file does not go on where it was read to. false: it cannot be read now. */
 bool rotation_truncated(struct files *f, struct file *file);
-/* Whether this file, with nothing read yet, is a copy of a file that is read. */
+/* Whether this file, with nothing read yet, is a copy of a file that is read, or compressed: then it is not read. */
 bool rotation_hold(struct files *f, struct file *file, const struct facts *facts);
 /* An orphan was read to its end: finishes it when it has been quiet long enough, else waits. */
 void rotation_orphan_quiet(struct files *f, struct file *file);
