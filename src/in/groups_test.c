@@ -98,6 +98,7 @@ static void an_open_record_is_ended_by_the_new_rules(void **state)
     w.group.multiline.start = "^[a-z]";
     w.group.multiline.max_lines = 100;
     w.group.multiline.timeout = 60 * SECOND;
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
     assert_true(begin_process(&w));
     append(&w, "a.log", "one\n 1\n");
     turn(&w, 100);
