@@ -18,6 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data = end + 1;
     }
     if (!timestamp_check(format))
-        timestamp_parse(format, (const char *)data, size, 1795233240000000000, &out);
+        timestamp_parse(format, (const char *)data, size, 1795233240000000000, &out, NULL);
     return 0;
 }

@@ -9,19 +9,21 @@
 
 struct parsed {
     struct tm tm;
-    int64_t fraction; /* ns */
+    int64_t fraction, unit; /* ns */
     bool has_year, has_zone;
     const char *rest;
 };
 
-/* 1 to 9 digits as nanoseconds; further ones are passed over. NULL: no digit. */
-static const char *fraction(const char *p, int64_t *ns)
+/* 1 to 9 digits as nanoseconds, and what the last of them stands for; further ones are passed over. NULL: no digit. */
+static const char *fraction(const char *p, int64_t *ns, int64_t *unit)
 {
-    int64_t unit = SECOND / 10;
+    int64_t next = SECOND / 10;
     if (!isdigit((unsigned char)*p))
         return NULL;
-    for (*ns = 0; isdigit((unsigned char)*p); p++, unit /= 10)
-        *ns += (*p - '0') * unit;
+    for (*ns = 0; isdigit((unsigned char)*p); p++, next /= 10) {
+        *ns += (*p - '0') * next;
+        *unit = next ? next : 1;
+    }
     return p;
 }
 
@@ -69,7 +71,7 @@ static bool by_format(const char *format, const char *text, struct parsed *p)
         format = next_part(format, part, sizeof part, &then_fraction);
         text = strptime(text, part, &p->tm);
         if (text && then_fraction)
-            text = fraction(text, &p->fraction);
+            text = fraction(text, &p->fraction, &p->unit);
         if (!text)
             return false;
     }
@@ -116,9 +118,9 @@ static bool finish(struct parsed *p, int64_t now, int64_t *out)
 
 /* ---- auto ---- */
 
-static bool epoch(const char *text, int64_t *out)
+static bool epoch(const char *text, int64_t *out, int64_t *fine)
 {
-    int64_t value = 0, ns = 0;
+    int64_t value = 0, ns = 0, unit_of_fraction = SECOND;
     size_t digits = strspn(text, "0123456789");
     if (digits > 19)
         return false;
@@ -134,7 +136,8 @@ static bool epoch(const char *text, int64_t *out)
     if (unit == 0)
         return false;
     if (unit == SECOND && text[digits] == '.')
-        fraction(text + digits + 1, &ns);
+        fraction(text + digits + 1, &ns, &unit_of_fraction);
+    *fine = unit == SECOND ? unit_of_fraction : unit;
     return !__builtin_mul_overflow(value, unit, &value) && !__builtin_add_overflow(value, ns, out);
 }
 
@@ -143,7 +146,7 @@ static void fraction_and_zone(struct parsed *p)
 {
     const char *s = p->rest;
     if (*s == '.' || *s == ',') {
-        const char *end = fraction(s + 1, &p->fraction);
+        const char *end = fraction(s + 1, &p->fraction, &p->unit);
         s = end ? end : s;
     }
     const char *zone = *s == ' ' ? s + 1 : s;
@@ -164,7 +167,7 @@ static bool detect(const char *text, struct parsed *p)
         "%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%b %d %H:%M:%S",
     };
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        *p = (struct parsed){.tm = {.tm_mday = 1}};
+        *p = (struct parsed){.tm = {.tm_mday = 1}, .unit = SECOND};
         /* strptime lets white space stand for nothing; a date starts with its own kind of character. */
         if ((formats[i][1] == 'Y' || formats[i][1] == 'd') != !!isdigit((unsigned char)*text))
             continue;
@@ -190,19 +193,22 @@ const char *timestamp_check(const char *format)
     return NULL;
 }
 
-bool timestamp_parse(const char *format, const char *text, size_t len, int64_t now, int64_t *out)
+bool timestamp_parse(const char *format, const char *text, size_t len, int64_t now, int64_t *out, int64_t *unit)
 {
+    int64_t unused;
     char copy[TIMESTAMP_MAX];
-    struct parsed p = {.tm = {.tm_mday = 1}};
+    struct parsed p = {.tm = {.tm_mday = 1}, .unit = SECOND};
 
+    if (!unit)
+        unit = &unused;
     if (len >= sizeof copy)
         len = sizeof copy - 1;
     memcpy(copy, text, len);
     copy[len] = 0;
-    if (strcmp(format, "auto") == 0) {
-        if (epoch(copy, out))
-            return true;
-        return detect(copy, &p) && finish(&p, now, out);
-    }
-    return by_format(format, copy, &p) && finish(&p, now, out);
+    bool is_auto = strcmp(format, "auto") == 0;
+    if (is_auto && epoch(copy, out, unit))
+        return true;
+    bool found = (is_auto ? detect(copy, &p) : by_format(format, copy, &p)) && finish(&p, now, out);
+    *unit = p.unit;
+    return found;
 }

@@ -25,5 +25,8 @@ enum { TIMESTAMP_MAX = 128 }; /* bytes looked at */
 /* NULL when the format can be used, else what is wrong with it. */
 const char *timestamp_check(const char *format);
 
-/* now: UTC ns, for formats without a year. false: the text is no such time. */
-bool timestamp_parse(const char *format, const char *text, size_t len, int64_t now, int64_t *out);
+/*
+ * now: UTC ns, for formats without a year. false: the text is no such time. unit: how finely the text tells it, from
+ * 1 s to 1 ns, by its digits; may be NULL.
+ */
+bool timestamp_parse(const char *format, const char *text, size_t len, int64_t now, int64_t *out, int64_t *unit);

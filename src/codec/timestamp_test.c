@@ -12,7 +12,7 @@
 static void check(const char *format, const char *text, int64_t expected)
 {
     int64_t got = -1;
-    if (!timestamp_parse(format, text, strlen(text), NOW, &got) || got != expected)
+    if (!timestamp_parse(format, text, strlen(text), NOW, &got, NULL) || got != expected)
         fail_msg("\"%s\" as \"%s\": got %lld, expected %lld", text, format, (long long)got,
                  (long long)expected);
 }
@@ -20,7 +20,7 @@ static void check(const char *format, const char *text, int64_t expected)
 static void refuse(const char *format, const char *text)
 {
     int64_t got;
-    assert_false(timestamp_parse(format, text, strlen(text), NOW, &got));
+    assert_false(timestamp_parse(format, text, strlen(text), NOW, &got, NULL));
 }
 
 static void auto_knows_the_usual_ones(void **state)
@@ -43,13 +43,37 @@ static void auto_knows_the_usual_ones(void **state)
     check("auto", "1795233240000000001", NOW + 1);
 }
 
+static void check_unit(const char *format, const char *text, int64_t expected)
+{
+    int64_t got, unit = 0;
+    assert_true(timestamp_parse(format, text, strlen(text), NOW, &got, &unit));
+    assert_int_equal(unit, expected);
+}
+
+static void the_digits_say_how_fine_it_is(void **state)
+{
+    check_unit("auto", "2026-11-21T03:54:00Z", SECOND);
+    check_unit("auto", "Nov 21 03:54:00 host", SECOND);
+    check_unit("auto", "2026-11-21T03:54:00.5Z", SECOND / 10);
+    check_unit("auto", "2026-11-21 03:54:00,250", MILLISECOND);
+    check_unit("auto", "2026-11-21 03:54:00.123456789Z", 1);
+    check_unit("auto", "2026-11-21 03:54:00.12345678901Z", 1);
+    check_unit("auto", "1795233240", SECOND);
+    check_unit("auto", "1795233240.25", SECOND / 100);
+    check_unit("auto", "1795233240123", MILLISECOND);
+    check_unit("auto", "1795233240000001", MICROSECOND);
+    check_unit("auto", "1795233240000000001", 1);
+    check_unit("%Y-%m-%d %H:%M:%S.%f", "2026-11-21 03:54:00.000001", MICROSECOND);
+    check_unit("%Y-%m-%d %H:%M:%S", "2026-11-21 03:54:00", SECOND);
+}
+
 static void the_year_is_the_nearest(void **state)
 {
     int64_t new_year = INT64_C(1798761600) * SECOND; /* 2027-01-01 */
     int64_t got;
-    assert_true(timestamp_parse("auto", "Dec 31 23:59:59", 15, new_year, &got));
+    assert_true(timestamp_parse("auto", "Dec 31 23:59:59", 15, new_year, &got, NULL));
     assert_int_equal(got, new_year - SECOND);
-    assert_true(timestamp_parse("auto", "Jan  1 00:00:01", 15, new_year - SECOND, &got));
+    assert_true(timestamp_parse("auto", "Jan  1 00:00:01", 15, new_year - SECOND, &got, NULL));
     assert_int_equal(got, new_year + SECOND);
 }
 
@@ -93,6 +117,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         TEST(auto_knows_the_usual_ones),
+        TEST(the_digits_say_how_fine_it_is),
         TEST(the_year_is_the_nearest),
         TEST(formats_have_fractions_and_zones),
         TEST(what_is_no_time_is_refused),

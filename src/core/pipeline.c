@@ -204,21 +204,31 @@ static struct joining join_lines(struct pipeline *p, struct batch *b, uint64_t m
     return r;
 }
 
-static int64_t time_of(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor)
+static bool find_time(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t now, int64_t *found,
+                      int64_t *unit)
 {
     const char *text = b->data + m->off;
-    int64_t found;
     if (!regex_match(&p->time, text, m->len))
-        return anchor + m->off;
+        return false;
     const PCRE2_SIZE *groups = pcre2_get_ovector_pointer(p->time.match);
     bool has_group = pcre2_get_ovector_count(p->time.match) > 1 && groups[2] != PCRE2_UNSET;
     size_t from = groups[has_group ? 2 : 0], to = groups[has_group ? 3 : 1];
-    if (to > from && timestamp_parse(p->time_format, text + from, to - from, anchor, &found))
-        return found;
-    return anchor + m->off;
+    return to > from && timestamp_parse(p->time_format, text + from, to - from, now, found, unit);
 }
 
-static void set_times(struct pipeline *p, struct batch *b, int64_t anchor)
+static int64_t time_of(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor,
+                       struct pipeline_tie *tie)
+{
+    int64_t found, unit;
+    if (!find_time(p, b, m, anchor, &found, &unit))
+        return anchor + m->off;
+    found += (int64_t)((b->from + m->off) % (uint64_t)unit);
+    tie->n = found == tie->found ? tie->n + 1 : 0;
+    tie->found = found;
+    return found + tie->n;
+}
+
+static void set_times(struct pipeline *p, struct batch *b, int64_t anchor, struct pipeline_tie *tie)
 {
     bool found = thing_alive(&p->time.thing);
     for (uint32_t i = 0; i < b->n; i++) {
@@ -226,11 +236,12 @@ static void set_times(struct pipeline *p, struct batch *b, int64_t anchor)
         if (i && m[-1].more)
             m->time = m[-1].time;
         else
-            m->time = found ? time_of(p, b, m, anchor) : anchor + m->off;
+            m->time = found ? time_of(p, b, m, anchor, tie) : anchor + m->off;
     }
 }
 
-int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t max_bytes, bool flush)
+int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, struct pipeline_tie *tie, uint64_t max_bytes,
+                 bool flush)
 {
     int held = 0;
     if (pipeline_is_multiline(p) && b->n > 0) {
@@ -242,6 +253,6 @@ int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, uint64_t m
         if (held)
             b->to = b->from + (r.first ? b->marks[r.first - 1].end : b->marks[0].off);
     }
-    set_times(p, b, anchor);
+    set_times(p, b, anchor, tie);
     return held;
 }

@@ -14,6 +14,7 @@ static struct world {
     struct stream *stream;
     struct buf error;
     struct files_group group;
+    struct pipeline_tie tie;
 } w;
 
 static bool begin(void)
@@ -71,7 +72,7 @@ static void without_rules_each_line_has_a_time_of_its_own(void **state)
     assert_true(begin());
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     struct batch *b = lines("a\n\nc\n");
-    assert_int_equal(pipeline_run(p, b, 1000, 4096, false), 0);
+    assert_int_equal(pipeline_run(p, b, 1000, &w.tie, 4096, false), 0);
     assert_int_equal(b->n, 3);
     assert_int_equal(b->marks[0].time, 1000);
     assert_int_equal(b->marks[1].time, 1002);
@@ -87,19 +88,19 @@ static void lines_are_joined_until_the_next_start(void **state)
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     assert_true(pipeline_is_multiline(p));
     struct batch *b = lines("1 x\n at y\n at z\n2 x\n at q\n");
-    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1); /* the last one may go on */
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, false), 1); /* the last one may go on */
     assert_int_equal(b->n, 1);
     assert_record(b, 0, "1 x\n at y\n at z");
     assert_int_equal(b->to, 116);
     batch_drop(b);
     b = lines("1 x\n at y\n2 x\n at q\n");
-    assert_int_equal(pipeline_run(p, b, 0, 4096, true), 0);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, true), 0);
     assert_int_equal(b->n, 2);
     assert_record(b, 1, "2 x\n at q");
     assert_int_equal(b->to, 120);
     batch_drop(b);
     b = lines(" only\n the rest\n");
-    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, false), 1);
     assert_int_equal(b->n, 0);
     assert_int_equal(b->to, 100);
     batch_drop(b);
@@ -115,7 +116,7 @@ static void a_line_in_pieces_is_one_line(void **state)
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     struct batch *b = lines("1 in 2025\n1999\n at y\n3 a\n4 b\n");
     b->marks[0].more = b->marks[3].more = 1;
-    assert_int_equal(pipeline_run(p, b, 0, 4096, true), 0);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, true), 0);
     assert_int_equal(b->n, 4);
     assert_record(b, 0, "1 in 2025");
     assert_record(b, 1, "1999\n at y"); /* no start of a record, since no start of a line */
@@ -127,13 +128,13 @@ static void a_line_in_pieces_is_one_line(void **state)
     batch_drop(b);
     b = lines("1 x\n3 a\n4 b\n");
     b->marks[1].more = 1;
-    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 1);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, false), 1);
     assert_int_equal(b->n, 1);
     assert_int_equal(b->to, 104); /* both pieces may go on */
     batch_drop(b);
     b = lines("1 x\n3 aa\n b\n at c\n at d\n");
     b->marks[1].more = 1;
-    assert_int_equal(pipeline_run(p, b, 0, 12, true), 0);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 12, true), 0);
     assert_int_equal(b->n, 4);
     assert_record(b, 1, "3 aa");
     assert_record(b, 2, " b\n at c");
@@ -149,7 +150,7 @@ static void records_have_a_limit_of_lines_and_bytes(void **state)
     w.group.multiline.max_lines = 2;
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     struct batch *b = lines("a\nb\nc\nd\n");
-    assert_int_equal(pipeline_run(p, b, 0, 4096, false), 0); /* the last is full: it cannot go on */
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 4096, false), 0); /* the last is full: it cannot go on */
     assert_int_equal(b->n, 2);
     assert_record(b, 0, "a\nb");
     assert_record(b, 1, "c\nd");
@@ -157,7 +158,7 @@ static void records_have_a_limit_of_lines_and_bytes(void **state)
     w.group.multiline.max_lines = 100;
     p = pipeline_new(&w.scope, &w.group, &w.error);
     b = lines("aaaa\nbbbb\ncccc\n");
-    pipeline_run(p, b, 0, 9, true);
+    pipeline_run(p, b, 0, &w.tie, 9, true);
     assert_int_equal(b->n, 2);
     assert_record(b, 0, "aaaa\nbbbb");
     batch_drop(b);
@@ -170,11 +171,79 @@ static void times_come_from_the_line(void **state)
     w.group.timestamp.regex = "^\\[([^]]+)\\]";
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     struct batch *b = lines("[2026-11-21T03:54:00Z] x\n[nonsense] y\nz\n");
-    pipeline_run(p, b, 5000, 4096, true);
-    assert_int_equal(b->marks[0].time, INT64_C(1795233240) * SECOND);
+    pipeline_run(p, b, 5000, &w.tie, 4096, true);
+    assert_int_equal(b->marks[0].time, INT64_C(1795233240) * SECOND + 100); /* its place */
     assert_int_equal(b->marks[1].time, 5025);
     assert_int_equal(b->marks[2].time, 5038);
     batch_drop(b);
+    end();
+}
+
+/* The times that the lines get, when they are read in batches of so many. */
+static unsigned times_of(const char *text, uint32_t each, int64_t *times)
+{
+    w.group.timestamp.regex = "^\\S+";
+    struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
+    unsigned n = 0;
+    uint64_t from = 100;
+    w.tie = (struct pipeline_tie){0};
+    while (*text) {
+        struct batch *b = lines(text);
+        b->from = from;
+        b->n = b->n < each ? b->n : each;
+        pipeline_run(p, b, 5000, &w.tie, 4096, true);
+        for (uint32_t i = 0; i < b->n; i++)
+            times[n++] = b->marks[i].time;
+        from += b->marks[b->n - 1].end;
+        text += b->marks[b->n - 1].end;
+        batch_drop(b);
+    }
+    return n;
+}
+
+static void equal_times_differ_and_are_the_same_however_they_are_read(void **state)
+{
+    static const char *const texts[] = {
+        "2026-11-21T03:54:00Z x\n2026-11-21T03:54:00Z x\n2026-11-21T03:54:01Z y\n2026-11-21T03:54:00Z x\n",
+        "2026-11-21T03:54:00.125Z x\n2026-11-21T03:54:00.125Z x\n2026-11-21T03:54:00.126Z y\n2026-11-21T03:54:00.125Z x\n",
+        "2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n"
+        "2026-11-21T03:54:00.000000129Z x\n"};
+    static const int64_t units[] = {SECOND, MILLISECOND, 4};
+    static const int64_t first[] = {0, 125 * MILLISECOND, 125};
+    assert_true(begin());
+    for (unsigned k = 0; k < 3; k++) {
+        int64_t whole[4], again[4];
+        assert_int_equal(times_of(texts[k], 32, whole), 4);
+        for (uint32_t each = 1; each < 4; each++) {
+            assert_int_equal(times_of(texts[k], each, again), 4);
+            assert_memory_equal(whole, again, sizeof whole);
+        }
+        for (unsigned i = 0; i < 4; i++)
+            for (unsigned j = 0; j < i; j++)
+                assert_true(whole[i] != whole[j]);
+        /* What is written stays what it says, and what comes later comes later. */
+        int64_t base = INT64_C(1795233240) * SECOND + first[k];
+        assert_in_range(whole[0], base, base + units[k] - 1);
+        assert_in_range(whole[1], whole[0] + 1, base + units[k] - 1);
+        if (k < 2)
+            assert_in_range(whole[3], whole[1] + 1, base + units[k] - 1);
+        else
+            assert_int_equal(whole[3], base + 4);
+    }
+    end();
+}
+
+/* Lines of 1000 bytes that tell microseconds: the place says nothing. */
+static void where_the_place_comes_round_neighbours_differ(void **state)
+{
+    static char text[3001];
+    int64_t times[3];
+    for (int i = 0; i < 3; i++)
+        snprintf(text + i * 1000, 1001, "2026-11-21T03:54:00.000001Z%972s\n", "x");
+    assert_true(begin());
+    assert_int_equal(times_of(text, 2, times), 3);
+    assert_int_equal(times[1] - times[0], 1);
+    assert_int_equal(times[2] - times[1], 1);
     end();
 }
 
@@ -184,7 +253,7 @@ static void a_hostile_line_does_not_match(void **state)
     w.group.multiline.start = "^(a+)+$";
     struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
     struct batch *b = lines("x\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\n");
-    pipeline_run(p, b, 0, 4096, true);
+    pipeline_run(p, b, 0, &w.tie, 4096, true);
     assert_int_equal(b->n, 1);
     batch_drop(b);
     end();
@@ -201,7 +270,7 @@ static void a_long_line_matches(void **state)
     memcpy(text, "x\n", 2);
     memcpy(text + 8000, "c\n", 3);
     struct batch *b = lines(text);
-    assert_int_equal(pipeline_run(p, b, 0, 1 << 20, true), 0);
+    assert_int_equal(pipeline_run(p, b, 0, &w.tie, 1 << 20, true), 0);
     assert_int_equal(b->n, 2);
     batch_drop(b);
     end();
@@ -242,7 +311,7 @@ static void torture_body(void)
         struct pipeline *p = pipeline_new(&w.scope, &w.group, &w.error);
         struct batch *b = p ? lines("1 a\n b\n2 c\n") : NULL;
         if (b) {
-            pipeline_run(p, b, 0, 4096, false);
+            pipeline_run(p, b, 0, &w.tie, 4096, false);
             batch_drop(b);
         }
     }
@@ -264,6 +333,8 @@ int main(void)
         TEST(a_line_in_pieces_is_one_line),
         TEST(records_have_a_limit_of_lines_and_bytes),
         TEST(times_come_from_the_line),
+        TEST(equal_times_differ_and_are_the_same_however_they_are_read),
+        TEST(where_the_place_comes_round_neighbours_differ),
         TEST(a_hostile_line_does_not_match),
         TEST(a_long_line_matches),
         TEST(the_library_s_memory_is_counted),

@@ -132,7 +132,7 @@ static bool read_time(struct entries *e)
         return unexpected(e, "timestamp must be RFC 3339 with a zone, or an integer since the epoch");
     for (size_t i = 0; i < j->len; i++)
         upper[i] = (char)toupper((unsigned char)j->text[i]);
-    if (!timestamp_parse("auto", upper, j->len, e->now, &e->time))
+    if (!timestamp_parse("auto", upper, j->len, e->now, &e->time, NULL))
         return unexpected(e, "timestamp is no time that can be: seconds have 10 digits, nanoseconds 19");
     e->has_time = true;
     return true;

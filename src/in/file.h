@@ -16,6 +16,7 @@
 #pragma once
 
 #include "codec/plain.h"
+#include "core/pipeline.h"
 #include "core/source.h"
 #include "in/identity.h"
 #include "in/table.h"
@@ -33,6 +34,7 @@ struct reader {
     int64_t used;               /* clock_mono() */
     struct stream *stream;      /* NULL until something is read */
     struct plain *plain;        /* a rest: what is read instead */
+    struct pipeline_tie tie;    /* of the last record */
     struct buf carry;           /* a rest: the tail before offset, then what is read but not dispatched */
 };
 

@@ -319,7 +319,7 @@ static enum turn deliver(struct reading *r)
     bool flush = r->complete || file->flush, more = more_to_mark(r);
     file->pending = false;
     if (b->n)
-        file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n),
+        file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n), &file->reader->tie,
                                      f->options->max_line_bytes, flush && r->at_end) == 1;
     uint64_t to = b->to;
     uint32_t used = (uint32_t)(to - b->from);
