@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/ledger_rows.h"
+#include "core/past.h"
 #include "core/source.h"
 #include "unit.h"
 
@@ -55,13 +56,16 @@ static void secure(struct source *s, unsigned sink, uint64_t to)
 }
 
 struct found {
+    char identity[64];
     uint64_t offset[2], delivered[2];
     unsigned sources, positions;
 };
 
 static bool find_source(const struct store_source *row, void *arg)
 {
-    ((struct found *)arg)->sources++;
+    struct found *f = arg;
+    f->sources++;
+    snprintf(f->identity, sizeof f->identity, "%s", row->identity ? row->identity : "none");
     return true;
 }
 
@@ -140,6 +144,35 @@ static void what_was_secured_is_stored_and_sources_are_let_go(void **state)
     assert_int_equal(f.offset[1], 1500);
     assert_int_equal(f.delivered[0], 2000);
     assert_int_equal(f.delivered[1], 1001);
+}
+
+/* A renamed file is sought by it; whoever goes on with the source may be killed again before it is found. */
+static void what_an_earlier_run_knew_of_a_source_stays_known(void **state)
+{
+    int error;
+    for (uint64_t run = 1; run <= 3; run++) {
+        struct scope scope = {0};
+        struct keeper k;
+        begin(&scope);
+        struct store *store = store_open(&scope, dir, &error);
+        assert_non_null(store);
+        struct past *past = past_load(&scope, store, list, 2);
+        assert_non_null(past);
+        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+        struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
+        if (run == 1)
+            source_set_identity(s, "who it is");
+        else
+            past_claim(past, past->all, s);
+        secure(s, 0, run * 10);
+        source_unref(s);
+        keeper_end(&k);
+        store_close(store);
+        end(&scope);
+        struct found f = read_store();
+        assert_int_equal(f.offset[0], run * 10);
+        assert_string_equal(f.identity, "who it is");
+    }
 }
 
 /* Each account and each sink once, however often it is committed. */
@@ -346,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIR(what_was_secured_is_stored_and_sources_are_let_go),
+        IN_DIR(what_an_earlier_run_knew_of_a_source_stays_known),
         IN_DIR(what_does_not_add_up_is_found_and_named),
         IN_DIR(a_refused_commit_is_tried_again_as_a_whole),
         IN_DIR(a_database_that_vanishes_gets_every_account_again),

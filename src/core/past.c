@@ -150,6 +150,8 @@ void past_resume(const struct past *past, const struct past_source *p, struct so
 {
     if (!source_resume_once(s))
         return;
+    if (p->identity && !s->identity)
+        source_set_identity(s, p->identity); /* else the next commit would forget it */
     EACH_ACCOUNT(a, s) {
         const struct past_at *at = at_sink(past, p, a->book->sink), *place = at && at->known ? at : furthest(past, p);
         if (place)

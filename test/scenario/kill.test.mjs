@@ -1,5 +1,6 @@
 // SIGKILL at random moments with requests in flight: afterwards the sinks have every line.
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import {pick, scenario, sleep, until} from './harness.mjs';
@@ -10,15 +11,26 @@ import {differences} from './writer.mjs';
 const kills = Number(process.env.KILLS) || pick({light: 4, full: 50, soak: 1000});
 const rounds = Array.from({length: Math.ceil(kills / 100)}, (_, i) => Math.min(100, kills - i * 100));
 
+// Whether the state has this file. One that gets a name beyond the patterns before, with the agent dead, nobody can find.
+function isKnown(agent, file) {
+    const inode = fs.statSync(file).ino.toString(16);
+    const answer = spawnSync('sqlite3', ['-readonly', path.join(agent.directory, 'state', 'state.db'),
+        `SELECT count(*) FROM sources WHERE key LIKE 'file:%:${inode}:%'`], {encoding: 'utf8'});
+    return Number(answer.stdout) > 0;
+}
+
 // moment(i) returns when it has come; change(i) is called between two runs.
 async function killUnderLoad(agent, writers, n, moment, change = () => {}) {
-    let writing = true;
+    let writing = true, rotations = 0;
     const load = (async () => {
-        for (let i = 0; writing; i++) {
+        for (let since = 1; writing; since++) {
             for (const w of writers)
                 w.write(20);
-            if (i % 40 === 39)
+            if (since >= 40 && isKnown(agent, writers[0].file)) {
                 writers[0].rotate('rename');
+                rotations++;
+                since = 0;
+            }
             await sleep(5);
         }
     })();
@@ -33,6 +45,7 @@ async function killUnderLoad(agent, writers, n, moment, change = () => {}) {
         writing = false;
         await load;
     }
+    assert.ok(rotations > 0);
 }
 
 const someTime = () => sleep(Math.random() * 400);
