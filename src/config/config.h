@@ -132,6 +132,7 @@ struct config {
     uint64_t memory_limit;
     int64_t shutdown_timeout, commit_interval;
     uint64_t max_tasks;
+    bool hot_reload;
     const char *host;   /* label `instance` */
     struct { const char *host; uint32_t port; uint32_t max_connections; } server;
     struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;

@@ -77,7 +77,7 @@ struct batch {
 
 struct pool {
     struct scope scope;
-    uint64_t limit;
+    _Atomic uint64_t limit;
     _Atomic uint64_t used; /* bytes reserved, by batches and by pool_reserve() */
     pthread_mutex_t lock;
     struct pool_waiter *waiters;

@@ -54,6 +54,9 @@ static void begin_stop(struct nudge *n)
     if (s->stopping)
         return;
     s->stopping = true;
+    s->last_kept = &s->kept;
+    while (*s->last_kept)
+        s->last_kept = &(*s->last_kept)->next;
     if (!atomic_load(&s->holding))
         queue_shut(&s->queue);
     if (s->started) {
@@ -164,9 +167,6 @@ void sink_stop(struct sink *s, int64_t deadline)
 
 void sink_hold(struct sink *s, int64_t deadline)
 {
-    s->last_kept = &s->kept;
-    while (*s->last_kept)
-        s->last_kept = &(*s->last_kept)->next;
     atomic_store(&s->holding, true);
     sink_stop(s, deadline);
 }

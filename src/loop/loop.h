@@ -60,6 +60,12 @@ void loop_again(struct loop *l); /* after loop_run() has returned: it may run an
  */
 int loop_pause(struct loop *l, int64_t patience);
 void loop_resume(struct loop *l);
+/*
+ * From a callback that waits for another thread and touches nothing of what others may change: meanwhile loop_pause()
+ * succeeds; loop_wait_end() returns once the loop is resumed.
+ */
+void loop_wait_begin(struct loop *l);
+void loop_wait_end(struct loop *l);
 
 struct watch {
     struct thing thing;

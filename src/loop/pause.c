@@ -6,13 +6,23 @@
 #include "base/clock.h"
 
 /* The lock is held. */
-static void park(struct pause *p)
+static void say_parked(struct pause *p)
 {
     p->parked = true;
     pthread_cond_broadcast(&p->changed);
+}
+
+static void wait_for_resume(struct pause *p)
+{
     while (atomic_load(&p->wanted))
         pthread_cond_wait(&p->changed, &p->lock);
     p->parked = false;
+}
+
+static void park(struct pause *p)
+{
+    say_parked(p);
+    wait_for_resume(p);
 }
 
 void pause_enter(struct loop *l)
@@ -69,4 +79,18 @@ void loop_resume(struct loop *l)
     atomic_store(&p->wanted, false);
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
+}
+
+void loop_wait_begin(struct loop *l)
+{
+    pthread_mutex_lock(&l->pause.lock);
+    say_parked(&l->pause);
+    pthread_mutex_unlock(&l->pause.lock);
+}
+
+void loop_wait_end(struct loop *l)
+{
+    pthread_mutex_lock(&l->pause.lock);
+    wait_for_resume(&l->pause);
+    pthread_mutex_unlock(&l->pause.lock);
 }

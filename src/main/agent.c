@@ -11,44 +11,17 @@
 
 #include "base/census.h"
 #include "base/clock.h"
-#include "core/keeper.h"
-#include "core/past.h"
-#include "in/collector.h"
 #include "in/files.h"
 #include "main/commands.h"
 #include "main/privilege.h"
-#include "main/service.h"
 #include "out/sinks.h"
 #include "out/stdout.h"
-#include "web/web.h"
 
 /*
  * memory_limit less what is not batches: SQLite's cache and heap (1 MiB), HTTP connections (1 MiB), curl and its
  * upload buffers (4 MiB), stacks and tables (2 MiB). At least half of the limit is for batches.
  */
 enum { RESERVED_BYTES = 8 << 20 };
-
-struct agent {
-    struct scope scope;
-    const struct config *config;
-    bool dry_run;
-    struct loop loop;
-    struct fd signals;
-    struct watch signal_watch;
-    struct store *store; /* NULL in a dry run */
-    struct pool pool;
-    struct sink sinks[SINKS_MAX];
-    struct sink *sink_list[SINKS_MAX];
-    unsigned n_sinks;
-    struct dispatcher dispatcher;
-    struct past *past;
-    struct keeper keeper;
-    struct collector collector;
-    struct web web;
-    struct web_context web_context;
-    int64_t started; /* clock_mono() */
-    struct service service;
-};
 
 static struct agent agent; /* one a process; large */
 
@@ -57,7 +30,10 @@ static void on_signal(struct watch *w, uint32_t events)
     struct signalfd_siginfo info;
     while (fd_read(w->fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            log_warn("agent", "SIGHUP: this version reads its configuration at start only; restart it");
+            if (agent.dry_run)
+                log_warn("agent", "SIGHUP: a dry run keeps the configuration it began with");
+            else
+                reload_now(&agent.reload);
             continue;
         }
         log_info("agent", "%s: stopping", strsignal((int)info.ssi_signo));
@@ -123,7 +99,7 @@ static int open_store(struct agent *a)
     return a->store ? 0 : r;
 }
 
-static uint64_t pool_limit(uint64_t memory_limit)
+uint64_t agent_pool_limit(uint64_t memory_limit)
 {
     return memory_limit > 2 * RESERVED_BYTES ? memory_limit - RESERVED_BYTES : memory_limit / 2;
 }
@@ -135,7 +111,7 @@ static int begin_core(struct agent *a)
     if (r == 0)
         r = streams_begin(&a->scope);
     if (r == 0)
-        r = pool_begin(&a->pool, &a->scope, pool_limit(c->memory_limit));
+        r = pool_begin(&a->pool, &a->scope, agent_pool_limit(c->memory_limit));
     if (r == 0)
         r = begin_sinks(a);
     if (r == 0)
@@ -156,6 +132,17 @@ static int why(const char *path, struct buf *out)
     return files_why(agent.config, path, out);
 }
 
+/* For POST and GET /config/reload, on the web's thread. */
+static void ask_reload(struct web_reload *result)
+{
+    reload_ask(&agent.reload, &agent.web.loop, result);
+}
+
+static void last_reload(struct web_reload *result)
+{
+    reload_last(&agent.reload, result);
+}
+
 static int begin_web(struct agent *a)
 {
     char error[256] = "";
@@ -170,7 +157,9 @@ static int begin_web(struct agent *a)
         .started = a->started,
         .databases_set_aside = store_set_aside(a->store),
         .print_config = config_print_json,
-        .why = a->config->files.enabled ? why : NULL,
+        .why = why,
+        .reload = ask_reload,
+        .last_reload = last_reload,
     };
     int r = web_begin(&a->web, &a->scope, &a->web_context, error, sizeof error);
     if (r < 0)
@@ -185,6 +174,8 @@ static int begin_moving(struct agent *a)
         r = sink_start(a->sink_list[i]);
     if (r == 0)
         r = collector_begin(&a->collector, &a->scope, a->config, &a->dispatcher, a->past);
+    if (r == 0)
+        r = reload_begin(&a->reload, a, a->config_file);
     if (r == 0 && !a->dry_run)
         r = begin_web(a);
     if (r == 0)
@@ -231,6 +222,7 @@ static void agent_end(struct agent *a)
     arm_hard_stop(a);
     service_stopping();
     service_end(&a->service);
+    reload_end(&a->reload);
     web_end(&a->web);
     collector_end(&a->collector);
     for (unsigned i = 0; i < a->n_sinks; i++) {
@@ -279,6 +271,7 @@ int agent_run(const char *config_file, bool dry_run)
     int code = EXIT_FAILED, r = scope_begin(&a->scope, &scope_root, "agent");
 
     a->dry_run = dry_run;
+    a->config_file = config_file;
     a->started = clock_mono();
     if (r == 0)
         r = buf_begin(&errors, &a->scope, "configuration errors", 64 << 10);

@@ -9,9 +9,39 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "core/keeper.h"
+#include "core/past.h"
+#include "in/collector.h"
+#include "main/reload.h"
+#include "main/service.h"
+#include "web/web.h"
 
-struct scope;
+struct agent {
+    struct scope scope;
+    const char *config_file; /* as given; NULL: the usual places */
+    const struct config *config;
+    bool dry_run;
+    struct loop loop;
+    struct fd signals;
+    struct watch signal_watch;
+    struct store *store; /* NULL in a dry run */
+    struct pool pool;
+    struct sink sinks[SINKS_MAX];
+    struct sink *sink_list[SINKS_MAX];
+    unsigned n_sinks;
+    struct dispatcher dispatcher;
+    struct past *past;
+    struct keeper keeper;
+    struct collector collector;
+    struct web web;
+    struct web_context web_context;
+    int64_t started; /* clock_mono() */
+    struct service service;
+    struct reload reload;
+};
 
 /* Runs until SIGTERM or SIGINT. Returns the process's exit code (commands.h). */
 int agent_run(const char *config_file, bool dry_run);
+
+/* What is for batches of it. */
+uint64_t agent_pool_limit(uint64_t memory_limit);

@@ -17,6 +17,7 @@ static const struct route routes[] = {
     {"/tasks", ROUTE_GET, "what runs, grouped by kind and birth stack; ?full=1 for each", tasks_answer},
     {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
+    {"/config/reload", ROUTE_GET | ROUTE_POST, "POST: puts the configuration file in force; GET: what came of it last", reload_answer},
     {"/metrics", ROUTE_GET, "for Prometheus", metrics_answer},
     {"/api/v1/logs", ROUTE_POST, "takes entries as JSON, see below", logs_answer, logs_admit},
 };
@@ -79,7 +80,7 @@ void routes_admit(struct request *q)
         else
             request_fail(q, 404, "no such path: %s; here are only %s and /health", q->path, w->context->config->metrics.path);
     } else if (!(route_method(q->method) & r->methods)) {
-        q->allow = r->methods == ROUTE_POST ? "POST" : "GET, HEAD";
+        q->allow = r->methods == ROUTE_POST ? "POST" : r->methods == ROUTE_GET ? "GET, HEAD" : "GET, HEAD, POST";
         request_fail(q, 405, "%s takes %s", r->path, q->allow);
     } else if (r->admit) {
         r->admit(w, q);
@@ -135,7 +136,7 @@ static void index_answer(struct web *w, struct request *q)
     q->content_type = "text/plain; charset=utf-8";
     buf_puts(&q->out, "logcap " LOGCAP_VERSION "\n\n");
     for (int i = 0; i < ROUTES; i++)
-        buf_printf(&q->out, "%-5s %-14s %s\n", routes[i].methods & ROUTE_POST ? "POST" : "GET",
+        buf_printf(&q->out, "%-5s %-14s %s\n", routes[i].methods == ROUTE_POST ? "POST" : "GET",
                    routes[i].path, routes[i].says);
     buf_puts(&q->out, logs_usage);
 }

@@ -31,6 +31,7 @@ void positions_answer(struct web *w, struct request *q);
 void sources_answer(struct web *w, struct request *q);
 void tasks_answer(struct web *w, struct request *q);
 void why_answer(struct web *w, struct request *q);
+void reload_answer(struct web *w, struct request *q);
 void metrics_answer(struct web *w, struct request *q);
 void logs_admit(struct web *w, struct request *q);
 void logs_answer(struct web *w, struct request *q);

@@ -51,14 +51,20 @@ static int begin_all(struct web *w, char *error, size_t size)
     return r;
 }
 
+void web_reload(struct web *w)
+{
+    w->own_names[0] = w->context->config->server.host;
+    w->own_names[1] = w->context->config->metrics.host;
+    w->api.config = w->context->config;
+}
+
 int web_begin(struct web *w, struct scope *owner, struct web_context *context, char *error, size_t size)
 {
     *w = (struct web){.context = context};
     if (gethostname(w->host_name, sizeof w->host_name - 1) < 0)
         w->host_name[0] = 0;
-    w->own_names[0] = context->config->server.host;
-    w->own_names[1] = context->config->metrics.host;
     w->own_names[2] = w->host_name;
+    web_reload(w);
     int r = scope_begin(&w->scope, owner, "web");
     if (r < 0) {
         snprintf(error, size, "not enough memory for the HTTP server");

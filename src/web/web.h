@@ -17,9 +17,17 @@
 #include "in/api.h"
 #include "web/server.h"
 
+/* What came of the reloads of the configuration. */
+struct web_reload {
+    uint64_t reloads, failures;
+    int64_t at, took; /* of the last one: clock_real(), ns; 0: there was none */
+    bool good;
+    char text[1000];  /* what changed, or the first errors, "file:line:column: sentence" a line */
+};
+
 /* What the agent hands in. All of it outlives the web. */
 struct web_context {
-    const struct config *config;
+    const struct config *config; /* changes only while the web's loop is paused, see web_reload() */
     struct dispatcher *dispatcher; /* for what POST /api/v1/logs takes */
     struct past *past;
     struct pool *pool;
@@ -31,7 +39,9 @@ struct web_context {
     _Atomic bool ready; /* everything has started; /ready */
     uint64_t databases_set_aside;
     int (*print_config)(const struct config *c, struct buf *out);    /* config_print_json(), masked */
-    int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; NULL: no files are read */
+    int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; */
+    void (*reload)(struct web_reload *result);      /* puts the configuration in force anew; waits; NULL: cannot */
+    void (*last_reload)(struct web_reload *result);
 };
 
 enum web_listener { WEB_ALL, WEB_METRICS };
@@ -49,4 +59,6 @@ struct web {
 
 /* 0 or -errno, and a sentence for the operator in `error`. */
 int web_begin(struct web *w, struct scope *owner, struct web_context *context, char *error, size_t size);
+/* context->config is another one now. While its loop is paused. */
+void web_reload(struct web *w);
 void web_end(struct web *w);

@@ -1,0 +1,317 @@
+#include "main/reload.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "base/clock.h"
+#include "config/compare.h"
+#include "main/agent.h"
+
+enum {
+    CHANGES = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
+    SETTLED_MS = 500, /* editors write a file in several steps */
+};
+#define PATIENCE (5 * SECOND) /* for a turn of another loop: a commit to a slow disk, a long batch */
+
+/* ---- configurations that are followed ---- */
+
+static bool is_followed(const struct reload *r, const struct config *c)
+{
+    const struct agent *a = r->agent;
+    bool followed = c == a->config || c == r->first || c == a->collector.files_config || c == a->collector.journal_config;
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        followed |= a->sink_list[i]->root_config == c;
+    return followed;
+}
+
+static void free_what_nobody_follows(struct reload *r)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->n_alive; i++)
+        if (is_followed(r, r->alive[i]))
+            r->alive[n++] = r->alive[i];
+        else
+            config_free((struct config *)r->alive[i]);
+    r->n_alive = n;
+}
+
+/* ---- holding the others ---- */
+
+static struct loop *const *others(struct agent *a, unsigned *n)
+{
+    static struct loop *loops[3];
+    *n = 0;
+    loops[(*n)++] = &a->collector.loop;
+    loops[(*n)++] = &a->keeper.loop;
+    loops[(*n)++] = &a->web.loop; /* the last: held the longest, as it looks into sinks */
+    return loops;
+}
+
+static void resume(struct loop *const *loops, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        loop_resume(loops[i]);
+}
+
+static int hold(struct loop *const *loops, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        int r = loop_pause(loops[i], PATIENCE);
+        if (r < 0) {
+            resume(loops, i);
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* ---- sinks ---- */
+
+/* What the sink is to follow: its part of `next`, or its own again if that needs a restart. */
+static const struct sink_config *wanted(const struct sink *s, const struct config *next)
+{
+    const struct sink_config *c = config_sink(next, s->name);
+    return c && strcmp(c->type, s->config->type) == 0 ? c : s->config;
+}
+
+static unsigned hold_changed_sinks(struct agent *a, const struct config *next, struct sink *changed[SINKS_MAX])
+{
+    unsigned n = 0;
+    int64_t now = clock_mono();
+    for (unsigned i = 0; i < a->n_sinks; i++) {
+        struct sink *s = a->sink_list[i];
+        if (!config_same_sink(s->config, wanted(s, next)))
+            changed[n++] = s;
+    }
+    for (unsigned i = 0; i < n; i++)
+        sink_hold(changed[i], now + changed[i]->config->drain_grace);
+    for (unsigned i = 0; i < n; i++)
+        sink_join(changed[i]);
+    return n;
+}
+
+/* A sink whose rows could not be stored must not read them again: it goes on as it was. */
+static void change_sink(struct reload *r, struct sink *s, const struct config *next, bool stored)
+{
+    bool can = stored || !s->type->load;
+    const struct sink_config *c = can ? wanted(s, next) : s->config;
+    if (!can)
+        buf_printf(&r->report, "; sinks.%s stays as it was: its state cannot be stored now, reload again", s->name);
+    int e = sink_change(s, c, can ? next : s->root_config, r->agent->store);
+    if (e < 0)
+        log_error("reload", "%s: cannot read what it wrote before: %s", s->name, strerror(-e));
+}
+
+static void start_sinks(struct sink *const *sinks, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        int e = sink_start(sinks[i]);
+        if (e < 0)
+            log_error("reload", "%s: its thread cannot be started: %s; restart the agent", sinks[i]->name, strerror(-e));
+    }
+}
+
+/* ---- what is the same for all ---- */
+
+static void change_agent(struct agent *a, const struct config *next)
+{
+    log_setup(next->log.level, next->log.json);
+    task_set_limit(next->max_tasks);
+    atomic_store(&a->pool.limit, agent_pool_limit(next->memory_limit));
+    a->keeper.interval = next->commit_interval;
+    a->config = next;
+    a->web_context.config = next;
+    web_reload(&a->web);
+}
+
+static int apply(struct reload *r, const struct config *next)
+{
+    struct agent *a = r->agent;
+    struct sink *changed[SINKS_MAX];
+    unsigned n_loops;
+    struct loop *const *loops = others(a, &n_loops), *web = loops[n_loops - 1];
+    int e = loop_pause(web, PATIENCE);
+    if (e < 0)
+        return e;
+    unsigned n = hold_changed_sinks(a, next, changed);
+    e = hold(loops, n_loops - 1);
+    if (e == 0) {
+        bool stored = n == 0 || keeper_flush(&a->keeper) == 0;
+        for (unsigned i = 0; i < n; i++)
+            change_sink(r, changed[i], next, stored);
+        e = collector_reload(&a->collector, next);
+        change_agent(a, next);
+        resume(loops, n_loops - 1);
+    } else {
+        for (unsigned i = 0; i < n; i++)
+            sink_change(changed[i], changed[i]->config, changed[i]->root_config, NULL);
+    }
+    start_sinks(changed, n);
+    loop_resume(web);
+    return e;
+}
+
+/* ---- a reload ---- */
+
+static void finish(struct reload *r, uint64_t asked, int64_t began, bool good)
+{
+    pthread_mutex_lock(&r->lock);
+    struct web_reload *l = &r->last;
+    l->reloads += good;
+    l->failures += !good;
+    l->at = clock_real();
+    l->took = clock_mono() - began;
+    l->good = good;
+    snprintf(l->text, sizeof l->text, "%s", r->report.len ? r->report.data : "");
+    r->done = asked;
+    pthread_cond_broadcast(&r->answered);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void say_what_needs_a_restart(struct reload *r, const struct config *next)
+{
+    size_t before = r->report.len;
+    buf_puts(&r->report, "; only a restart changes ");
+    size_t head = r->report.len;
+    config_restart_keys(r->agent->config, next, &r->report);
+    if (r->report.len == head) {
+        r->report.len = before;
+        r->report.data[before] = 0;
+    }
+}
+
+static bool put_in_force(struct reload *r)
+{
+    struct agent *a = r->agent;
+    if (r->n_alive == CONFIGS_MAX)
+        free_what_nobody_follows(r);
+    const struct config *next = config_load(&a->scope, r->path, &r->report);
+    if (!next)
+        return false;
+    if (config_differences(a->config, next, &r->report) == 0 && r->report.len == 0) {
+        buf_puts(&r->report, "nothing differs");
+        config_free((struct config *)next);
+        return true;
+    }
+    say_what_needs_a_restart(r, next);
+    r->alive[r->n_alive++] = next;
+    int e = apply(r, next);
+    if (e < 0)
+        buf_printf(&r->report, "; not in force: %s", e == -ETIMEDOUT ? "a thread is busy, reload again" : strerror(-e));
+    free_what_nobody_follows(r);
+    return e == 0;
+}
+
+void reload_now(struct reload *r)
+{
+    int64_t began = clock_mono();
+    pthread_mutex_lock(&r->lock);
+    uint64_t asked = r->asked;
+    pthread_mutex_unlock(&r->lock);
+    buf_clear(&r->report);
+    service_reloading();
+    bool good = put_in_force(r);
+    if (good)
+        log_info("reload", "the configuration is in force: %s", r->report.data);
+    else
+        log_error("reload", "the configuration stays as it was:\n%s", r->report.len ? r->report.data : "out of memory");
+    finish(r, asked, began, good);
+    service_ready(good ? "reading" : "reading; the last reload failed");
+}
+
+/* ---- who asks ---- */
+
+static void asked_for(struct nudge *n)
+{
+    reload_now(container_of(n, struct reload, asked_for));
+}
+
+static void settled(struct timer *t)
+{
+    reload_now(container_of(t, struct reload, settled));
+}
+
+static void changed(struct watch *w, uint32_t events)
+{
+    struct reload *r = container_of(w, struct reload, changes);
+    char buffer[4096];
+    while (fd_read(w->fd, buffer, sizeof buffer) > 0)
+        ;
+    if (r->agent->config->hot_reload && !r->agent->dry_run)
+        timer_set(&r->settled, SETTLED_MS * MILLISECOND);
+}
+
+void reload_ask(struct reload *r, struct loop *loop, struct web_reload *result)
+{
+    loop_wait_begin(loop);
+    pthread_mutex_lock(&r->lock);
+    uint64_t ticket = ++r->asked;
+    if (!r->over)
+        nudge_set(&r->asked_for);
+    while (r->done < ticket && !r->over)
+        pthread_cond_wait(&r->answered, &r->lock);
+    *result = r->last;
+    pthread_mutex_unlock(&r->lock);
+    loop_wait_end(loop);
+}
+
+void reload_last(struct reload *r, struct web_reload *result)
+{
+    pthread_mutex_lock(&r->lock);
+    *result = r->last;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- life ---- */
+
+/* The directory, not the file: editors and configuration management put another file in its place. */
+static void watch_directory(struct reload *r, const char *file)
+{
+    char path[PATH_MAX], parts[PATH_MAX];
+    snprintf(path, sizeof path, "%s", file);
+    const char *directory = dirname(path);
+    (void)fd_inotify_add(r->inotify.n, directory, CHANGES);
+    if ((size_t)snprintf(parts, sizeof parts, "%s/config.d", directory) < sizeof parts)
+        (void)fd_inotify_add(r->inotify.n, parts, CHANGES);
+}
+
+static int begin_changes(struct reload *r)
+{
+    if (!r->agent->config->file[0])
+        return 0;
+    int e = fd_inotify(&r->inotify, &r->scope);
+    if (e == 0)
+        e = watch_begin(&r->changes, &r->scope, &r->agent->loop, r->inotify.n, EPOLLIN, changed);
+    if (e == 0)
+        watch_directory(r, r->agent->config->file);
+    else
+        log_warn("reload", "changes of the configuration are not seen: %s; SIGHUP works", strerror(-e));
+    return 0;
+}
+
+int reload_begin(struct reload *r, struct agent *agent, const char *path)
+{
+    *r = (struct reload){.agent = agent, .path = path, .first = agent->config};
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->answered, NULL);
+    int e = scope_begin(&r->scope, &agent->scope, "reload");
+    if (e == 0)
+        e = buf_begin(&r->report, &r->scope, "report", 64 << 10);
+    if (e == 0)
+        e = nudge_begin(&r->asked_for, &r->scope, &agent->loop, "reload", asked_for);
+    if (e == 0)
+        e = timer_begin(&r->settled, &r->scope, &agent->loop, "reload", settled);
+    return e < 0 ? e : begin_changes(r);
+}
+
+void reload_end(struct reload *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->over = true;
+    pthread_cond_broadcast(&r->answered);
+    pthread_mutex_unlock(&r->lock);
+}
