@@ -361,11 +361,13 @@ static void on_give_up(struct timer *t)
     struct local_file *f = container_of(t, struct local_file, give_up);
     sync_now(f);
     outputs_cut_back(&f->outputs, true);
+    f->next = NULL; /* a nudge of this turn must not find what is returned */
     while (f->head) {
         struct lease *l = f->head;
         f->head = after(l);
         lease_returned(l);
     }
+    f->tail = &f->head;
     sink_drained(f->sink);
 }
 
