@@ -150,8 +150,6 @@ void past_resume(const struct past *past, const struct past_source *p, struct so
 {
     if (!source_resume_once(s))
         return;
-    if (p->identity && !s->identity)
-        source_set_identity(s, p->identity); /* else the next commit would forget it */
     EACH_ACCOUNT(a, s) {
         const struct past_at *at = at_sink(past, p, a->book->sink), *place = at && at->known ? at : furthest(past, p);
         if (place)
@@ -159,6 +157,9 @@ void past_resume(const struct past *past, const struct past_source *p, struct so
         if (at)
             account_resume(a, &at->counts);
     }
+    /* Else the next commit would forget it. Last, since it may be committed at once with what the accounts have. */
+    if (p->identity && !s->identity)
+        source_set_identity(s, p->identity);
 }
 
 void past_claim(const struct past *past, struct past_source *p, struct source *s)
