@@ -51,7 +51,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
 struct comparison {
     struct buf *out; /* NULL: only whether */
     bool only_restart;
-    unsigned n;
+    unsigned n, n_named;
 };
 
 static bool needs_restart(const char *path)
@@ -61,7 +61,8 @@ static bool needs_restart(const char *path)
         if (strncmp(path, restart_keys[i], n) == 0 && (restart_keys[i][n - 1] == '.' || path[n] == 0))
             return true;
     }
-    return false;
+    size_t n = strlen(path);
+    return strncmp(path, "sinks.", 6) == 0 && n > 5 && strcmp(path + n - 5, ".type") == 0;
 }
 
 static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after)
@@ -70,8 +71,8 @@ static void differs(struct comparison *c, const char *before, const char *name, 
     snprintf(path, sizeof path, "%s%s%s", before, name, key);
     if (c->out && !c->only_restart)
         buf_printf(c->out, "%s%s%s", c->n ? ", " : "", path, after);
-    else if (c->out && needs_restart(path))
-        buf_printf(c->out, "%s%s", c->out->len ? ", " : "", path);
+    else if (c->out && (*after || needs_restart(path)))
+        buf_printf(c->out, "%s%s%s", c->n_named++ ? ", " : "", path, after);
     c->n++;
 }
 
