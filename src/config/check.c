@@ -125,6 +125,9 @@ void check_config(const struct config *c, const struct binding *agent, const str
         problem(problems, limit ? limit->at : place_seen(c, files, "max_line_bytes"),
                 "memory_limit must be at least %s with max_line_bytes: %s", units_size_text(need, least),
                 units_size_text(c->files.max_line_bytes, line));
+    if (c->dead_letters.reprocess.backoff_min > c->dead_letters.reprocess.backoff_max)
+        problem(problems, place_seen(c, agent, "dead_letters.reprocess.backoff_min"),
+                "dead_letters.reprocess.backoff_min must not be above backoff_max");
     if (c->metrics.enabled && c->metrics.port && c->metrics.port == c->server.port &&
         strcmp(c->metrics.host, c->server.host) == 0)
         problem(problems, place_seen(c, agent, "metrics.port"),

@@ -124,6 +124,21 @@ struct sink_config {
     };
 };
 
+/* Dead letters that are sent again without being asked. */
+struct reprocess_config {
+    bool enabled;
+    int64_t backoff_min, backoff_max;
+    uint64_t max_attempts; /* 0: no limit */
+};
+
+struct dead_letters_config {
+    bool enabled;
+    uint64_t max_size;
+    int64_t max_age; /* 0: no limit */
+    struct reprocess_config reprocess;
+    struct { uint64_t rate, total; } alert; /* letters, of a minute and at once; 0: none */
+};
+
 struct config {
     struct scope scope;
     const char *file; /* "": built-in defaults */
@@ -137,6 +152,7 @@ struct config {
     struct { const char *host; uint32_t port; uint32_t max_connections; } server;
     struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;
     struct { bool enabled; uint64_t max_body, rate; } api; /* POST /api/v1/logs: bytes, entries a second */
+    struct dead_letters_config dead_letters;
     struct files_config files;
     struct journal_config journal;
     bool containers_enabled;

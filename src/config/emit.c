@@ -175,22 +175,49 @@ static void emit_commented(struct emit *e, const struct option *o, const char *k
     buf_printf(e->out, "%s%s: %s\n", o->initial ? "" : "# ", key, o->initial ? o->initial : "");
 }
 
+enum { SECTION = 64 };
+
+/* Bytes that two sections have in common, in whole names. */
+static size_t common(const char *a, const char *b)
+{
+    size_t n = 0, whole = 0;
+    for (; a[n] && a[n] == b[n]; n++)
+        if (a[n] == '.')
+            whole = n;
+    bool a_ends = !a[n] || a[n] == '.', b_ends = !b[n] || b[n] == '.';
+    return a_ends && b_ends ? n : whole;
+}
+
+/* From one section to another: what is left is closed, what is entered opened. */
+static void move_to(struct emit *e, char section[SECTION], const char *to)
+{
+    size_t shared = common(section, to);
+    for (const char *left = section + shared; *left; left += strcspn(left, ".")) {
+        left += *left == '.';
+        emit_close(e, '}');
+    }
+    const char *name = to + shared + (shared && to[shared] == '.');
+    while (*name) {
+        char key[SECTION];
+        size_t n = strcspn(name, ".");
+        snprintf(key, sizeof key, "%.*s", (int)n, name);
+        emit_open(e, key, '{');
+        name += n + (name[n] == '.');
+    }
+    snprintf(section, SECTION, "%s", to);
+}
+
 void emit_options(struct emit *e, const struct option_set *set, const void *base)
 {
-    char section[64] = "";
+    char section[SECTION] = "";
     for (unsigned i = 0; i < set->n; i++) {
         const struct option *o = &set->options[i];
-        const char *dot = strchr(o->path, '.'), *key = dot ? dot + 1 : o->path;
-        char in[64] = "";
+        const char *dot = strrchr(o->path, '.'), *key = dot ? dot + 1 : o->path;
+        char in[SECTION] = "";
         if (dot)
             snprintf(in, sizeof in, "%.*s", (int)(dot - o->path), o->path);
-        if (strcmp(in, section) != 0) {
-            if (*section)
-                emit_close(e, '}');
-            if (*in)
-                emit_open(e, in, '{');
-            memcpy(section, in, sizeof section);
-        }
+        if (strcmp(in, section) != 0)
+            move_to(e, section, in);
         if (e->comments) {
             emit_commented(e, o, key);
             continue;
@@ -201,6 +228,5 @@ void emit_options(struct emit *e, const struct option_set *set, const void *base
         if (!e->json)
             buf_puts(e->out, "\n");
     }
-    if (*section)
-        emit_close(e, '}');
+    move_to(e, section, "");
 }

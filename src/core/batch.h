@@ -37,6 +37,7 @@ struct amount {
 struct source;
 struct sink;
 struct batch;
+struct refused; /* letters.h */
 struct origin; /* ledger.h: where records wait that were read before; NULL: they come from their source */
 
 /* A sink's hold on a batch; lives in the batch. first: the marks before it this sink has already. */
@@ -49,6 +50,7 @@ struct lease {
     uint64_t wanted;     /* bit i: batch->streams[i] is for this sink */
     struct amount taken; /* entries from first on that are wanted */
     void *context; /* the sink type's own */
+    struct refused *refused; /* what of it the server will never take, letters.h */
 };
 
 struct batch {

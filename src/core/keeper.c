@@ -154,6 +154,24 @@ static void put_back(struct keeper *k)
     }
 }
 
+/* One that is added later stands before it. */
+static struct book_rows *first_rows(struct book *b)
+{
+    pthread_mutex_lock(&b->lock);
+    struct book_rows *rows = b->rows;
+    pthread_mutex_unlock(&b->lock);
+    return rows;
+}
+
+static int write_rows(struct keeper *k, struct book *b)
+{
+    int r = 0;
+    for (struct book_rows *rows = first_rows(b); rows && r == 0; rows = rows->next)
+        if (rows->write)
+            r = rows->write(rows, k->store);
+    return r;
+}
+
 static int write_all(struct keeper *k)
 {
     int r = store_begin(k->store);
@@ -167,6 +185,8 @@ static int write_all(struct keeper *k)
     const struct row *const *rows = (const void *)k->order.data;
     for (size_t i = 0; i < k->order.len / sizeof *rows && r == 0; i++)
         r = put_row(k, rows[i], now);
+    for (unsigned i = 0; i < k->n_sinks && r == 0; i++)
+        r = write_rows(k, &k->sinks[i]->book);
     for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at)))
         audit_account(&k->audit, row_at(k, at)->account, &row_at(k, at)->counts);
     if (r == 0 && k->forget)
@@ -184,11 +204,7 @@ static void succeeded(struct keeper *k)
     atomic_fetch_add(&k->commits, 1);
     atomic_store(&k->last_commit, clock_real());
     for (unsigned i = 0; i < k->n_sinks; i++) {
-        struct book *b = &k->sinks[i]->book;
-        pthread_mutex_lock(&b->lock);
-        struct book_rows *rows = b->rows; /* one that comes later stands before it */
-        pthread_mutex_unlock(&b->lock);
-        for (; rows; rows = rows->next)
+        for (struct book_rows *rows = first_rows(&k->sinks[i]->book); rows; rows = rows->next)
             if (rows->stored)
                 rows->stored(rows);
     }
@@ -371,18 +387,21 @@ static int begin(struct keeper *k)
         r = buf_begin(&k->order, &k->scope, "order of rows", ROWS_MAX);
     if (r == 0)
         r = buf_begin(&k->identity, &k->scope, "identity", IDENTITY_MAX);
+    if (r == 0 && k->guest)
+        r = k->guest->begin(k->guest, &k->scope, &k->loop, k->store);
     if (r == 0)
         r = thread_begin(&k->thread, &k->scope, "store", keeper_run, keeper_stop, k);
     return r;
 }
 
 int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, struct sink *const *sinks,
-                 unsigned n_sinks, int64_t interval)
+                 unsigned n_sinks, int64_t interval, struct keeper_guest *guest)
 {
     memset(k, 0, sizeof *k);
     k->store = store;
     k->sinks = sinks;
     k->n_sinks = n_sinks;
+    k->guest = guest;
     k->interval = k->retry = interval;
     k->generation = store_generation(store);
     int r = scope_begin(&k->scope, owner, "keeper");

@@ -19,8 +19,18 @@
 #include "core/sink.h"
 #include "store/store.h"
 
+/*
+ * Who works on the store's thread beside the keeper, in its loop, between commits: the dead letters. begin: before the
+ * thread starts, 0 or -errno; end: after it has ended, before its loop does.
+ */
+struct keeper_guest {
+    int (*begin)(struct keeper_guest *g, struct scope *owner, struct loop *loop, struct store *store);
+    void (*end)(struct keeper_guest *g);
+};
+
 struct keeper {
     struct scope scope;
+    struct keeper_guest *guest;
     struct thread thread;
     struct loop loop;
     struct nudge dirty;
@@ -41,7 +51,7 @@ struct keeper {
 };
 
 int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, struct sink *const *sinks,
-                 unsigned n_sinks, int64_t interval);
+                 unsigned n_sinks, int64_t interval, struct keeper_guest *guest); /* NULL: none */
 /* Commits what is dirty, now. 0 or -errno. Only while the keeper's loop is paused. */
 int keeper_flush(struct keeper *k);
 /* Commits what is left and joins. After all sinks have stopped, before sources and books end. */

@@ -124,7 +124,7 @@ static void what_was_secured_is_stored_and_sources_are_let_go(void **state)
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
     assert_non_null(store);
-    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND, NULL), 0);
     struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     for (uint64_t i = 1; i <= 2000; i++) {
         secure(s, 0, i);
@@ -158,7 +158,7 @@ static void what_an_earlier_run_knew_of_a_source_stays_known(void **state)
         assert_non_null(store);
         struct past *past = past_load(&scope, store, list, 2);
         assert_non_null(past);
-        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND, NULL), 0);
         struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
         if (run == 1)
             source_set_identity(s, "who it is");
@@ -184,7 +184,7 @@ static void what_does_not_add_up_is_found_and_named(void **state)
     struct keeper k;
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
-    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND, NULL), 0);
     struct source *s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
     struct source *other = source_obtain(SOURCE_FILE, "file:2", "/var/log/b");
     secure(s, 0, 1);
@@ -260,7 +260,7 @@ static void a_refused_commit_is_tried_again_as_a_whole(void **state)
     pthread_mutex_unlock(&sinks[0].book.lock);
     secure(s, 0, 7);
     secure(s, 1, 8);
-    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, MILLISECOND), 0);
+    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, MILLISECOND, NULL), 0);
     wait_for(&k.failures, 3);
     assert_int_equal(atomic_load(&k.commits), 0);
     assert_true(atomic_load(&k.failing));
@@ -293,7 +293,7 @@ static void a_database_that_vanishes_gets_every_account_again(void **state)
     char path[128];
     begin(&scope);
     struct store *store = store_open(&scope, dir, &error);
-    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, MILLISECOND), 0);
+    assert_int_equal(keeper_begin(&k, &scope, store, list, 2, MILLISECOND, NULL), 0);
     struct source *idle = source_obtain(SOURCE_FILE, "file:1", "/var/log/idle");
     struct source *busy = source_obtain(SOURCE_FILE, "file:2", "/var/log/busy");
     secure(idle, 0, 100);
@@ -330,7 +330,7 @@ static void keeper_body(void)
         s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
         if (store && s) {
             secure(s, 0, 1);
-            if (keeper_begin(&k, &scope, store, list, 2, 100 * MICROSECOND) == 0)
+            if (keeper_begin(&k, &scope, store, list, 2, 100 * MICROSECOND, NULL) == 0)
                 keeper_end(&k);
         }
     }
@@ -359,7 +359,7 @@ static void the_younger_source_of_a_key_has_the_last_word(void **state)
         secure(younger_first ? older : younger, 0, younger_first ? much - 100 : much);
         source_unref(older);
         source_unref(younger);
-        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND), 0);
+        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND, NULL), 0);
         keeper_end(&k);
         store_close(store);
         end(&scope);

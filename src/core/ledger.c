@@ -224,6 +224,26 @@ void account_place(struct account *a, const struct position *position)
     pthread_mutex_unlock(&a->book->lock);
 }
 
+static uint64_t above(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+void account_found_dead(struct account *a, struct amount dead)
+{
+    pthread_mutex_lock(&a->book->lock);
+    const struct amount had = a->counts.dead;
+    const struct amount less = {above(had.records, dead.records), above(had.bytes, dead.bytes)};
+    const struct amount more = {above(dead.records, had.records), above(dead.bytes, had.bytes)};
+    BOTH(subtract, a, dead, less);
+    BOTH(add, a, dropped[DROP_PURGED], less);
+    BOTH(add, a, taken, more);
+    BOTH(add, a, dead, more);
+    hold_what_waits(a);
+    account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
 void account_resume(struct account *a, const struct counts *counts)
 {
     struct counts *totals = &a->book->totals;

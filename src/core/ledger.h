@@ -60,14 +60,16 @@ struct account {
 
 /*
  * Rows that others (a sink type, the spool, the dead letters) add to each commit of a book, so that they are of the same
- * moment. put: under the book's lock, in the keeper's transaction; 0 or -errno. stored: that transaction is committed;
- * without a lock held; may be NULL.
+ * moment. put: under the book's lock, in the keeper's transaction; 0 or -errno. write: later in the same transaction,
+ * without a lock held, for rows that are many: put only sets them apart then; may be NULL. stored: that transaction is
+ * committed; without a lock held; may be NULL.
  */
 struct store;
 struct book_rows {
     struct book_rows *next;
     struct book *book;
     int (*put)(struct book_rows *rows, struct store *store);
+    int (*write)(struct book_rows *rows, struct store *store);
     void (*stored)(struct book_rows *rows);
 };
 
@@ -99,6 +101,7 @@ struct secured {
     struct source *source;
     struct origin *origin;
     uint64_t ticket;
+    struct refused *refused; /* letters.h: lease_refuse() */
     uint64_t to, tail_hash;
     struct amount taken;
     char cursor[POSITION_CURSOR];
@@ -132,6 +135,8 @@ void account_returned(struct account *a, const struct secured *s);
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
 /* Sets the position, before the first dispatch. */
 void account_place(struct account *a, const struct position *position);
+/* So much is found among the dead letters: what is missing was purged, what the account did not know of was taken too. */
+void account_found_dead(struct account *a, struct amount dead);
 /* An earlier process' counts: before the first dispatch. What waits counts as taken by this one too. */
 void account_resume(struct account *a, const struct counts *counts);
 /* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/glob.h"
+#include "core/letters.h"
 #include "core/source.h"
 
 static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30 * SECOND;
@@ -258,7 +259,7 @@ void sink_forget(struct sink *s, struct nudge *room)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void let_go(struct sink *s, uint64_t cost)
+void sink_let_go(struct sink *s, uint64_t cost)
 {
     uint64_t before = atomic_fetch_sub(&s->held, cost);
     if (before < s->config->queue_size / 2 || before - cost >= s->config->queue_size)
@@ -313,6 +314,7 @@ void lease_copy(const struct lease *l, struct secured *out)
         .source = source_ref(b->source),
         .origin = b->origin,
         .ticket = b->ticket,
+        .refused = l->refused,
         .to = b->to,
         .tail_hash = b->tail_hash,
         .taken = l->taken,
@@ -329,12 +331,16 @@ void lease_release(struct lease *l)
     l->birth = NULL;
     batch_release(b);
     atomic_fetch_sub(&s->leases, 1);
-    let_go(s, cost);
+    sink_let_go(s, cost);
 }
 
 void secured_commit(struct secured *s, const struct outcome *outcome)
 {
+    pthread_mutex_t *lock = &s->account->book->lock;
+    pthread_mutex_lock(lock);
+    refused_settle(s);
     account_secured(s->account, s, outcome);
+    pthread_mutex_unlock(lock);
     source_unref(s->source);
     s->source = NULL;
 }
@@ -343,6 +349,7 @@ void secured_commit(struct secured *s, const struct outcome *outcome)
 void secured_return(struct secured *s)
 {
     const struct outcome lost = {.dropped[DROP_SHUTDOWN] = s->taken};
+    refused_forget(s->refused);
     if (atomic_load(&s->account->book->sink->holding))
         account_secured(s->account, s, &lost);
     else
@@ -363,6 +370,8 @@ void lease_returned(struct lease *l)
 {
     struct secured s;
     if (atomic_load(&l->sink->holding)) {
+        refused_forget(l->refused); /* it will be asked about all of it again */
+        l->refused = NULL;
         keep(l->sink, l);
         return;
     }

@@ -83,6 +83,7 @@ struct sink {
     bool stop_asked; /* main's */
     bool stopping, drained;
     struct book book;
+    struct letters_at *letters;  /* letters.h; NULL: what is refused is dropped */
     struct sink_stats stats;
     struct nudge *room[SINK_WAITERS]; /* who waits for room; under the lock */
     pthread_mutex_t lock;             /* for room and error */
@@ -93,6 +94,8 @@ struct sink {
 /* Whether the sink has room; if not, `room` (unless NULL) is nudged once it has. For the dispatcher. */
 bool sink_has_room(struct sink *s, struct nudge *room);
 void sink_forget(struct sink *s, struct nudge *room);
+/* Memory that counted in `held` is given back. Any thread. */
+void sink_let_go(struct sink *s, uint64_t cost);
 
 int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct sink_config *config,
                const struct config *root, const struct sink_type *type, struct pool *pool);

@@ -120,9 +120,12 @@ static int begin_core(struct agent *a)
         r = -ENOMEM;
     if (r == 0)
         r = past_obtain_waiting(a->past);
+    if (r == 0 && a->store &&
+        !(a->letters = letters_begin(&a->scope, c, a->store, a->past, &a->pool, a->sink_list, a->n_sinks)))
+        r = -ENOMEM;
     if (r == 0 && a->store)
-        r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks,
-                         c->commit_interval);
+        r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks, c->commit_interval,
+                         letters_guest(a->letters));
     return r;
 }
 
@@ -152,6 +155,7 @@ static int begin_web(struct agent *a)
         .pool = &a->pool,
         .past = a->past,
         .keeper = &a->keeper,
+        .letters = a->letters,
         .sinks = a->sink_list,
         .n_sinks = a->n_sinks,
         .started = a->started,
@@ -238,6 +242,7 @@ static void agent_end(struct agent *a)
             say_what_is_left(a->sink_list[i], taken[i]);
     }
     keeper_end(&a->keeper);
+    letters_end(a->letters);
     for (unsigned i = a->n_sinks; i-- > 0;)
         sink_end(a->sink_list[i]);
     sources_end();

@@ -1,7 +1,7 @@
 /*
  * agent: the running program: everything below one scope, begun in order, ended in reverse.
  *
- *     config, store, pool, sinks, past, keeper, sinks' threads, collector, web
+ *     config, store, pool, sinks, past, dead letters, keeper, sinks' threads, collector, web
  *
  * Shutdown: the web and the collector end at once (no more reading), the sinks get their drain_grace, the keeper
  * commits what they secured, the tree must be empty. shutdown_timeout is only the hard stop.
@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "core/keeper.h"
+#include "core/letters.h"
 #include "core/past.h"
 #include "in/collector.h"
 #include "main/reload.h"
@@ -31,6 +31,7 @@ struct agent {
     unsigned n_sinks;
     struct dispatcher dispatcher;
     struct past *past;
+    struct letters *letters; /* NULL in a dry run */
     struct keeper keeper;
     struct collector collector;
     struct web web;

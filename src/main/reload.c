@@ -123,6 +123,8 @@ static void change_agent(struct agent *a, const struct config *next)
     task_set_limit(next->max_tasks);
     atomic_store(&a->pool.limit, agent_pool_limit(next->memory_limit));
     a->keeper.interval = next->commit_interval;
+    if (a->letters)
+        letters_change(a->letters, next);
     a->config = next;
     a->web_context.config = next;
     web_reload(&a->web);

@@ -78,7 +78,7 @@ static bool begin(struct world *w)
     w->dispatcher = (struct dispatcher){w->list, 1, &w->pool};
     if (local_file_sink.load(&w->sink, w->store) < 0 || sources_begin(&w->scope, w->list, 1) < 0)
         return false;
-    if (keeper_begin(&w->keeper, &w->scope, w->store, w->list, 1, 5 * MILLISECOND) < 0)
+    if (keeper_begin(&w->keeper, &w->scope, w->store, w->list, 1, 5 * MILLISECOND, NULL) < 0)
         return false;
     w->kept = true;
     if (sink_start(&w->sink) < 0)

@@ -8,15 +8,16 @@
  *
  * What an answer means (Loki's pkg/distributor and pkg/loghttp/push):
  *   2xx                   the entries are secured
- *   260                   a 2xx that says: blocked by policy. Streams are tried one by one; what is refused is dropped
+ *   260                   a 2xx that says: blocked by policy. Streams are tried one by one; what is refused is a dead letter
  *   429, 408, 5xx, none   tried again, for ever unless max_retries says otherwise (retry.h), from backoff_min to
  *                         backoff_max. After 429, 408, 504 and timeouts in smaller pieces (batching.h)
- *   413                   halved; a single entry that is too large is dropped
+ *   413                   halved; a single entry that is too large becomes a dead letter
  *   400                   the valid entries were stored. The rest is found by halving with the same bytes (Loki stores an
- *                         entry once), or at once when the answer says that all were refused; those are dropped
+ *                         entry once), or at once when the answer says that all were refused: dead letters
  *   anything else         401, 403, 404, redirects: configuration, or a gateway's outage. Kept, tried again each
  *                         backoff_max, and said as an error
- * Drops are DROP_INVALID, and bytes cut from lines over max_line_bytes DROP_TOO_LONG, in the ledger.
+ * Where there are no dead letters (core/letters.h) those are dropped, DROP_INVALID in the ledger; bytes cut from lines over
+ * max_line_bytes are DROP_TOO_LONG.
  *
  * The circuit breaker (breaker.h) counts what is said to be tried again as failures, but for 429: Loki says that of one
  * stream or tenant and is well, and what is refused so waits by itself. All else is a success: the server is there. While

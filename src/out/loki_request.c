@@ -208,19 +208,20 @@ uint32_t loki_request_accepted(struct loki_request *r)
     return s.to - s.from;
 }
 
-uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason)
+int64_t loki_request_refuse(struct loki_request *r, enum letter_code code, const char *says)
 {
-    struct span s = r->todo[--r->n_todo];
+    struct span *s = &r->todo[r->n_todo - 1];
+    const uint32_t from = s->from;
     struct walk w;
-    EACH_ENTRY(w, r, s) {
-        const struct batch *b = walk_lease(&w)->batch;
-        struct amount *dropped = &r->leases[w.lease].outcome.dropped[reason];
-        for (uint32_t i = w.mark; i < w.next; i++) {
-            dropped->bytes += b->marks[i].len;
-            dropped->records += !b->marks[i].more;
+    EACH_ENTRY(w, r, *s) {
+        struct request_lease *l = &r->leases[w.lease];
+        if (lease_refuse(l->lease, w.mark, w.next, code, says, &l->outcome) < 0) {
+            s->from = w.ordinal - 1;
+            return -ENOMEM;
         }
     }
-    return s.to - s.from;
+    r->n_todo--;
+    return s->to - from;
 }
 
 /* Where a stream ends within the next span, nearest to its middle; 0: nowhere. */
@@ -300,4 +301,23 @@ bool loki_refused_all(const char *body, uint32_t entries, bool single_stream)
         part += end ? n + 2 : n;
     }
     return sum == entries;
+}
+
+enum letter_code loki_refusal_code(const char *body)
+{
+    static const struct {
+        const char *text;
+        enum letter_code code;
+    } says[] = {
+        {"timestamp too old", LETTER_TOO_OLD},    /* greater_than_max_sample_age */
+        {"too far behind", LETTER_TOO_OLD},       /* behind the newest of the stream */
+        {"out of order", LETTER_TOO_OLD},
+        {"timestamp too new", LETTER_TOO_NEW},    /* too_far_in_future */
+        {"max entry size", LETTER_TOO_LONG},      /* line_too_long */
+        {"structured metadata", LETTER_TOO_LONG}, /* too large, or too many */
+    };
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++)
+        if (strstr(body, says[i].text))
+            return says[i].code;
+    return LETTER_INVALID;
 }

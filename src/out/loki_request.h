@@ -3,7 +3,7 @@
  *
  * Entries are counted through the request: lease by lease, and within one, stream by stream. A span is a run of
  * them. What is left is a stack of spans in that order; the top one is sent next. A refusal splits it, between two
- * streams if it has several, else in the middle; a single entry that is refused is dropped with its reason. So a
+ * streams if it has several, else in the middle; a single entry that is refused becomes a dead letter. So a
  * request of N entries takes at most 2N - 1 sends, what was accepted is never sent after what came later, and an
  * entry that is sent again is the same to the byte.
  *
@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "core/sink.h"
+#include "core/letters.h"
 #include "out/loki_streams.h"
 
 enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */
@@ -67,8 +67,8 @@ int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line
 uint32_t loki_request_accepted(struct loki_request *r);
 /* It was refused: false when it is a single entry (or, with only_streams, of a single stream): drop it. */
 bool loki_request_split(struct loki_request *r, bool only_streams);
-/* Its entries will never be taken. Returns how many. */
-uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason);
+/* Its entries will never be taken, as `says` explains. How many; or -ENOMEM: some of them are still to be sent. */
+int64_t loki_request_refuse(struct loki_request *r, enum letter_code code, const char *says);
 
 /*
  * Whether the text of a 400 says that each of `entries` was refused, so that no halving is needed: "N errors like: ...;
@@ -76,3 +76,5 @@ uint32_t loki_request_drop(struct loki_request *r, enum drop_reason reason);
  */
 bool loki_refused_all(const char *body, uint32_t entries, bool single_stream);
 bool loki_request_single_stream(const struct loki_request *r);
+/* What the text of a 400 means for an entry (the messages of Loki's pkg/validation). */
+enum letter_code loki_refusal_code(const char *body);

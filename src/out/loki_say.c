@@ -29,10 +29,11 @@ void loki_say_working(struct loki *k)
         log_info(sink->name, "delivers again");
 }
 
-void loki_say_dropped(struct loki *k, uint32_t entries, const char *why)
+void loki_say_refused(struct loki *k, uint32_t entries, const char *why)
 {
     atomic_fetch_add(&k->sink->stats.rejected_records, entries);
     sink_set_error(k->sink, "refused: %s", why);
     k->complained = true;
-    log_error(k->sink->name, "%u entries are refused for good and dropped: %.300s", entries, why);
+    log_error(k->sink->name, "%u entries are refused for good and %s: %.300s", entries,
+              k->sink->letters ? "kept as dead letters" : "dropped", why);
 }

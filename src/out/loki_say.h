@@ -9,4 +9,4 @@
 /* loud: nothing will be delivered until a person acts; it is tried again each `delay` ns. */
 void loki_say_failing(struct loki *k, bool loud, const char *why, int64_t delay);
 void loki_say_working(struct loki *k);
-void loki_say_dropped(struct loki *k, uint32_t entries, const char *why);
+void loki_say_refused(struct loki *k, uint32_t entries, const char *why);

@@ -54,20 +54,29 @@ static void failed_here(struct loki_slot *s, const char *why)
 
 /* ---- the answer ---- */
 
-static void refused(struct loki_slot *s, const char *why, bool only_streams)
+/* Without memory to remember it, the server is asked again. */
+static void refuse(struct loki_slot *s, enum letter_code code, const char *why)
 {
-    if (loki_request_split(s->request, only_streams))
-        return;
-    loki_say_dropped(s->loki, loki_request_drop(s->request, DROP_INVALID), why);
+    int64_t n = loki_request_refuse(s->request, code, why);
+    if (n < 0)
+        failed_here(s, "out of memory");
+    else
+        loki_say_refused(s->loki, (uint32_t)n, why);
+}
+
+static void refused(struct loki_slot *s, enum letter_code code, const char *why, bool only_streams)
+{
+    if (!loki_request_split(s->request, only_streams))
+        refuse(s, code, why);
 }
 
 static void refused_in_part(struct loki_slot *s, const struct http_answer *a)
 {
     struct span span = loki_request_next(s->request);
     if (loki_refused_all(a->body, span.to - span.from, loki_request_single_stream(s->request)))
-        loki_say_dropped(s->loki, loki_request_drop(s->request, DROP_INVALID), a->body);
+        refuse(s, loki_refusal_code(a->body), a->body);
     else
-        refused(s, a->body, false);
+        refused(s, loki_refusal_code(a->body), a->body, false);
 }
 
 static uint64_t next_bytes(const struct loki_slot *s)
@@ -124,8 +133,8 @@ static void failed(struct loki_slot *s, const struct http_answer *a)
         return;
     }
     loki_say_failing(k, standing, why, 0);
-    loki_say_dropped(k, loki_request_drop(s->request, DROP_INVALID), "max_retries is reached");
     retry_reset(&s->failures);
+    refuse(s, LETTER_MAX_RETRIES, why);
     release_body(s);
     loki_slot_go(s);
 }
@@ -148,9 +157,9 @@ static void answered(struct http_request *h, const struct http_answer *a)
     if (is_success(a->status))
         accepted(s, a);
     else if (a->status == 413)
-        refused(s, "the server says 413: a single entry is too large", false);
+        refused(s, LETTER_TOO_LONG, "the server says 413: a single entry is too large", false);
     else if (a->status == 260)
-        refused(s, a->body_len ? a->body : "blocked by the server's policy", true);
+        refused(s, LETTER_BLOCKED, a->body_len ? a->body : "blocked by the server's policy", true);
     else if (a->status == 400)
         refused_in_part(s, a);
     else {

@@ -138,7 +138,7 @@ void store_close(struct store *s)
         return;
     store_db_close(s);
     if (s->vfs)
-        store_vfs_end();
+        store_vfs_end(&s->files);
     scope_end(&s->scope);
 }
 

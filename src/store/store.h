@@ -11,7 +11,8 @@
  * Files in state_dir: state.db and SQLite's -wal and -shm, positions, lock (the agent's process id; held by
  * the one agent that may write here), state.db.broken-N (the last three).
  *
- * Threads: one at a time: main until the keeper starts, then the keeper. One store a process.
+ * Threads: one at a time: main until the keeper starts, then the keeper. One store a process, and readers beside it, which
+ * end before it.
  * Errors: 0 or -errno (ENOSPC, EIO, EROFS, EBUSY; EUCLEAN for damage), the sentence in store_error().
  */
 #pragma once

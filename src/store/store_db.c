@@ -216,7 +216,7 @@ static int check(struct store *s, uint64_t size, int64_t *version)
         return damage(s, "a later version of logcap wrote it");
     if (*version == 0 && objects > 0)
         return damage(s, "it holds something else");
-    return s->confirm || size <= CHECK_MAX ? check_pages(s) : 0;
+    return s->confirm || (!s->reader && size <= CHECK_MAX) ? check_pages(s) : 0;
 }
 
 static int set_up(struct store *s)

@@ -31,7 +31,7 @@ enum {
 static_assert((int)N_STATEMENTS == (int)STORE_LETTER_STATEMENTS, "store_internal.h makes room for them");
 
 #define COLUMNS \
-    "id, sink, source, source_name, place, time, code, says, refused_at, tried_at, attempts, next_try, bytes"
+    "id, sink, source, source_name, place, time, code, says, refused_at, tried_at, attempts, next_try, bytes, size"
 #define SELECTED                                                                                          \
     " FROM dead_letters WHERE id > ?1 AND id <= ?2 AND (?3 IS NULL OR sink = ?3) AND (?4 IS NULL OR code = ?4)" \
     " AND refused_at < ?5 ORDER BY id LIMIT ?6"
@@ -180,11 +180,12 @@ static bool read_row(sqlite3_stmt *st, bool whole, struct store_letter *l)
         .attempts = (uint64_t)sqlite3_column_int64(st, 10),
         .next_try = sqlite3_column_int64(st, 11),
         .line_n = (size_t)sqlite3_column_int64(st, 12),
+        .size = (uint64_t)sqlite3_column_int64(st, 13),
     };
     if (whole) {
-        l->labels = (const char *)sqlite3_column_text(st, 13);
-        l->line = sqlite3_column_blob(st, 14);
-        size_t n = (size_t)sqlite3_column_bytes(st, 14);
+        l->labels = (const char *)sqlite3_column_text(st, 14);
+        l->line = sqlite3_column_blob(st, 15);
+        size_t n = (size_t)sqlite3_column_bytes(st, 15);
         if (!l->labels || (n && !l->line))
             return false;
         l->line_n = n;

@@ -24,6 +24,7 @@ struct store_letter {
     const char *labels;           /* a JSON object */
     const void *line;             /* not NULL */
     size_t line_n;
+    uint64_t size;                /* when it is read: store_letter_size() */
 };
 uint64_t store_letter_size(const struct store_letter *l);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -13,31 +14,46 @@
 /* state.db, its WAL and shared memory, a directory being synced; the rest is room to spare. */
 enum { SLOTS = 16, HEAP_SOFT_LIMIT = 1 << 20, LOOKASIDE_BYTES = 1200, LOOKASIDE_SLOTS = 32 };
 
+/* Readers have threads of their own; the descriptors of all are things of one scope. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned users;
 static struct scope *files_scope;
 static struct fd slots[SLOTS];
 
-static int hook_open(const char *path, int flags, int mode)
+static int open_slot(const char *path, int flags, int mode)
 {
     for (int i = 0; i < SLOTS; i++) {
         if (thing_alive(&slots[i].thing))
             continue;
         int r = files_scope ? fd_open(&slots[i], files_scope, path, flags, (mode_t)mode) : -EMFILE;
-        if (r == 0)
-            return slots[i].n;
-        errno = -r;
-        return -1;
+        return r == 0 ? slots[i].n : r;
     }
-    errno = EMFILE;
+    return -EMFILE;
+}
+
+static int hook_open(const char *path, int flags, int mode)
+{
+    pthread_mutex_lock(&lock);
+    int n = open_slot(path, flags, mode);
+    pthread_mutex_unlock(&lock);
+    if (n >= 0)
+        return n;
+    errno = -n;
     return -1;
 }
 
 static int hook_close(int n)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (thing_alive(&slots[i].thing) && slots[i].n == n) {
+    bool ours = false;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < SLOTS && !ours; i++) {
+        ours = thing_alive(&slots[i].thing) && slots[i].n == n;
+        if (ours)
             fd_close(&slots[i]);
-            return 0;
-        }
+    }
+    pthread_mutex_unlock(&lock);
+    if (ours)
+        return 0;
     errno = EBADF;
     return -1;
 }
@@ -203,17 +219,22 @@ static int configure(void)
 
 int store_vfs_begin(struct scope *files)
 {
-    if (files_scope)
-        return -EBUSY;
-    int r = configure();
-    if (r == 0)
+    pthread_mutex_lock(&lock);
+    int r = users ? 0 : configure();
+    if (r == 0 && users++ == 0)
         files_scope = files;
+    pthread_mutex_unlock(&lock);
     return r;
 }
 
-void store_vfs_end(void)
+void store_vfs_end(struct scope *files)
 {
-    for (int i = 0; i < SLOTS; i++)
+    pthread_mutex_lock(&lock);
+    users--;
+    assert(users == 0 || files_scope != files);
+    if (users == 0)
+        files_scope = NULL;
+    for (int i = 0; i < SLOTS && !users; i++)
         assert(!thing_alive(&slots[i].thing));
-    files_scope = NULL;
+    pthread_mutex_unlock(&lock);
 }

@@ -5,13 +5,14 @@
  * base/fd, so the census sees each descriptor, and ask for faults first, so that a test can fail every one
  * of them. fdatasync is not in the table; a test interposes it.
  *
- * The table is the process's, so one store may be open at a time.
+ * The table is the process's: the descriptors of all stores belong to the scope of the first, which ends last. One store
+ * writes; readers beside it may be on threads of their own.
  * https://www.sqlite.org/c3ref/vfs.html
  */
 #pragma once
 
 #include "base/scope.h"
 
-/* First use configures SQLite for the process. 0; -EBUSY: another store is open; -ENOMEM. */
+/* First use configures SQLite for the process. 0 or -ENOMEM. */
 int store_vfs_begin(struct scope *files);
-void store_vfs_end(void); /* all of SQLite's descriptors are closed */
+void store_vfs_end(struct scope *files); /* all of SQLite's descriptors are closed, unless another store is open */

@@ -7,6 +7,7 @@
 
 #include "base/census.h"
 #include "base/clock.h"
+#include "core/letters.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -84,6 +85,16 @@ static void check_ledger(struct exam *e, const struct web_context *c)
         audit_first(&c->keeper->audit, first, sizeof first);
     check_because(e, "ledger", mismatches ? UNHEALTHY : HEALTHY, "sums that do not add up", (double)mismatches, 0,
                   mismatches ? first : NULL);
+}
+
+static void check_letters(struct exam *e, const struct web_context *c)
+{
+    struct letter_numbers n;
+    if (!c->letters)
+        return;
+    letters_numbers(c->letters, &n);
+    check(e, "dead_letters", n.alert ? DEGRADED : HEALTHY, "letters", (double)n.all.letters,
+          (double)c->config->dead_letters.alert.total);
 }
 
 static bool count_hanging(const struct birth_info *b, void *arg)
@@ -192,6 +203,7 @@ void health_answer(struct web *w, struct request *q)
     check_disk(&e, c);
     check_sinks(&e, c);
     check_ledger(&e, c);
+    check_letters(&e, c);
     double fds = p.fd_limit > 0 && p.fds > 0 ? (double)p.fds / (double)p.fd_limit : 0;
     check(&e, "file_descriptors", between(fds, 0.8, 0.95), "ratio of the limit", fds, 1);
     doc_object_end(&e.doc);

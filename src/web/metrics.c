@@ -7,6 +7,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/letters.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -219,6 +220,40 @@ static void write_api(struct buf *out, struct api *api)
         labelled(out, "logcap_api_requests_total", "outcome", api_outcome_name(i), (double)api->outcomes[i]);
 }
 
+static void with_reason(struct buf *out, const char *name, const char *sink, const char *reason, uint64_t number)
+{
+    buf_printf(out, "%s{sink=\"", name);
+    escaped(out, sink);
+    buf_printf(out, "\",reason=\"%s\"} %" PRIu64 "\n", reason, number);
+}
+
+static void write_letters(struct buf *out, const struct web_context *c)
+{
+    struct letter_numbers n;
+    uint64_t sizes[SINKS_MAX] = {0};
+    letters_numbers(c->letters, &n);
+    family(out, "logcap_dead_letters", "gauge", "Entries that a sink will never take, kept until somebody looks.");
+    for (unsigned s = 0; s < c->n_sinks; s++)
+        for (int code = 0; code < LETTER_CODES; code++) {
+            sizes[s] += n.there[s][code].size;
+            with_reason(out, "logcap_dead_letters", c->sinks[s]->name, letter_code_name(code), n.there[s][code].letters);
+        }
+    family(out, "logcap_dead_letters_refused_total", "counter", "Entries refused for good and kept, replayed ones too.");
+    for (unsigned s = 0; s < c->n_sinks; s++)
+        for (int code = 0; code < LETTER_CODES; code++)
+            with_reason(out, "logcap_dead_letters_refused_total", c->sinks[s]->name, letter_code_name(code),
+                        n.refused[s][code]);
+    family(out, "logcap_dead_letters_bytes", "gauge", "What they take; the limit is dead_letters.max_size.");
+    for (unsigned s = 0; s < c->n_sinks; s++)
+        labelled(out, "logcap_dead_letters_bytes", "sink", c->sinks[s]->name, (double)sizes[s]);
+    family(out, "logcap_dead_letters_delivered_total", "counter", "Dead letters that were delivered after all.");
+    for (unsigned s = 0; s < c->n_sinks; s++)
+        labelled(out, "logcap_dead_letters_delivered_total", "sink", c->sinks[s]->name, (double)n.delivered[s]);
+    plain(out, "logcap_dead_letters_purged_total", "counter", "Dead letters removed by their limits or by an operator.",
+          (double)n.purged);
+    plain(out, "logcap_dead_letters_alert", "gauge", "1 while a limit of dead_letters.alert is passed.", n.alert);
+}
+
 void metrics_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -231,6 +266,8 @@ void metrics_answer(struct web *w, struct request *q)
     write_sources(out);
     write_sinks(out, c);
     write_own_metrics(out, c);
+    if (c->letters)
+        write_letters(out, c);
     if (c->keeper) {
         plain(out, "logcap_commits_total", "counter", "Commits of positions and ledgers.", (double)c->keeper->commits);
         plain(out, "logcap_commit_failures_total", "counter", "Commits that failed.", (double)c->keeper->failures);

@@ -19,9 +19,20 @@ static const struct route routes[] = {
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
     {"/config/reload", ROUTE_GET | ROUTE_POST, "POST: puts the configuration file in force; GET: what came of it last", reload_answer},
     {"/metrics", ROUTE_GET, "for Prometheus", metrics_answer},
+    {"/dlq", ROUTE_GET, "the dead letters; ?sink=&reason=&source=GLOB&older_than=24h&id=&limit=N&after=ID", dlq_answer},
+    {"/dlq/stats", ROUTE_GET, "how many there are, by reason, sink and source; what was asked for", dlq_stats_answer},
+    {"/dlq/reprocess", ROUTE_POST, "sends dead letters again, see below", dlq_reprocess_answer, dlq_admit},
+    {"/dlq/purge", ROUTE_POST, "removes dead letters, see below", dlq_purge_answer, dlq_admit},
+    {"/dlq/*", ROUTE_GET, "one of them, by its id", dlq_letter_answer},
     {"/api/v1/logs", ROUTE_POST, "takes entries as JSON, see below", logs_answer, logs_admit},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+static bool is_at(const struct route *r, const char *path)
+{
+    size_t n = strlen(r->path);
+    return r->path[n - 1] == '*' ? strncmp(r->path, path, n - 1) == 0 : strcmp(r->path, path) == 0;
+}
 
 const struct route *route_find(const char *path, enum web_listener listener, const char *metrics_path)
 {
@@ -30,7 +41,7 @@ const struct route *route_find(const char *path, enum web_listener listener, con
     for (int i = 0; i < ROUTES; i++) {
         const struct route *r = &routes[i];
         bool shown = listener == WEB_ALL || r->answer == metrics_answer || r->answer == health_answer;
-        if (shown && strcmp(path, r->path) == 0)
+        if (shown && is_at(r, path))
             return r;
     }
     return NULL;
@@ -129,14 +140,19 @@ static const char logs_usage[] =
     "taken whole (202) or not at all: 400 says where it is wrong, 413 that it is too large, 429 that there is\n"
     "no room or api.rate is used up (Retry-After says for how long).\n"
     "Entries live in memory until they are delivered. Those that a sink does not have when logcap has to end are\n"
-    "dropped there and counted, with the reason `shutdown`.\n";
+    "dropped there and counted, with the reason `shutdown`.\n"
+    "\nPOST /dlq/reprocess and /dlq/purge take which letters are meant; all that is said must hold:\n\n"
+    "  {\"sink\": \"loki\", \"reason\": \"too_old\", \"source\": \"/var/log/nginx/*\", \"older_than\": \"24h\", \"ids\": [7, 9],\n"
+    "   \"dry_run\": true}\n\n"
+    "Nothing is all of them (a purge wants {\"all\": true} then). The answer is 202 with how many that are now, and the\n"
+    "number of a job; /dlq/stats says what became of it.\n";
 
 static void index_answer(struct web *w, struct request *q)
 {
     q->content_type = "text/plain; charset=utf-8";
     buf_puts(&q->out, "logcap " LOGCAP_VERSION "\n\n");
     for (int i = 0; i < ROUTES; i++)
-        buf_printf(&q->out, "%-5s %-14s %s\n", routes[i].methods == ROUTE_POST ? "POST" : "GET",
+        buf_printf(&q->out, "%-5s %-15s %s\n", routes[i].methods == ROUTE_POST ? "POST" : "GET",
                    routes[i].path, routes[i].says);
     buf_puts(&q->out, logs_usage);
 }

@@ -10,7 +10,7 @@
 enum route_method { ROUTE_GET = 1, ROUTE_POST = 2 };
 
 struct route {
-    const char *path;
+    const char *path; /* one that ends in '*': whatever begins so, and is no other */
     enum route_method methods;
     const char *says; /* for the index */
     void (*answer)(struct web *w, struct request *q);
@@ -33,6 +33,12 @@ void tasks_answer(struct web *w, struct request *q);
 void why_answer(struct web *w, struct request *q);
 void reload_answer(struct web *w, struct request *q);
 void metrics_answer(struct web *w, struct request *q);
+void dlq_stats_answer(struct web *w, struct request *q);
+void dlq_answer(struct web *w, struct request *q);
+void dlq_letter_answer(struct web *w, struct request *q);
+void dlq_admit(struct web *w, struct request *q);
+void dlq_reprocess_answer(struct web *w, struct request *q);
+void dlq_purge_answer(struct web *w, struct request *q);
 void logs_admit(struct web *w, struct request *q);
 void logs_answer(struct web *w, struct request *q);
 

@@ -32,6 +32,7 @@ struct web_context {
     struct past *past;
     struct pool *pool;
     struct keeper *keeper;   /* NULL: a dry run */
+    struct letters *letters; /* NULL: there are none */
     struct sink *const *sinks;
     unsigned n_sinks;
     int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */
