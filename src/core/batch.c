@@ -9,7 +9,7 @@
 
 int pool_begin(struct pool *p, struct scope *owner, uint64_t limit)
 {
-    *p = (struct pool){.limit = limit};
+    *p = (struct pool){.limit = limit, .leases = SINKS_MAX};
     pthread_mutex_init(&p->lock, NULL);
     return scope_begin(&p->scope, owner, "pool");
 }
@@ -83,9 +83,14 @@ static void batch_thing_end(struct thing *t)
     mem_raw_free(b);
 }
 
-static uint64_t cost_of(uint32_t size, uint32_t marks)
+static size_t head_size(const struct pool *p)
 {
-    return sizeof(struct batch) + size + (uint64_t)marks * sizeof(struct mark);
+    return sizeof(struct batch) + p->leases * sizeof(struct lease);
+}
+
+uint64_t batch_cost(const struct pool *p, uint32_t size, uint32_t marks)
+{
+    return head_size(p) + size + (uint64_t)marks * sizeof(struct mark);
 }
 
 /* The batch gets its place in the tree; the pool's scope is shared by threads, under its lock. */
@@ -100,12 +105,12 @@ static int enlist(struct pool *p, struct batch *b)
 
 struct batch *batch_new(struct pool *p, struct source *source, uint32_t size, uint32_t marks)
 {
-    uint64_t cost = cost_of(size, marks);
+    uint64_t cost = batch_cost(p, size, marks);
     if (!pool_reserve(p, cost)) {
         errno = EDQUOT;
         return NULL;
     }
-    struct batch *b = mem_raw_alloc(sizeof *b);
+    struct batch *b = mem_raw_alloc(head_size(p));
     if (b) {
         b->pool = p;
         b->source = source;
@@ -161,7 +166,7 @@ struct amount batch_count(const struct batch *b, uint32_t first, uint64_t wanted
  */
 void batch_seal(struct batch *b)
 {
-    uint64_t cost = cost_of(b->used, b->n);
+    uint64_t cost = batch_cost(b->pool, b->used, b->n);
     if (cost > b->cost / 2)
         return;
     void *data = mem_raw_resize(b->data, b->used ? b->used : 1);

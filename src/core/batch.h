@@ -72,7 +72,7 @@ struct batch {
     struct mark *marks;
     uint32_t n, cap;
     _Atomic uint32_t holds; /* leases, and the source's own until dispatched */
-    struct lease leases[SINKS_MAX];
+    struct lease leases[]; /* pool.leases of them, by the sink's index */
 };
 
 /* ---- the pool ---- */
@@ -80,6 +80,7 @@ struct batch {
 struct pool {
     struct scope scope;
     _Atomic uint64_t limit;
+    unsigned leases; /* of a batch: one for each sink; SINKS_MAX until they are known */
     _Atomic uint64_t used; /* bytes reserved, by batches and by pool_reserve() */
     pthread_mutex_t lock;
     struct pool_waiter *waiters;
@@ -105,6 +106,8 @@ void pool_wait_cancel(struct pool *p, struct pool_waiter *w);
 
 /* ---- filling: the source's thread ---- */
 
+/* What a batch takes of the pool. */
+uint64_t batch_cost(const struct pool *p, uint32_t size, uint32_t marks);
 /* Room for `size` bytes and `marks` records. NULL: EDQUOT (pool_wait), ENOMEM. `from` is set by the caller. */
 struct batch *batch_new(struct pool *p, struct source *source, uint32_t size, uint32_t marks);
 /* Index of the stream in this batch, which takes a reference; -ENOSPC when BATCH_STREAMS are in use. */

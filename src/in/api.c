@@ -175,7 +175,7 @@ static bool reserve(struct intake *in)
     uint64_t total = 0;
     for (unsigned i = 0; i < API_BATCHES; i++)
         if (in->parts[i].marks)
-            total += sizeof(struct batch) + in->parts[i].bytes + in->parts[i].marks * sizeof(struct mark);
+            total += batch_cost(pool, (uint32_t)in->parts[i].bytes + 1, (uint32_t)in->parts[i].marks);
     if (total > pool->limit)
         return refuse(in, API_TOO_LARGE, "it needs %" PRIu64 " bytes of memory, and memory_limit leaves %" PRIu64,
                       total, pool->limit);

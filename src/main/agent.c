@@ -115,6 +115,8 @@ static int begin_core(struct agent *a)
     if (r == 0)
         r = begin_sinks(a);
     if (r == 0)
+        a->pool.leases = a->n_sinks;
+    if (r == 0)
         r = sources_begin(&a->scope, a->sink_list, a->n_sinks);
     if (r == 0 && !(a->past = past_load(&a->scope, a->store, a->sink_list, a->n_sinks)))
         r = -ENOMEM;
