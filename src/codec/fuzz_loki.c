@@ -187,7 +187,7 @@ static int entry_add(struct loki_encoder *e, struct entry *entry, struct span *i
     int r;
     if (how & 2) {
         unsigned n = make_marks(in, marks, len, entry->time);
-        r = loki_entry_marks(e, (const char *)line.p, marks, n, metadata, n_metadata);
+        r = loki_entry_marks(e, marks->time, (const char *)line.p, marks, n, metadata, n_metadata);
     } else {
         r = loki_entry(e, entry->time, (const char *)line.p, len, metadata, n_metadata);
     }

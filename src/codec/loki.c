@@ -146,11 +146,11 @@ int loki_entry(struct loki_encoder *e, int64_t time, const char *line, size_t le
     return 0;
 }
 
-int loki_entry_marks(struct loki_encoder *e, const char *data, const struct mark *marks, uint32_t n,
+int loki_entry_marks(struct loki_encoder *e, int64_t time, const char *data, const struct mark *marks, uint32_t n,
                      const char *metadata, size_t n_metadata)
 {
     if (n == 1)
-        return loki_entry(e, marks->time, data + marks->off, marks->len, metadata, n_metadata);
+        return loki_entry(e, time, data + marks->off, marks->len, metadata, n_metadata);
     size_t whole = 0, most = line_limit(e) + 3; /* what utf8_fit() looks at */
     for (uint32_t i = 0; i < n; i++)
         whole += marks[i].len;
@@ -159,7 +159,7 @@ int loki_entry_marks(struct loki_encoder *e, const char *data, const struct mark
     if (r < 0)
         return r;
     struct entry_head h;
-    head_make(&h, marks->time);
+    head_make(&h, time);
     char *line = put_head(e->out + e->len, &h, len, n_metadata), *p = line, *end = line + len;
     for (uint32_t i = 0; i < n && p < end; i++) {
         size_t left = (size_t)(end - p);
@@ -179,7 +179,7 @@ int loki_entry_marks(struct loki_encoder *e, const char *data, const struct mark
         return r;
     char *away = e->out + e->cap - take;
     memmove(away, line, take);
-    put_repaired(e, marks->time, away, take, size, metadata, n_metadata);
+    put_repaired(e, time, away, take, size, metadata, n_metadata);
     e->cut += whole - take;
     return 0;
 }

@@ -57,8 +57,8 @@ int loki_stream_begin(struct loki_encoder *e, const char *labels, size_t n_label
 int loki_entry(struct loki_encoder *e, int64_t time, const char *line, size_t len,
                const char *metadata, size_t n_metadata);
 
-/* An entry from marks[0, n), joined: the time is the first one's. */
-int loki_entry_marks(struct loki_encoder *e, const char *data, const struct mark *marks, uint32_t n,
+/* An entry from marks[0, n), joined. */
+int loki_entry_marks(struct loki_encoder *e, int64_t time, const char *data, const struct mark *marks, uint32_t n,
                      const char *metadata, size_t n_metadata);
 
 void loki_stream_end(struct loki_encoder *e);

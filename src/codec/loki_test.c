@@ -71,7 +71,7 @@ static void assert_line(const char *line, size_t max_line, const char *expected,
         struct mark marks[2] = {{.len = (uint32_t)split, .more = 1},
                                 {.off = (uint32_t)split, .len = (uint32_t)(n - split)}};
         e = encoder(256, max_line);
-        assert_int_equal(loki_entry_marks(&e, line, marks, 2, NULL, 0), 0);
+        assert_int_equal(loki_entry_marks(&e, marks->time, line, marks, 2, NULL, 0), 0);
         assert_int_equal(e.cut, cut);
         assert_int_equal(e.len, 9 + 10 + n_expected);
         assert_memory_equal(out + 19, expected, n_expected);
@@ -104,7 +104,7 @@ static void what_does_not_fit_is_not_written(void **state)
             int alone = loki_entry(&e, -1, line, 5, "\x1a\x00", 2);
             assert_true(alone == 0 ? e.len > 9 : alone == -ENOSPC && e.len == 9);
             e.len = 9;
-            assert_int_equal(loki_entry_marks(&e, line, marks, 2, "\x1a\x00", 2), alone);
+            assert_int_equal(loki_entry_marks(&e, marks->time, line, marks, 2, "\x1a\x00", 2), alone);
             assert_true(alone == 0 ? e.len > 9 : e.len == 9);
             assert_int_equal(alone, cap - 9 >= loki_entry_bound(7, 2) ? 0 : -ENOSPC);
         }

@@ -80,6 +80,13 @@ struct batching_config {
     int64_t min_delay, max_delay, target_latency;
 };
 
+enum times_action { TIMES_KEEP, TIMES_CLAMP, TIMES_DEAD_LETTER };
+
+struct times_config {
+    int64_t max_age, max_ahead; /* ns; 0: any */
+    enum times_action too_old, too_far;
+};
+
 struct loki_config {
     const char *url, *tenant, *username, *password, *password_file, *bearer_token, *bearer_token_file, *proxy;
     const char *ca_file, *cert_file, *key_file;
@@ -92,8 +99,9 @@ struct loki_config {
     uint32_t max_retries; /* 0: for ever */
     struct breaker_config breaker;
     struct batching_config batching; /* max_size and max_delay are never 0 */
+    struct times_config times;
     uint64_t max_line_bytes;
-    uint32_t max_labels;
+    uint32_t max_labels, max_streams; /* max_streams: 0: any number */
 };
 
 struct local_file_config {
@@ -117,6 +125,7 @@ struct sink_config {
     struct label_list match; /* every one must match: value is a glob; empty: everything */
     uint64_t queue_size;     /* bytes of leases before the readers are stopped */
     int64_t drain_grace;
+    struct { uint64_t bytes_per_second, burst; } rate_limit; /* of records; bytes_per_second 0: none */
     union {
         struct loki_config loki;
         struct local_file_config local_file;

@@ -154,6 +154,9 @@ static const struct old_key agent_old[] = {
     {"dlq.retention_days", NULL, NULL, "use dead_letters.max_age, such as 30d, instead"},
     {"dlq.directory", NULL, NULL, "dead letters are in state_dir; remove it"},
     {"dlq.", NULL, NULL, "use dead_letters instead"},
+    {"dispatcher.rate_limit_enabled", NULL, "false", "use sinks.NAME.rate_limit (in bytes) instead"},
+    {"dispatcher.rate_limit_config.", NULL, NULL, "use sinks.NAME.rate_limit (in bytes) instead"},
+    {"dispatcher.timestamp_tolerance", NULL, NULL, "use sinks.NAME.timestamps.max_age of a loki sink instead"},
     {"dispatcher.", NULL, NULL, "each sink has its own queue, workers and batches: see sinks.NAME"},
     {"positions.enabled", NULL, "true", "positions are always kept; remove it"},
     {"positions.directory", "state_dir", NULL, NULL},
@@ -171,7 +174,7 @@ static const struct old_key agent_old[] = {
     {"observability.", NULL, NULL, "tasks are at /tasks and metrics at /metrics; set `enabled: false`, or remove it"},
     {"observability.profiling.", NULL, NULL, "tasks are at /tasks; set `enabled: false`, or remove it"},
     {"processing.", NULL, NULL, "use multiline and timestamp in monitors.files.sources instead"},
-    {"timestamp_validation.", NULL, NULL, "a record keeps its source's time, see monitors.files.timestamp; remove it"},
+    {"timestamp_validation.", NULL, NULL, "use sinks.NAME.timestamps (max_age, max_ahead, too_old, too_far) of a loki sink instead"},
     {"service_discovery.", NULL, NULL, "use monitors.files.paths instead"},
     {"hot_reload.watch_interval", NULL, NULL, "changes are seen at once; remove it"},
     {"hot_reload.debounce_interval", NULL, NULL, "half a second of quiet is waited for; remove it"},
@@ -282,6 +285,11 @@ static const struct option sink[] = {
      .most = 16 * GIB, .doc = "Bytes that wait for this sink before the readers stop."},
     {"drain_grace", OPTION_TIME, AT(struct sink_config, drain_grace), .initial = "500ms", .least = 0,
      .most = 1 * MINUTE, .doc = "How long what is on its way gets at a shutdown."},
+    {"rate_limit.bytes_per_second", OPTION_SIZE, AT(struct sink_config, rate_limit.bytes_per_second), .initial = "0",
+     .least = 0, .most = 1 * TIB, .doc = "Bytes of records that the sink takes a second; beyond it the readers wait, nothing "
+                                        "is dropped. 0: no limit."},
+    {"rate_limit.burst", OPTION_SIZE, AT(struct sink_config, rate_limit.burst), .initial = "0", .least = 0,
+     .most = 1 * TIB, .doc = "What it may take at once after a pause. 0: what bytes_per_second allows in one second."},
 };
 static const struct old_key sink_old[] = {
     {"backpressure_config.", NULL, NULL, "a full queue stops the reader, nothing is thrown away; remove it"},
@@ -358,6 +366,23 @@ static const struct option loki[] = {
      .least = 0, .most = 5 * MINUTE, .doc = "What it waits at most, at a slow one. 0: batch_timeout."},
     {"adaptive_batching.target_latency", OPTION_TIME, AT(struct sink_config, loki.batching.target_latency),
      .initial = "2s", .least = 0, .most = 1 * HOUR, .doc = "Requests that take longer become smaller. 0: no target."},
+    {"timestamps.max_age", OPTION_TIME, AT(struct sink_config, loki.times.max_age), .initial = "7d", .least = 0,
+     .most = 3650 * 24 * HOUR,
+     .doc = "Older records are too old for this server (its limits_config.reject_old_samples_max_age). 0: none is."},
+    {"timestamps.max_ahead", OPTION_TIME, AT(struct sink_config, loki.times.max_ahead), .initial = "10m", .least = 0,
+     .most = 3650 * 24 * HOUR,
+     .doc = "Records with a later time are too far ahead (its limits_config.creation_grace_period). 0: none is."},
+    {"timestamps.too_old", OPTION_CHOICE, AT(struct sink_config, loki.times.too_old), .initial = "keep",
+     .choices = "keep|clamp|dead_letter",
+     .doc = "What becomes of them before they are sent: kept for the server to judge, given a time that it takes, or "
+            "dead letters. All are counted."},
+    {"timestamps.too_far", OPTION_CHOICE, AT(struct sink_config, loki.times.too_far), .initial = "keep",
+     .choices = "keep|clamp|dead_letter", .doc = "The same for those that are too far ahead; clamped, they get the time of "
+                                                 "now."},
+    {"max_streams", OPTION_COUNT, AT(struct sink_config, loki.max_streams), .initial = "5000", .least = 0,
+     .most = 1000000,
+     .doc = "Streams within an hour; beyond it the label with the most values becomes structured metadata (or goes, "
+            "where structured_metadata is empty), and it is said. Loki takes 5000 of a tenant. 0: no limit."},
     {"max_line_bytes", OPTION_SIZE, AT(struct sink_config, loki.max_line_bytes), .initial = "256KiB", .least = 1 * KIB,
      .most = 64 * MIB, .doc = "The longest record that this server takes (its limits_config.max_line_size)."},
     {"max_labels", OPTION_COUNT, AT(struct sink_config, loki.max_labels), .initial = "15", .least = 1,
@@ -388,7 +413,7 @@ static const struct old_key loki_old[] = {
     {"adaptive_batching.adaptation_interval", NULL, NULL, "it adapts after each 16 full requests; remove it"},
     {"adaptive_batching.throughput_target", NULL, NULL, "requests grow while that pays; remove it"},
     {"adaptive_batching.buffer_size", NULL, NULL, "use queue_size (in bytes) instead"},
-    {"timestamp_learning.", NULL, NULL, "records keep their time, and what the server refuses is counted; remove it"},
+    {"timestamp_learning.", NULL, NULL, "use timestamps.max_age and timestamps.too_old instead"},
 };
 SET(options_loki, "loki", "sinks.NAME.", loki, loki_old);
 

@@ -16,6 +16,22 @@ static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30
 
 /* ---- the sink's thread ---- */
 
+/* Beyond the rate limit leases stay in the queue, which fills, which stops the readers. Not at a stop: it has a deadline. */
+static bool within_rate(struct sink *s)
+{
+    int64_t wait = s->stopping ? 0 : bucket_wait(&s->bucket, clock_mono());
+    if (wait)
+        timer_set(&s->refill, wait);
+    return wait == 0;
+}
+
+static void give(struct sink *s, struct qnode *n)
+{
+    struct lease *l = container_of(n, struct lease, node);
+    bucket_take(&s->bucket, l->taken.bytes);
+    s->type->take(s, l);
+}
+
 static void take_leases(struct queue *q)
 {
     struct sink *s = container_of(q, struct sink, queue);
@@ -24,10 +40,15 @@ static void take_leases(struct queue *q)
     while (s->kept) {
         struct qnode *n = s->kept;
         s->kept = n->next;
-        s->type->take(s, container_of(n, struct lease, node));
+        give(s, n);
     }
-    for (struct qnode *n; (n = queue_pop(q));)
-        s->type->take(s, container_of(n, struct lease, node));
+    for (struct qnode *n; within_rate(s) && (n = queue_pop(q));)
+        give(s, n);
+}
+
+static void refill_came(struct timer *t)
+{
+    take_leases(&container_of(t, struct sink, refill)->queue);
 }
 
 /* The sink's thread. */
@@ -143,10 +164,13 @@ int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct
         r = nudge_begin(&s->stop_nudge, &s->scope, &s->loop, "stop", begin_stop);
     if (r == 0)
         r = timer_begin(&s->start, &s->scope, &s->loop, "start", start_type);
+    if (r == 0)
+        r = timer_begin(&s->refill, &s->scope, &s->loop, "refill", refill_came);
     if (r < 0) {
         scope_end(&s->scope);
         return r;
     }
+    bucket_begin(&s->bucket, config->rate_limit.bytes_per_second, config->rate_limit.burst, clock_mono());
     pthread_mutex_init(&s->lock, NULL);
     return book_begin(&s->book, s);
 }
@@ -181,6 +205,7 @@ int sink_change(struct sink *s, const struct sink_config *config, const struct c
     s->config = config;
     s->root_config = root;
     s->name = config->name;
+    bucket_begin(&s->bucket, config->rate_limit.bytes_per_second, config->rate_limit.burst, clock_mono());
     s->stop_asked = s->stopping = s->drained = false;
     s->started = false;
     s->start_delay = 0;

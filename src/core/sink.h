@@ -20,6 +20,7 @@
 
 #include "base/thread.h"
 #include "config/config.h"
+#include "core/bucket.h"
 #include "core/ledger.h"
 
 /* A metric that only sinks of one type have. */
@@ -58,6 +59,7 @@ struct sink_stats { /* atomic; any thread */
     _Atomic uint64_t latency_us_sum, latency_count;
     _Atomic int64_t last_success; /* clock_real(), 0: never */
     _Atomic bool failing;
+    _Atomic uint32_t demoted_labels; /* of a loki sink: by its limit on streams */
 };
 
 struct sink {
@@ -73,6 +75,8 @@ struct sink {
     struct queue queue;          /* of leases on their way to the type */
     _Atomic uint64_t held;       /* cost of all batches leased to this sink; limit: config->queue_size */
     _Atomic uint64_t leases;
+    struct bucket bucket;        /* rate_limit: what the type is given; sink's thread */
+    struct timer refill;
     struct timer start;          /* tries again to start the type */
     int64_t start_delay;
     _Atomic bool started;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "codec/json.h"
 #include "core/source.h"
 #include "out/loki_body.h"
 #include "out/loki_options.h"
@@ -93,7 +94,54 @@ static int loki_describe(struct sink *sink, struct buf *out)
     buf_printf(out, "\"slots\":%u,\"in_flight\":%u,\"retrying\":%u,\"last_status\":%d,\"retry_in_ms\":%lld,",
                       k->n_slots, atomic_load(&k->in_flight), retrying, atomic_load(&k->last_status),
                       (long long)(retrying && wait > 0 ? wait / MILLISECOND : 0));
-    return loki_pace_describe(k, out);
+    loki_pace_describe(k, out);
+    buf_printf(out, ",\"streams\":%u,\"demoted_labels\":[", atomic_load(&k->streams.active));
+    const char *name;
+    for (unsigned i = 0; i < CARDINALITY_NAMES && (name = atomic_load(&k->streams.demoted[i])); i++) {
+        buf_puts(out, i ? "," : "");
+        json_add_cstring(out, name);
+    }
+    return buf_puts(out, "]");
+}
+
+static bool times_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    const struct loki *k = s->state;
+    enum times_verdict v = TIMES_FINE + 1 + n;
+    if (v >= TIMES_VERDICTS)
+        return false;
+    *label = times_verdict_name(v);
+    *value = (double)atomic_load(&k->times[v]);
+    return true;
+}
+
+static bool streams_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    const struct loki *k = s->state;
+    *value = (double)atomic_load(&k->streams.active);
+    return n == 0 && k->config->max_streams;
+}
+
+static bool limit_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    const struct loki *k = s->state;
+    *value = (double)k->config->max_streams;
+    return n == 0 && k->config->max_streams;
+}
+
+static bool demoted_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    const struct loki *k = s->state;
+    *label = n < CARDINALITY_NAMES ? atomic_load(&k->streams.demoted[n]) : NULL;
+    *value = 1;
+    return *label != NULL;
+}
+
+static bool demoted_records_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    const struct loki *k = s->state;
+    *value = (double)atomic_load(&k->demoted);
+    return n == 0;
 }
 
 static const struct sink_metric metrics[] = {
@@ -102,6 +150,14 @@ static const struct sink_metric metrics[] = {
     {"logcap_sink_batch_size_bytes", "gauge", "Bytes of records that a full request has now.", NULL, loki_pace_size_sample},
     {"logcap_sink_batch_delay_seconds", "gauge", "How long a request that is not full waits now.", NULL,
      loki_pace_delay_sample},
+    {"logcap_sink_timestamps_total", "counter", "Records too old or too far ahead for the server, and what became of them.",
+     "outcome", times_sample},
+    {"logcap_sink_streams", "gauge", "Streams sent within an hour.", NULL, streams_sample},
+    {"logcap_sink_streams_limit", "gauge", "Beyond this labels are demoted.", NULL, limit_sample},
+    {"logcap_sink_demoted_label", "gauge", "1 for a label that is none any more, because of max_streams.", "label",
+     demoted_sample},
+    {"logcap_sink_demoted_records_total", "counter", "Records sent without a label that was demoted.", NULL,
+     demoted_records_sample},
     {0}};
 
 static int start_parts(struct loki *k)
@@ -117,7 +173,7 @@ static int start_parts(struct loki *k)
     if (r == 0)
         r = buf_begin(&k->raw, &k->scope, "loki encode", LOKI_RAW_LIMIT);
     if (r == 0)
-        r = loki_streams_begin(&k->streams, &k->scope, k->config);
+        r = loki_streams_begin(&k->streams, &k->scope, k->config, k->sink);
     for (unsigned i = 0; i < k->n_slots && r == 0; i++)
         r = loki_slot_begin(&k->slots[i], k);
     if (r == 0)

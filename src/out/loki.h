@@ -81,6 +81,8 @@ struct loki {
     /* For describe(), which any thread calls. */
     _Atomic unsigned in_flight, retrying;
     _Atomic int last_status;
+    _Atomic uint64_t demoted; /* entries that were accepted without a label that max_streams took */
+    _Atomic uint64_t times[TIMES_VERDICTS]; /* entries, by what was found of their times */
     _Atomic int64_t next_try; /* clock_mono() */
     unsigned n_slots, first_slot; /* first_slot: whose turn it is, modulo n_slots */
     struct loki_slot slots[];

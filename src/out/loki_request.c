@@ -150,15 +150,26 @@ static int begin_stream(struct writer *w, const struct loki_labels *l)
     return r < 0 ? r : loki_stream_begin(&w->encoder, l->bytes, l->labels_n);
 }
 
-static int put_entry(struct writer *w, const struct walk *at, const struct loki_labels *l)
+static int put_entry(struct writer *w, const struct walk *at, int64_t time, const struct loki_labels *l)
 {
     const struct batch *b = walk_lease(at)->batch;
-    return loki_entry_marks(&w->encoder, b->data, b->marks + at->mark, at->next - at->mark,
+    return loki_entry_marks(&w->encoder, time, b->data, b->marks + at->mark, at->next - at->mark,
                             l->bytes + l->labels_n, l->metadata_n);
 }
 
+static enum times_verdict judge(const struct loki_request *r, const struct walk *at, int64_t *time)
+{
+    return times_judge(&r->times, walk_lease(at)->batch, at->mark, time);
+}
+
+static bool is_dead(enum times_verdict v)
+{
+    return v == TIMES_OLD_DEAD || v == TIMES_FAR_DEAD;
+}
+
 /* After a refusal by the encoder: the room that the entry takes at most. */
-static int put_entry_anew(struct writer *w, const struct walk *at, const struct loki_labels *l, int refusal)
+static int put_entry_anew(struct writer *w, const struct walk *at, int64_t time, const struct loki_labels *l,
+                          int refusal)
 {
     size_t len = 0;
     for (uint32_t i = at->mark; i < at->next; i++)
@@ -166,7 +177,7 @@ static int put_entry_anew(struct writer *w, const struct walk *at, const struct 
     int r = refusal == -EFBIG ? begin_stream(w, l) : 0;
     if (r == 0)
         r = grow(w, loki_entry_bound(3 * len, l->metadata_n));
-    return r < 0 ? r : put_entry(w, at, l);
+    return r < 0 ? r : put_entry(w, at, time, l);
 }
 
 int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams)
@@ -177,51 +188,94 @@ int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line
     const struct loki_labels *labels = NULL;
     for (unsigned i = 0; i < r->n; i++)
         r->leases[i].cut = 0;
+    memset(r->verdicts, 0, sizeof r->verdicts);
+    r->sent = r->demoted = 0;
     EACH_ENTRY(at, r, loki_request_next(r)) {
         int e = 0;
+        int64_t time;
+        enum times_verdict verdict = judge(r, &at, &time);
+        r->verdicts[verdict]++;
+        if (is_dead(verdict))
+            continue;
+        r->sent++;
         if (walk_stream(&at) != open) {
             open = walk_stream(&at);
             labels = loki_streams_get(streams, open);
             e = labels ? begin_stream(&w, labels) : -ENOMEM;
         }
         if (e == 0)
-            e = put_entry(&w, &at, labels);
+            e = put_entry(&w, &at, time, labels);
         if (e == -ENOSPC || e == -EFBIG)
-            e = put_entry_anew(&w, &at, labels, e);
+            e = put_entry_anew(&w, &at, time, labels, e);
         if (e < 0)
             return e;
+        r->demoted += labels->demoted;
         r->leases[at.lease].cut += w.encoder.cut;
         w.encoder.cut = 0;
     }
-    loki_stream_end(&w.encoder);
+    if (w.encoder.stream)
+        loki_stream_end(&w.encoder);
     out->len = w.encoder.len;
     return 0;
 }
 
 uint32_t loki_request_accepted(struct loki_request *r)
 {
-    struct span s = r->todo[--r->n_todo];
+    r->n_todo--;
     for (unsigned i = 0; i < r->n; i++) {
         r->leases[i].outcome.dropped[DROP_TOO_LONG].bytes += r->leases[i].cut;
         r->leases[i].cut = 0;
     }
-    return s.to - s.from;
+    return r->sent;
+}
+
+static int refuse_entry(struct loki_request *r, const struct walk *at, enum letter_code code, const char *says)
+{
+    struct request_lease *l = &r->leases[at->lease];
+    return lease_refuse(l->lease, at->mark, at->next, code, says, &l->outcome);
 }
 
 int64_t loki_request_refuse(struct loki_request *r, enum letter_code code, const char *says)
 {
     struct span *s = &r->todo[r->n_todo - 1];
-    const uint32_t from = s->from;
+    uint32_t refused = 0;
     struct walk w;
+    int64_t time;
     EACH_ENTRY(w, r, *s) {
-        struct request_lease *l = &r->leases[w.lease];
-        if (lease_refuse(l->lease, w.mark, w.next, code, says, &l->outcome) < 0) {
+        if (is_dead(judge(r, &w, &time)))
+            continue;
+        if (refuse_entry(r, &w, code, says) < 0) {
             s->from = w.ordinal - 1;
             return -ENOMEM;
         }
+        refused++;
     }
     r->n_todo--;
-    return s->to - from;
+    return refused;
+}
+
+int64_t loki_request_bury(struct loki_request *r)
+{
+    const struct times_config *c = r->times.config;
+    struct span left = {r->buried, r->entries};
+    uint32_t n = 0;
+    struct walk w;
+    int64_t time;
+    if (c->too_old != TIMES_DEAD_LETTER && c->too_far != TIMES_DEAD_LETTER)
+        left.from = left.to; /* all are sent */
+    EACH_ENTRY(w, r, left) {
+        enum times_verdict v = judge(r, &w, &time);
+        r->buried = w.ordinal - 1;
+        if (!is_dead(v))
+            continue;
+        bool old = v == TIMES_OLD_DEAD;
+        if (refuse_entry(r, &w, old ? LETTER_TOO_OLD : LETTER_TOO_NEW,
+                         old ? "older than timestamps.max_age" : "further ahead than timestamps.max_ahead") < 0)
+            return -ENOMEM;
+        n++;
+    }
+    r->buried = r->entries;
+    return n;
 }
 
 /* Where a stream ends within the next span, nearest to its middle; 0: nowhere. */

@@ -13,6 +13,7 @@
 
 #include "core/letters.h"
 #include "out/loki_streams.h"
+#include "out/times.h"
 
 enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */
 
@@ -33,11 +34,16 @@ struct loki_request {
     unsigned n;
     uint32_t entries;
     uint64_t bytes; /* of all their records */
+    struct times times; /* by which all of it is judged */
+    uint32_t buried;    /* up to here the dead letters by their times are refused */
+    uint32_t sent;      /* entries of what was encoded last, and what was found of their times */
+    uint32_t verdicts[TIMES_VERDICTS];
+    uint32_t demoted; /* of those: without a label that max_streams took from them */
     struct span todo[SPANS_MAX];
     unsigned n_todo;
 };
 
-/* Takes the first n leases of the list. NULL: no memory, nothing taken. */
+/* Takes the first n leases of the list. NULL: no memory, nothing taken. r->times is to be set. */
 struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, unsigned n);
 /* All is accepted or dropped: secures the leases in their order and frees the request. */
 void loki_request_secured(struct loki_request *r);
@@ -60,15 +66,23 @@ static inline uint64_t loki_request_bytes(const struct loki_request *r, struct s
     return r->entries ? (uint64_t)((double)r->bytes * (s.to - s.from) / r->entries) : 0;
 }
 
-/* Encodes the next span behind what is in `out`. 0 or -errno. */
+/*
+ * Encodes the next span behind what is in `out`, without those entries whose times make them dead letters; r->sent may be
+ * 0 then. 0 or -errno.
+ */
 int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams);
 
-/* The next span was accepted, as it was encoded last. Returns how many entries that was. */
+/* The next span was accepted, as it was encoded last. Returns how many entries were sent. */
 uint32_t loki_request_accepted(struct loki_request *r);
 /* It was refused: false when it is a single entry (or, with only_streams, of a single stream): drop it. */
 bool loki_request_split(struct loki_request *r, bool only_streams);
 /* Its entries will never be taken, as `says` explains. How many; or -ENOMEM: some of them are still to be sent. */
 int64_t loki_request_refuse(struct loki_request *r, enum letter_code code, const char *says);
+/*
+ * Refuses those whose times make them dead letters, so that they are in none of the spans' bodies. Before anything is encoded.
+ * How many; or -ENOMEM: call again.
+ */
+int64_t loki_request_bury(struct loki_request *r);
 
 /*
  * Whether the text of a 400 says that each of `entries` was refused, so that no halving is needed: "N errors like: ...;

@@ -54,9 +54,17 @@ static void failed_here(struct loki_slot *s, const char *why)
 
 /* ---- the answer ---- */
 
+/* What was found of the times of what is over now. */
+static void count_times(struct loki_slot *s)
+{
+    for (unsigned v = TIMES_FINE + 1; v < TIMES_VERDICTS; v++)
+        atomic_fetch_add(&s->loki->times[v], s->request->verdicts[v]);
+}
+
 /* Without memory to remember it, the server is asked again. */
 static void refuse(struct loki_slot *s, enum letter_code code, const char *why)
 {
+    count_times(s);
     int64_t n = loki_request_refuse(s->request, code, why);
     if (n < 0)
         failed_here(s, "out of memory");
@@ -72,8 +80,7 @@ static void refused(struct loki_slot *s, enum letter_code code, const char *why,
 
 static void refused_in_part(struct loki_slot *s, const struct http_answer *a)
 {
-    struct span span = loki_request_next(s->request);
-    if (loki_refused_all(a->body, span.to - span.from, loki_request_single_stream(s->request)))
+    if (loki_refused_all(a->body, s->request->sent, loki_request_single_stream(s->request)))
         refuse(s, loki_refusal_code(a->body), a->body);
     else
         refused(s, loki_refusal_code(a->body), a->body, false);
@@ -88,6 +95,8 @@ static void accepted(struct loki_slot *s, const struct http_answer *a)
 {
     struct sink_stats *stats = &s->loki->sink->stats;
     loki_pace_accepted(s->loki, next_bytes(s), a->took);
+    count_times(s);
+    atomic_fetch_add(&s->loki->demoted, s->request->demoted);
     atomic_fetch_add(&stats->bytes_out, s->send_n);
     atomic_fetch_add(&stats->records_out, loki_request_accepted(s->request));
     loki_say_working(s->loki);
@@ -113,7 +122,7 @@ static bool is_overload(const struct loki_slot *s, const struct http_answer *a)
 static void failed(struct loki_slot *s, const struct http_answer *a)
 {
     struct loki *k = s->loki;
-    char why[160];
+    char why[160], given_up[200];
     int status = a->status;
     bool standing = status != 0 && status != 408 && status != 429 && status < 500;
     atomic_fetch_add(&k->sink->stats.request_errors, 1);
@@ -134,7 +143,8 @@ static void failed(struct loki_slot *s, const struct http_answer *a)
     }
     loki_say_failing(k, standing, why, 0);
     retry_reset(&s->failures);
-    refuse(s, LETTER_MAX_RETRIES, why);
+    snprintf(given_up, sizeof given_up, "max_retries is reached: %s", why);
+    refuse(s, LETTER_MAX_RETRIES, given_up);
     release_body(s);
     loki_slot_go(s);
 }
@@ -188,6 +198,7 @@ static void collect(struct loki_slot *s)
     s->request = loki_request_new(&s->loki->scope, &s->head, n);
     if (!s->request)
         return;
+    times_set(&s->request->times, &s->loki->config->times, clock_real());
     if (!s->head)
         s->tail = &s->head;
     s->bytes -= bytes;
@@ -205,9 +216,36 @@ static void cut_to_size(struct loki_slot *s)
         ;
 }
 
+/* What waited for so long that times which were clamped may have become too old again is judged anew. */
+static void judge_anew(struct loki_slot *s)
+{
+    const struct times_config *c = &s->loki->config->times;
+    int64_t now = clock_real();
+    if (now - s->request->times.now < times_hold(c))
+        return;
+    int64_t latest = s->request->times.latest; /* what was refused as too far ahead stays refused */
+    times_set(&s->request->times, c, now);
+    s->request->times.latest = latest;
+    release_body(s);
+}
+
+/* false: without memory, and it is seen to that it is tried again. */
+static bool bury_dead(struct loki_slot *s)
+{
+    if (s->request->buried == s->request->entries)
+        return true;
+    int64_t n = loki_request_bury(s->request);
+    if (n > 0)
+        loki_say_refused(s->loki, (uint32_t)n, "their times are too old or too far ahead, as configured");
+    if (n < 0)
+        failed_here(s, "out of memory");
+    return n >= 0;
+}
+
 /* false: it cannot be made now, and it is seen to that it is tried again. */
 static bool make_body(struct loki_slot *s)
 {
+    judge_anew(s);
     if (s->send)
         return true;
     cut_to_size(s);
@@ -225,6 +263,8 @@ static bool make_body(struct loki_slot *s)
 static void send_next(struct loki_slot *s)
 {
     struct loki *k = s->loki;
+    if (!bury_dead(s))
+        return;
     s->ticket = loki_pace_admit(k);
     if (!s->ticket) {
         if (k->stopping)
@@ -233,6 +273,13 @@ static void send_next(struct loki_slot *s)
     }
     if (!make_body(s)) {
         loki_pace_withdrawn(k, s->ticket);
+        return;
+    }
+    if (!s->request->sent) { /* all of them are dead letters by their times */
+        loki_pace_withdrawn(k, s->ticket);
+        count_times(s);
+        loki_request_accepted(s->request);
+        release_body(s); /* which makes this slot go on */
         return;
     }
     int r = http_post(&s->http, &k->http, &send_kind, s->send, s->send_n, answered);

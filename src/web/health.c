@@ -97,6 +97,14 @@ static void check_letters(struct exam *e, const struct web_context *c)
           (double)c->config->dead_letters.alert.total);
 }
 
+static void check_labels(struct exam *e, const struct web_context *c)
+{
+    unsigned demoted = 0;
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        demoted += c->sinks[i]->stats.demoted_labels;
+    check(e, "label_cardinality", demoted ? DEGRADED : HEALTHY, "labels demoted", demoted, 0);
+}
+
 static bool count_hanging(const struct birth_info *b, void *arg)
 {
     unsigned *hanging = arg;
@@ -202,6 +210,7 @@ void health_answer(struct web *w, struct request *q)
     check(&e, "memory", pool >= 0.95 ? DEGRADED : HEALTHY, "ratio of the pool", pool, 1);
     check_disk(&e, c);
     check_sinks(&e, c);
+    check_labels(&e, c);
     check_ledger(&e, c);
     check_letters(&e, c);
     double fds = p.fd_limit > 0 && p.fds > 0 ? (double)p.fds / (double)p.fd_limit : 0;
