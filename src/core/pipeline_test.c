@@ -206,8 +206,8 @@ static void equal_times_differ_and_are_the_same_however_they_are_read(void **sta
     static const char *const texts[] = {
         "2026-11-21T03:54:00Z x\n2026-11-21T03:54:00Z x\n2026-11-21T03:54:01Z y\n2026-11-21T03:54:00Z x\n",
         "2026-11-21T03:54:00.125Z x\n2026-11-21T03:54:00.125Z x\n2026-11-21T03:54:00.126Z y\n2026-11-21T03:54:00.125Z x\n",
-        "2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n"
-        "2026-11-21T03:54:00.000000129Z x\n"};
+        ("2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n2026-11-21T03:54:00.000000125Z x\n"
+         "2026-11-21T03:54:00.000000129Z x\n")};
     static const int64_t units[] = {SECOND, MILLISECOND, 4};
     static const int64_t first[] = {0, 125 * MILLISECOND, 125};
     assert_true(begin());
