@@ -26,7 +26,7 @@
 #include "core/batch.h"
 
 enum drop_reason {
-    DROP_INVALID,    /* the sink's server will never take it (until there are dead letters) */
+    DROP_INVALID,    /* the sink's server will never take it, and there are no dead letters (letters.h) */
     DROP_TOO_LONG,   /* longer than the sink allows */
     DROP_SHUTDOWN,   /* in memory only when the process ended; its source cannot be read again */
     DROP_SPOOL_FULL, /* the oldest in the spool, which made room as configured */

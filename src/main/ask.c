@@ -47,8 +47,8 @@ char *ask_escape(struct scope *scope, const char *text)
     return out;
 }
 
-static int ask(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
-               char *error, size_t size)
+static int ask(struct scope *scope, const struct config *c, const char *path, const char *body, struct buf *answer,
+               long *status, char *error, size_t size)
 {
     struct easy e = {0};
     char *url = url_of(scope, c, path);
@@ -61,6 +61,8 @@ static int ask(struct scope *scope, const struct config *c, const char *path, st
     }
     libcurl.easy_setopt(e.handle, CURLOPT_URL, url);
     libcurl.easy_setopt(e.handle, CURLOPT_PROXY, "");
+    if (body)
+        libcurl.easy_setopt(e.handle, CURLOPT_POSTFIELDS, body);
     libcurl.easy_setopt(e.handle, CURLOPT_NOSIGNAL, 1L);
     libcurl.easy_setopt(e.handle, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
     libcurl.easy_setopt(e.handle, CURLOPT_WRITEFUNCTION, receive);
@@ -73,8 +75,8 @@ static int ask(struct scope *scope, const struct config *c, const char *path, st
     return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY || answer->failed ? -ENOMEM : -ENOTCONN;
 }
 
-int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
-              char *error, size_t size)
+int ask_agent_to(struct scope *scope, const struct config *c, const char *path, const char *body, struct buf *answer,
+                 long *status, char *error, size_t size)
 {
     struct http_library library;
     int r = http_library_begin(&library, scope);
@@ -84,7 +86,13 @@ int ask_agent(struct scope *scope, const struct config *c, const char *path, str
         snprintf(error, size, "%s", strerror(-r));
         return -ENOTCONN;
     }
-    r = ask(scope, c, path, answer, status, error, size);
+    r = ask(scope, c, path, body, answer, status, error, size);
     http_library_end(&library);
     return r;
+}
+
+int ask_agent(struct scope *scope, const struct config *c, const char *path, struct buf *answer, long *status,
+              char *error, size_t size)
+{
+    return ask_agent_to(scope, c, path, NULL, answer, status, error, size);
 }
