@@ -132,6 +132,8 @@ void check_config(const struct config *c, const struct binding *agent, const str
         strcmp(c->metrics.host, c->server.host) == 0)
         problem(problems, place_seen(c, agent, "metrics.port"),
                 "metrics.port and server.port are the same; the API has /metrics too, so set metrics.enabled: false");
+    if (*c->disk_buffer.directory && *c->disk_buffer.directory != '/')
+        problem(problems, place_seen(c, agent, "disk_buffer.directory"), "disk_buffer.directory must be an absolute path");
     if (c->metrics.path[0] != '/')
         problem(problems, place_seen(c, agent, "metrics.path"), "metrics.path must begin with '/'");
     if (!*c->server.host)

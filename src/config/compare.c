@@ -7,7 +7,8 @@
 #include "config/option.h"
 
 /* Ports that are open and files that are locked cannot be changed below a running agent. */
-static const char *const restart_keys[] = {"state_dir", "server.", "metrics.", "api.enabled", "monitors.journal.directory"};
+static const char *const restart_keys[] = {"state_dir", "server.", "metrics.", "api.enabled", "monitors.journal.directory",
+                                           "disk_buffer.enabled", "disk_buffer.directory", "disk_buffer.memory"};
 
 static bool same_strings(const struct string_list *a, const struct string_list *b)
 {
@@ -62,7 +63,8 @@ static bool needs_restart(const char *path)
             return true;
     }
     size_t n = strlen(path);
-    return strncmp(path, "sinks.", 6) == 0 && n > 5 && strcmp(path + n - 5, ".type") == 0;
+    return strncmp(path, "sinks.", 6) == 0 &&
+           ((n > 5 && strcmp(path + n - 5, ".type") == 0) || (n > 12 && strcmp(path + n - 12, ".disk_buffer") == 0));
 }
 
 static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after)

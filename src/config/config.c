@@ -211,7 +211,7 @@ static void load_sinks(struct loader *l, struct node *sinks)
     for (const struct node *s = sinks->first; s; s = s->next)
         n++;
     c->sinks = scope_alloc(&c->scope, (n + 1) * sizeof *c->sinks);
-    c->own_directories.items = scope_alloc(&c->scope, (n + 2) * sizeof(char *));
+    c->own_directories.items = scope_alloc(&c->scope, (n + 3) * sizeof(char *));
     const char *usual = place_logs_dir(&c->scope, c->state_dir);
     if (!c->sinks || !c->own_directories.items || !usual) {
         l->no_memory = true;
@@ -219,6 +219,9 @@ static void load_sinks(struct loader *l, struct node *sinks)
     }
     add_own_directory(c, c->state_dir);
     add_own_directory(c, usual);
+    size_t state = strlen(c->state_dir);
+    if (strncmp(c->spool_dir, c->state_dir, state) != 0 || c->spool_dir[state] != '/')
+        add_own_directory(c, c->spool_dir);
     for (struct node *s = sinks->first; s && !l->no_memory; s = s->next) {
         struct sink_config one = {0};
         if (!load_sink(l, &one, s))
@@ -240,7 +243,9 @@ static bool set_places(struct config *c)
         c->state_dir = place_state_dir(&c->scope);
     if (!*c->host)
         c->host = place_host(&c->scope);
-    return c->state_dir && c->host;
+    if (c->state_dir)
+        c->spool_dir = *c->disk_buffer.directory ? c->disk_buffer.directory : scope_printf(&c->scope, "%s/spool", c->state_dir);
+    return c->state_dir && c->host && c->spool_dir;
 }
 
 static void load_tree(struct loader *l, struct node *tree)
@@ -386,6 +391,12 @@ void config_free(struct config *c)
 {
     if (c)
         scope_end(&c->scope);
+}
+
+bool config_spools(const struct config *c, const struct sink_config *s)
+{
+    return c->disk_buffer.enabled &&
+           (s->disk_buffer == SPOOL_ON || (s->disk_buffer == SPOOL_AUTO && strcmp(s->type, "loki") == 0));
 }
 
 const struct string_list *config_own_directories(const struct config *c)

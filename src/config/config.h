@@ -119,6 +119,9 @@ struct stdout_config {
     bool ends_process; /* no key: a dry run has nothing more to do when nobody reads */
 };
 
+enum sink_spool { SPOOL_AUTO, SPOOL_ON, SPOOL_OFF };
+enum spool_full { SPOOL_WAIT, SPOOL_DROP_OLDEST };
+
 struct sink_config {
     const char *name, *type;
     bool enabled;
@@ -126,6 +129,7 @@ struct sink_config {
     uint64_t queue_size;     /* bytes of leases before the readers are stopped */
     int64_t drain_grace;
     struct { uint64_t bytes_per_second, burst; } rate_limit; /* of records; bytes_per_second 0: none */
+    enum sink_spool disk_buffer;
     union {
         struct loki_config loki;
         struct local_file_config local_file;
@@ -160,6 +164,8 @@ struct config {
     const char *host;   /* label `instance` */
     struct { const char *host; uint32_t port; uint32_t max_connections; } server;
     struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;
+    struct { bool enabled; const char *directory; uint64_t max_size, min_free, memory; enum spool_full when_full; } disk_buffer;
+    const char *spool_dir; /* no key: disk_buffer.directory, or below state_dir */
     struct { bool enabled; uint64_t max_body, rate; } api; /* POST /api/v1/logs: bytes, entries a second */
     struct dead_letters_config dead_letters;
     struct files_config files;
@@ -180,6 +186,9 @@ struct config *config_load(struct scope *owner, const char *path, struct buf *er
 struct config *config_parse(struct scope *owner, const char *name, const char *text, size_t size,
                             struct buf *errors);
 void config_free(struct config *c); /* NULL is allowed */
+
+/* Whether what this sink cannot take goes to the disk (disk_buffer). */
+bool config_spools(const struct config *c, const struct sink_config *s);
 
 /*
  * Where logcap itself writes: state_dir and the directories of local_file sinks, also of those that are

@@ -51,6 +51,15 @@ struct lease {
     struct amount taken; /* entries from first on that are wanted */
     void *context; /* the sink type's own */
     struct refused *refused; /* what of it the server will never take, letters.h */
+    uint64_t number;                  /* in its account; 0: from an origin */
+    struct lease *older, *newer;      /* those from sources that this sink has now; under its book's lock */
+    struct spool_job {                /* the spooler's: on its way to the spool */
+        struct lease *next;
+        uint64_t place, behind; /* in the spool, once written; 0: nothing is */
+        uint64_t cost;          /* of the spooler's memory */
+        uint8_t state;
+        bool copied;            /* the sink has the lease; this is about a copy */
+    } job;
 };
 
 struct batch {

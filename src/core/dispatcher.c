@@ -2,18 +2,34 @@
 
 #include <assert.h>
 
-bool dispatch_ready(struct dispatcher *d, struct nudge *room)
+#include "core/spooler.h"
+
+/* Whether somebody waits for this sink alone; while all are full nothing is gained by the spool. */
+static bool holds_up(const struct dispatcher *d, const struct sink *s, const struct nudge *room)
 {
     for (unsigned i = 0; i < d->n_sinks; i++)
-        if (!sink_has_room(d->sinks[i], room))
+        if (d->sinks[i] != s && (spooler_has_it(d->sinks[i]) || !sink_is_full(d->sinks[i])))
+            return true;
+    return !room;
+}
+
+bool dispatch_ready(struct dispatcher *d, struct nudge *room)
+{
+    for (unsigned i = 0; i < d->n_sinks; i++) {
+        struct sink *s = d->sinks[i];
+        bool spooled = s->spooled && (spooler_has_it(s) || (sink_is_full(s) && spooler_may_begin(s, holds_up(d, s, room))));
+        if (!(spooled ? spooler_has_room(s, room) : sink_has_room(s, room)))
             return false;
+    }
     return true;
 }
 
 void dispatch_forget(struct dispatcher *d, struct nudge *room)
 {
-    for (unsigned i = 0; i < d->n_sinks; i++)
+    for (unsigned i = 0; i < d->n_sinks; i++) {
         sink_forget(d->sinks[i], room);
+        spooler_forget(d->sinks[i], room);
+    }
 }
 
 static uint64_t wanted_streams(const struct sink *s, const struct batch *b)
@@ -49,11 +65,14 @@ static struct amount less(struct amount a, struct amount b)
     return (struct amount){a.records - b.records, a.bytes - b.bytes};
 }
 
+/* Nothing: the position could be moved at once. */
+enum way { TO_NOBODY, TO_SINK, TO_SPOOL };
+
 /*
- * Fills in the sink's lease. false: there is nothing to send and the position could be moved at once; while
- * something is in flight the position must not overtake it, so an empty lease follows in its order.
+ * Fills in the sink's lease. While something is in flight the position must not overtake it, so a lease without records
+ * follows in its order. Where it goes is decided in the same moment, so that no later one comes before it.
  */
-static bool plan(struct sink *s, struct batch *b, struct amount all)
+static enum way plan(struct sink *s, struct batch *b, struct amount all)
 {
     struct account *a = source_account(b->source, s);
     struct lease *l = &b->leases[s->index];
@@ -67,38 +86,40 @@ static bool plan(struct sink *s, struct batch *b, struct amount all)
     l->taken = batch_count(b, l->first, l->wanted);
     struct amount skipped = less(all, l->taken);
     if (l->taken.records == 0 && account_skipped(a, b, skipped))
-        return false;
+        return TO_NOBODY;
     /* Without a record for the birth the lease is still counted; it only has no name in the census. */
     l->birth = birth_new(BIRTH_LEASE, s->scope.id, b->source->name, 0);
-    account_taken(a, l->taken, skipped);
-    return true;
-}
-
-static void hand_over(struct lease *l)
-{
-    struct sink *s = l->sink;
-    batch_hold(l->batch);
-    atomic_fetch_add(&s->leases, 1);
-    atomic_fetch_add(&s->held, l->batch->cost);
-    if (queue_push(&s->queue, &l->node, l->batch->cost) < 0)
-        lease_returned(l); /* the sink is stopping */
+    pthread_mutex_lock(&s->book.lock);
+    l->number = account_taken(a, l->taken, skipped);
+    bool spool = spooler_takes(l);
+    if (!spool)
+        sink_add_lease(l);
+    pthread_mutex_unlock(&s->book.lock);
+    return spool ? TO_SPOOL : TO_SINK;
 }
 
 void dispatch(struct dispatcher *d, struct batch *b)
 {
     struct source *source = b->source;
     struct amount all = batch_count(b, 0, UINT64_MAX);
-    bool leased[SINKS_MAX] = {false};
+    enum way ways[SINKS_MAX];
+    struct lease *spooled[SINKS_MAX];
+    unsigned n_spooled = 0;
 
     assert(b->n_streams > 0 || b->n == 0);
     atomic_fetch_add(&source->read_records, all.records);
     atomic_fetch_add(&source->read_bytes, all.bytes);
     batch_seal(b);
+    for (unsigned i = 0; i < d->n_sinks; i++) {
+        ways[i] = plan(d->sinks[i], b, all);
+        if (ways[i] == TO_SPOOL)
+            spooled[n_spooled++] = &b->leases[d->sinks[i]->index];
+    }
+    if (n_spooled)
+        spooler_put(spooled, n_spooled);
     for (unsigned i = 0; i < d->n_sinks; i++)
-        leased[i] = plan(d->sinks[i], b, all);
-    for (unsigned i = 0; i < d->n_sinks; i++)
-        if (leased[i])
-            hand_over(&b->leases[i]);
+        if (ways[i] == TO_SINK)
+            sink_hand_over(&b->leases[d->sinks[i]->index]);
     batch_release(b);
 }
 
@@ -109,7 +130,9 @@ void dispatch_again(struct sink *s, struct batch *b, uint32_t first, uint64_t wa
     batch_seal(b);
     *l = (struct lease){.batch = b, .sink = s, .first = first, .wanted = wanted};
     l->taken = batch_count(b, first, wanted);
+    if (b->origin->counter == ORIGIN_SPOOL)
+        account_lend(source_account(b->source, s), l->taken);
     l->birth = birth_new(BIRTH_LEASE, s->scope.id, b->source->name, 0);
-    hand_over(l);
+    sink_hand_over(l);
     batch_release(b);
 }

@@ -1,8 +1,9 @@
 /*
  * dispatcher: gives a lease on a sealed batch to each sink that wants it and does not have it already.
  *
- * A full sink stops the reader: dispatch_ready() is asked before reading, so that dispatch() never refuses. A
- * sink holds at most its queue_size and one batch more for each reader.
+ * A sink that is full, and so would hold up others, has the rest of its leases go to the spool (spooler.h). Without one, and
+ * when that has no room either, the reader is stopped: dispatch_ready() is asked before reading, so that dispatch() never
+ * refuses. A sink holds at most its queue_size (or its share of memory) and one batch more for each reader.
  */
 #pragma once
 
@@ -15,7 +16,10 @@ struct dispatcher {
     struct pool *pool;
 };
 
-/* Whether every sink that may want this source has room; if not, `room` (unless NULL) is nudged when that changes. */
+/*
+ * Whether every sink that may want this source, or its spool, has room; if not, `room` is nudged when that changes.
+ * Who cannot wait has NULL.
+ */
 bool dispatch_ready(struct dispatcher *d, struct nudge *room);
 /* Must be called before a nudge that was given to dispatch_ready() ends. */
 void dispatch_forget(struct dispatcher *d, struct nudge *room);

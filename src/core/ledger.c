@@ -104,7 +104,7 @@ static void advance(struct account *a, uint64_t to, uint64_t tail_hash, const ch
         op(&(account)->book->totals.field, what);         \
     } while (0)
 
-void account_taken(struct account *a, struct amount taken, struct amount skipped)
+uint64_t account_taken(struct account *a, struct amount taken, struct amount skipped)
 {
     pthread_mutex_lock(&a->book->lock);
     BOTH(add, a, taken, taken);
@@ -113,7 +113,9 @@ void account_taken(struct account *a, struct amount taken, struct amount skipped
     a->leases++;
     if (!a->known)
         account_mark_dirty(a);
+    uint64_t number = ++a->given;
     pthread_mutex_unlock(&a->book->lock);
+    return number;
 }
 
 bool account_skipped(struct account *a, const struct batch *b, struct amount skipped)
@@ -155,17 +157,33 @@ static void leave_origin(struct account *a, int counter, struct amount what)
         BOTH(subtract, a, dead, what);
 }
 
+/* Where its records wait; an adopted lease is the spool's since it was given. */
+static struct origin *origin_of(const struct account *a, const struct secured *s)
+{
+    return s->origin || !s->number || s->number > a->adopted ? s->origin : a->book->spool;
+}
+
+static void end_lease(struct account *a, uint64_t number)
+{
+    a->leases--;
+    if (a->ended < number)
+        a->ended = number;
+}
+
 void account_secured(struct account *a, const struct secured *s, const struct outcome *outcome)
 {
     static const struct outcome all_delivered;
     const struct outcome *o = outcome ? outcome : &all_delivered;
     struct amount delivered = s->taken;
     pthread_mutex_lock(&a->book->lock);
-    if (s->origin) {
-        leave_origin(a, s->origin->counter, s->taken);
+    struct origin *origin = origin_of(a, s);
+    if (origin) {
+        leave_origin(a, origin->counter, s->taken);
+        if (origin->counter == ORIGIN_SPOOL)
+            subtract(&a->lent, s->taken);
     } else {
         BOTH(subtract, a, in_flight, s->taken);
-        a->leases--;
+        end_lease(a, s->number);
         advance(a, s->to, s->tail_hash, s->cursor);
     }
     for (int i = 0; i < DROP_REASONS; i++) {
@@ -178,37 +196,126 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
     subtract(&delivered, o->spooled);
     BOTH(add, a, delivered, delivered);
     hold_what_waits(a);
-    if (s->origin)
-        s->origin->secured(s->origin, s, o);
+    if (origin)
+        origin->secured(origin, s, o);
     account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
+}
+
+/* Later leases must not move the position over what will be read again; once all are over there are none. */
+static void give_back(struct account *a, const struct secured *s)
+{
+    BOTH(subtract, a, in_flight, s->taken);
+    if (source_rereadable(a->source)) {
+        BOTH(subtract, a, taken, s->taken);
+        a->leases--;
+    } else {
+        BOTH(add, a, dropped[DROP_SHUTDOWN], s->taken);
+        end_lease(a, s->number);
+    }
+    if (a->leases == 0) {
+        a->ended = a->given;
+        a->returned = 0;
+    }
+    account_mark_dirty(a);
 }
 
 void account_returned(struct account *a, const struct secured *s)
 {
     pthread_mutex_lock(&a->book->lock);
-    if (s->origin) {
-        s->origin->returned(s->origin, s);
-    } else {
-        BOTH(subtract, a, in_flight, s->taken);
-        a->leases--;
-        if (source_rereadable(a->source))
-            BOTH(subtract, a, taken, s->taken);
-        else
-            BOTH(add, a, dropped[DROP_SHUTDOWN], s->taken);
-        account_mark_dirty(a);
+    struct origin *origin = origin_of(a, s);
+    if (origin) {
+        if (origin->counter == ORIGIN_SPOOL)
+            subtract(&a->lent, s->taken);
+        origin->returned(origin, s);
+    } else if (s->number == 0 || s->number > a->adopting) {
+        give_back(a, s);
+    } else if (a->returned == 0 || s->number < a->returned) {
+        a->returned = s->number; /* the spool has a copy in its hands, and ends it */
     }
     pthread_mutex_unlock(&a->book->lock);
+}
+
+static struct amount least(struct amount a, struct amount b)
+{
+    return (struct amount){a.records < b.records ? a.records : b.records, a.bytes < b.bytes ? a.bytes : b.bytes};
+}
+
+static struct amount not_lent(const struct account *a)
+{
+    struct amount rest = a->counts.spooled;
+    subtract(&rest, a->lent);
+    return rest;
 }
 
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason)
 {
     pthread_mutex_lock(&a->book->lock);
+    what = least(what, counter == ORIGIN_SPOOL ? not_lent(a) : a->counts.dead);
     leave_origin(a, counter, what);
     BOTH(add, a, dropped[reason], what);
     hold_what_waits(a);
     account_mark_dirty(a);
     pthread_mutex_unlock(&a->book->lock);
+}
+
+/* ---- the spool ---- */
+
+void account_adopt(struct account *a, uint64_t number)
+{
+    a->adopting = number;
+}
+
+void account_unadopt(struct account *a, uint64_t number)
+{
+    if (a->adopting >= number)
+        a->adopting = number - 1;
+}
+
+enum account_spooled account_spooled(struct account *a, const struct secured *s)
+{
+    if (s->number <= a->ended)
+        return SPOOLED_OVER;
+    if (s->number != a->ended + 1)
+        return SPOOLED_NOT_YET;
+    BOTH(subtract, a, in_flight, s->taken);
+    BOTH(add, a, spooled, s->taken);
+    end_lease(a, s->number);
+    advance(a, s->to, s->tail_hash, s->cursor);
+    bool lent = s->number <= a->adopting && (a->returned == 0 || s->number < a->returned);
+    if (lent) {
+        a->adopted = s->number;
+        add(&a->lent, s->taken);
+    }
+    hold_what_waits(a);
+    account_mark_dirty(a);
+    return lent ? SPOOLED_LENT : SPOOLED_WAITS;
+}
+
+static uint64_t missing(uint64_t have, uint64_t need)
+{
+    return need > have ? need - have : 0;
+}
+
+void account_lend(struct account *a, struct amount what)
+{
+    pthread_mutex_lock(&a->book->lock);
+    struct amount have = not_lent(a);
+    struct amount found = {missing(have.records, what.records), missing(have.bytes, what.bytes)};
+    BOTH(add, a, taken, found);
+    BOTH(add, a, spooled, found);
+    add(&a->lent, what);
+    hold_what_waits(a);
+    account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
+struct amount account_spool_lost(struct account *a)
+{
+    struct amount lost = not_lent(a);
+    if (lost.records || lost.bytes)
+        account_discarded(a, ORIGIN_SPOOL, lost, DROP_SPOOL_DAMAGED);
+    return lost;
 }
 
 void account_place(struct account *a, const struct position *position)

@@ -54,6 +54,13 @@ struct account {
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
     uint32_t leases; /* in flight, empty ones too */
+    /*
+     * Leases from the source have numbers, from 1. Up to `ended` all are over; those up to `adopting` are being copied to
+     * the spool while the sink has them, those up to `adopted` lie there and are secured by that.
+     */
+    uint64_t given, ended, adopting, adopted;
+    uint64_t returned; /* from this one on the sink gave them back; 0: none */
+    struct amount lent; /* of what is spooled: in the sink's hands */
     bool mismatched; /* the audit's own, see audit.h */
     bool waits;      /* counts_wait(), and so it holds a reference on its source */
 };
@@ -81,6 +88,7 @@ struct book {
     struct nudge *keeper; /* nudged when something became dirty; may be NULL */
     _Atomic bool urgent;  /* a source was seen for the first time: its identity is committed at once */
     struct book_rows *rows;
+    struct origin *spool; /* told of the end of adopted leases; NULL: there are none */
     bool mismatched; /* the audit's own */
 };
 
@@ -102,6 +110,7 @@ struct secured {
     struct origin *origin;
     uint64_t ticket;
     struct refused *refused; /* letters.h: lease_refuse() */
+    uint64_t number; /* 0: from an origin */
     uint64_t to, tail_hash;
     struct amount taken;
     char cursor[POSITION_CURSOR];
@@ -119,9 +128,9 @@ struct origin {
 
 /*
  * A lease on a batch from an origin changes nothing until it ends: not for those. The first one makes the store know the
- * account: else a sink that secured nothing before a kill would be taken for one that was not there.
+ * account: else a sink that secured nothing before a kill would be taken for one that was not there. Returns its number.
  */
-void account_taken(struct account *a, struct amount taken, struct amount skipped);
+uint64_t account_taken(struct account *a, struct amount taken, struct amount skipped);
 /* Nothing of what was read up to `to` is for this sink. false, and nothing happened: something is in flight. */
 bool account_skipped(struct account *a, const struct batch *b, struct amount skipped);
 /* NULL: all was delivered. The position moves, or the origin is told. */
@@ -131,8 +140,28 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
  * dropped for DROP_SHUTDOWN.
  */
 void account_returned(struct account *a, const struct secured *s);
-/* Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease. The caller has a reference on the source. */
+/*
+ * Moves what waits (ORIGIN_SPOOL, ORIGIN_DEAD) to what was dropped, without a lease; no more than waits. The caller has a
+ * reference on the source.
+ */
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
+/* What waits in the spool goes to the sink again. What the ledger does not know of (it was lost) is counted as taken now. */
+void account_lend(struct account *a, struct amount what);
+
+/* ---- for the spool (spooler.h); the lock is held ---- */
+
+/* Copies of the leases up to this number are on their way to the spool; or from this number on they are not. */
+void account_adopt(struct account *a, uint64_t number);
+void account_unadopt(struct account *a, uint64_t number);
+/*
+ * The lease's records lie in the spool, synced: the position moves, and they wait there, or are lent, since the sink has
+ * them too. Not yet: an earlier lease is still in flight, which the position must not overtake. Over: it ended before.
+ */
+enum account_spooled { SPOOLED_NOT_YET, SPOOLED_OVER, SPOOLED_WAITS, SPOOLED_LENT };
+enum account_spooled account_spooled(struct account *a, const struct secured *s);
+/* All that waits in the spool but is not lent is dropped: it is not there. Says how much. */
+struct amount account_spool_lost(struct account *a);
+
 /* Sets the position, before the first dispatch. */
 void account_place(struct account *a, const struct position *position);
 /* So much is found among the dead letters: what is missing was purged, what the account did not know of was taken too. */

@@ -11,6 +11,7 @@
 #include "codec/glob.h"
 #include "core/letters.h"
 #include "core/source.h"
+#include "core/spooler.h"
 
 static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30 * SECOND;
 
@@ -171,6 +172,8 @@ int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct
         return r;
     }
     bucket_begin(&s->bucket, config->rate_limit.bytes_per_second, config->rate_limit.burst, clock_mono());
+    s->share = UINT64_MAX;
+    room_begin(&s->room);
     pthread_mutex_init(&s->lock, NULL);
     return book_begin(&s->book, s);
 }
@@ -230,6 +233,7 @@ void sink_end(struct sink *s)
     scope_end(&s->scope);
     book_end(&s->book);
     pthread_mutex_destroy(&s->lock);
+    room_end(&s->room);
 }
 
 void sink_set_error(struct sink *s, const char *format, ...)
@@ -244,58 +248,66 @@ void sink_set_error(struct sink *s, const char *format, ...)
 
 /* ---- room ---- */
 
-static bool full(struct sink *s)
+uint64_t sink_limit(const struct sink *s)
 {
-    return atomic_load(&s->held) >= s->config->queue_size;
+    return s->config->queue_size < s->share ? s->config->queue_size : s->share;
+}
+
+bool sink_is_full(struct sink *s)
+{
+    return atomic_load(&s->held) >= sink_limit(s);
+}
+
+static bool has_room(struct room *r)
+{
+    return !sink_is_full(container_of(r, struct sink, room));
 }
 
 bool sink_has_room(struct sink *s, struct nudge *room)
 {
-    if (!full(s))
-        return true;
-    if (!room)
-        return false;
-    pthread_mutex_lock(&s->lock);
-    int empty = -1;
-    for (int i = 0; i < SINK_WAITERS; i++) {
-        if (s->room[i] == room) {
-            empty = i;
-            break;
-        }
-        if (!s->room[i] && empty < 0)
-            empty = i;
-    }
-    assert(empty >= 0);
-    s->room[empty] = room;
-    /* Looked at again behind the lock: who let go before it saw nobody waiting. */
-    bool has = !full(s);
-    if (has)
-        s->room[empty] = NULL;
-    pthread_mutex_unlock(&s->lock);
-    return has;
+    return room_wait(&s->room, room, has_room);
 }
 
 void sink_forget(struct sink *s, struct nudge *room)
 {
-    pthread_mutex_lock(&s->lock);
-    for (int i = 0; i < SINK_WAITERS; i++)
-        if (s->room[i] == room)
-            s->room[i] = NULL;
-    pthread_mutex_unlock(&s->lock);
+    room_forget(&s->room, room);
 }
 
 void sink_let_go(struct sink *s, uint64_t cost)
 {
     uint64_t before = atomic_fetch_sub(&s->held, cost);
-    if (before < s->config->queue_size / 2 || before - cost >= s->config->queue_size)
-        return;
-    pthread_mutex_lock(&s->lock);
-    for (int i = 0; i < SINK_WAITERS; i++)
-        if (s->room[i]) {
-            nudge_set(s->room[i]);
-            s->room[i] = NULL;
-        }
-    pthread_mutex_unlock(&s->lock);
+    atomic_store(&s->progress, clock_mono());
+    if (before >= sink_limit(s) / 2 && before - cost < sink_limit(s))
+        room_wake(&s->room);
+}
+
+/* ---- leases that it has ---- */
+
+void sink_add_lease(struct lease *l)
+{
+    struct sink *s = l->sink;
+    l->older = s->newest;
+    l->newer = NULL;
+    *(s->newest ? &s->newest->newer : &s->oldest) = l;
+    s->newest = l;
+}
+
+void sink_remove_lease(struct lease *l)
+{
+    struct sink *s = l->sink;
+    *(l->older ? &l->older->newer : &s->oldest) = l->newer;
+    *(l->newer ? &l->newer->older : &s->newest) = l->older;
+}
+
+void sink_hand_over(struct lease *l)
+{
+    struct sink *s = l->sink;
+    batch_hold(l->batch);
+    atomic_fetch_add(&s->leases, 1);
+    if (atomic_fetch_add(&s->held, l->batch->cost) == 0)
+        atomic_store(&s->progress, clock_mono());
+    if (queue_push(&s->queue, &l->node, l->batch->cost) < 0)
+        lease_returned(l); /* the sink is stopping */
 }
 
 /* ---- what it wants ---- */
@@ -340,6 +352,7 @@ void lease_copy(const struct lease *l, struct secured *out)
         .origin = b->origin,
         .ticket = b->ticket,
         .refused = l->refused,
+        .number = l->number,
         .to = b->to,
         .tail_hash = b->tail_hash,
         .taken = l->taken,
@@ -352,6 +365,11 @@ void lease_release(struct lease *l)
     struct sink *s = l->sink;
     struct batch *b = l->batch;
     uint64_t cost = b->cost;
+    if (l->number) {
+        pthread_mutex_lock(&s->book.lock);
+        sink_remove_lease(l);
+        pthread_mutex_unlock(&s->book.lock);
+    }
     birth_free(l->birth);
     l->birth = NULL;
     batch_release(b);
@@ -398,6 +416,14 @@ void lease_returned(struct lease *l)
         refused_forget(l->refused); /* it will be asked about all of it again */
         l->refused = NULL;
         keep(l->sink, l);
+        return;
+    }
+    if (spooler_takes_back(l)) {
+        struct batch *b = l->batch;
+        batch_hold(b);
+        lease_release(l);
+        spooler_put(&l, 1);
+        batch_release(b);
         return;
     }
     lease_copy(l, &s);

@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "core/bucket.h"
 #include "core/ledger.h"
+#include "core/room.h"
 
 /* A metric that only sinks of one type have. */
 struct sink_metric {
@@ -52,8 +53,6 @@ struct sink_type {
     const struct sink_metric *metrics; /* ends with one without a name; may be NULL */
 };
 
-enum { SINK_WAITERS = 8 };
-
 struct sink_stats { /* atomic; any thread */
     _Atomic uint64_t requests, request_errors, retries, bytes_out, records_out, rejected_records;
     _Atomic uint64_t latency_us_sum, latency_count;
@@ -73,7 +72,9 @@ struct sink {
     struct thread thread;
     struct loop loop;
     struct queue queue;          /* of leases on their way to the type */
-    _Atomic uint64_t held;       /* cost of all batches leased to this sink; limit: config->queue_size */
+    _Atomic uint64_t held;       /* cost of all batches leased to this sink */
+    uint64_t share;              /* of memory: a limit for held besides queue_size */
+    _Atomic int64_t progress;    /* when it last let go of a batch, or took its first; clock_mono() */
     _Atomic uint64_t leases;
     struct bucket bucket;        /* rate_limit: what the type is given; sink's thread */
     struct timer refill;
@@ -89,9 +90,11 @@ struct sink {
     struct book book;
     struct letters_at *letters;  /* letters.h; NULL: what is refused is dropped */
     struct sink_stats stats;
-    struct nudge *room[SINK_WAITERS]; /* who waits for room; under the lock */
-    pthread_mutex_t lock;             /* for room and error */
-    char error[200];            /* what the server said last; "" when all is well */
+    struct room room;            /* for those who wait until it is not full */
+    struct lease *oldest, *newest; /* of the leases from sources that it has; under the book's lock */
+    struct spooled *spooled;     /* its part of the spool (spooler.h); NULL: it has none */
+    pthread_mutex_t lock;        /* for error */
+    char error[200];             /* what the server said last; "" when all is well */
     void *state;                /* the type's own, under scope or thread.scope */
 };
 
@@ -100,6 +103,13 @@ bool sink_has_room(struct sink *s, struct nudge *room);
 void sink_forget(struct sink *s, struct nudge *room);
 /* Memory that counted in `held` is given back. Any thread. */
 void sink_let_go(struct sink *s, uint64_t cost);
+uint64_t sink_limit(const struct sink *s); /* for held */
+bool sink_is_full(struct sink *s);
+/* Under its book's lock: a lease from a source goes to the sink, or not any more. */
+void sink_add_lease(struct lease *l);
+void sink_remove_lease(struct lease *l);
+/* Gives it the lease: it takes a hold on the batch. Any thread. */
+void sink_hand_over(struct lease *l);
 
 int sink_begin(struct sink *s, struct scope *owner, unsigned index, const struct sink_config *config,
                const struct config *root, const struct sink_type *type, struct pool *pool);

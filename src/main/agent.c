@@ -104,6 +104,26 @@ uint64_t agent_pool_limit(uint64_t memory_limit)
     return memory_limit > 2 * RESERVED_BYTES ? memory_limit - RESERVED_BYTES : memory_limit / 2;
 }
 
+/* Without it sinks that lag hold up the others, as the log says; everything else goes on. */
+static void begin_spooler(struct agent *a)
+{
+    unsigned wanted = 0;
+    int r = 0;
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        wanted += config_spools(a->config, a->sink_list[i]->config);
+    if (!a->store || !wanted)
+        return;
+    r = spooler_begin(&a->spooler, &a->scope, a->config, &a->pool, a->past, spooler_last_place(a->store));
+    for (unsigned i = 0; i < a->n_sinks && r == 0; i++)
+        if (config_spools(a->config, a->sink_list[i]->config))
+            r = spooler_add(&a->spooler, a->sink_list[i], a->store);
+    if (r == 0)
+        r = spooler_keep_others(&a->spooler, a->store);
+    if (r < 0)
+        log_error("spool", "cannot use %s: %s; a sink that lags holds up the others", a->config->spool_dir,
+                  strerror(-r));
+}
+
 static int begin_core(struct agent *a)
 {
     const struct config *c = a->config;
@@ -125,6 +145,8 @@ static int begin_core(struct agent *a)
     if (r == 0 && a->store &&
         !(a->letters = letters_begin(&a->scope, c, a->store, a->past, &a->pool, a->sink_list, a->n_sinks)))
         r = -ENOMEM;
+    if (r == 0)
+        begin_spooler(a);
     if (r == 0 && a->store)
         r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks, c->commit_interval,
                          letters_guest(a->letters));
@@ -178,6 +200,8 @@ static int begin_moving(struct agent *a)
     int r = 0;
     for (unsigned i = 0; i < a->n_sinks && r == 0; i++)
         r = sink_start(a->sink_list[i]);
+    if (r == 0 && thing_alive(&a->spooler.scope.thing))
+        r = spooler_start(&a->spooler);
     if (r == 0)
         r = collector_begin(&a->collector, &a->scope, a->config, &a->dispatcher, a->past);
     if (r == 0)
@@ -216,6 +240,9 @@ static void say_what_is_left(struct sink *s, uint64_t taken_before)
         log_info("agent", "%s: %" PRIu64 " record%s not delivered yet: read again at the next start", s->name, n,
                  n == 1 ? " is" : "s are");
     }
+    if (end.spooled.records)
+        log_info("agent", "%s: %" PRIu64 " record%s in the disk buffer", s->name, end.spooled.records,
+                 end.spooled.records == 1 ? " waits" : "s wait");
     if (lost)
         log_warn("agent", "%s: %" PRIu64 " record%s taken over HTTP not delivered in drain_grace: dropped and counted", s->name, lost,
                  lost == 1 ? "" : "s");
@@ -236,15 +263,18 @@ static void agent_end(struct agent *a)
         book_totals(&a->sink_list[i]->book, &counts);
         taken[i] = counts.taken.records;
     }
+    if (thing_alive(&a->spooler.scope.thing))
+        spooler_quiesce(&a->spooler);
     for (unsigned i = 0; i < a->n_sinks; i++)
         sink_stop(a->sink_list[i], now + a->sink_list[i]->config->drain_grace);
-    for (unsigned i = 0; i < a->n_sinks; i++) {
+    for (unsigned i = 0; i < a->n_sinks; i++)
         sink_join(a->sink_list[i]);
-        if (!a->dry_run)
-            say_what_is_left(a->sink_list[i], taken[i]);
-    }
+    spooler_settle(&a->spooler);
+    for (unsigned i = 0; i < a->n_sinks && !a->dry_run; i++)
+        say_what_is_left(a->sink_list[i], taken[i]);
     keeper_end(&a->keeper);
     letters_end(a->letters);
+    spooler_end(&a->spooler);
     for (unsigned i = a->n_sinks; i-- > 0;)
         sink_end(a->sink_list[i]);
     sources_end();

@@ -1,16 +1,17 @@
 /*
  * agent: the running program: everything below one scope, begun in order, ended in reverse.
  *
- *     config, store, pool, sinks, past, dead letters, keeper, sinks' threads, collector, web
+ *     config, store, pool, sinks, past, dead letters, spooler, keeper, sinks' threads, the spooler's, collector, web
  *
- * Shutdown: the web and the collector end at once (no more reading), the sinks get their drain_grace, the keeper
- * commits what they secured, the tree must be empty. shutdown_timeout is only the hard stop.
+ * Shutdown: the web and the collector end at once (no more reading), the sinks get their drain_grace, the spooler writes
+ * what is on its way, the keeper commits what they secured, the tree must be empty. shutdown_timeout is only the hard stop.
  * Thread: main's.
  */
 #pragma once
 
 #include "core/letters.h"
 #include "core/past.h"
+#include "core/spooler.h"
 #include "in/collector.h"
 #include "main/reload.h"
 #include "main/service.h"
@@ -32,6 +33,7 @@ struct agent {
     struct dispatcher dispatcher;
     struct past *past;
     struct letters *letters; /* NULL in a dry run */
+    struct spooler spooler; /* not alive: no sink uses the disk buffer, or it cannot be used */
     struct keeper keeper;
     struct collector collector;
     struct web web;

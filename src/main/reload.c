@@ -43,9 +43,11 @@ static void free_what_nobody_follows(struct reload *r)
 
 static struct loop *const *others(struct agent *a, unsigned *n)
 {
-    static struct loop *loops[3];
+    static struct loop *loops[4];
     *n = 0;
     loops[(*n)++] = &a->collector.loop;
+    if (thing_alive(&a->spooler.scope.thing))
+        loops[(*n)++] = &a->spooler.loop;
     loops[(*n)++] = &a->keeper.loop;
     loops[(*n)++] = &a->web.loop; /* the last: held the longest, as it looks into sinks */
     return loops;
@@ -125,6 +127,7 @@ static void change_agent(struct agent *a, const struct config *next)
     a->keeper.interval = next->commit_interval;
     if (a->letters)
         letters_change(a->letters, next);
+    spooler_follow(&a->spooler, next);
     a->config = next;
     a->web_context.config = next;
     web_reload(&a->web);

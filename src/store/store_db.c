@@ -58,7 +58,7 @@ static const char *const texts[ST_LETTERS] = {
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
     [ST_PUT_SOURCE] = "INSERT INTO sources VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"
-                      " name = ?2, identity = ?3, seen = ?4",
+                      " name = ?2, identity = coalesce(?3, identity), seen = ?4",
     [ST_PUT_POSITION] = "INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                         " offset = ?3, tail_hash = ?4, cursor = ?5",
     [ST_PUT_LEDGER] = "REPLACE INTO ledger VALUES"

@@ -51,7 +51,7 @@ static void check_queues(struct exam *e, const struct web_context *c)
 {
     double fullest = 0;
     for (unsigned i = 0; i < c->n_sinks; i++) {
-        uint64_t limit = c->sinks[i]->config->queue_size;
+        uint64_t limit = sink_limit(c->sinks[i]);
         double used = limit ? (double)c->sinks[i]->held / (double)limit : 0;
         if (used > fullest)
             fullest = used;

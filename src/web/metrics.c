@@ -96,7 +96,7 @@ static void write_sinks(struct buf *out, const struct web_context *c)
     } while (0)
 #define STAT(field) c->sinks[i]->stats.field
     EACH_SINK("logcap_sink_queue_bytes", "gauge", "Memory of batches leased to the sink.", c->sinks[i]->held);
-    EACH_SINK("logcap_sink_queue_limit_bytes", "gauge", "Beyond this the readers wait.", c->sinks[i]->config->queue_size);
+    EACH_SINK("logcap_sink_queue_limit_bytes", "gauge", "Beyond this the disk buffer takes what follows, or the readers wait.", sink_limit(c->sinks[i]));
     EACH_SINK("logcap_sink_failing", "gauge", "1 while the sink cannot deliver.", STAT(failing));
     EACH_SINK("logcap_sink_taken_records_total", "counter", "Records given to the sink.", counts[i].taken.records);
     EACH_SINK("logcap_sink_delivered_records_total", "counter", "Records acknowledged.", counts[i].delivered.records);
@@ -210,7 +210,7 @@ static void write_process(struct buf *out, const struct web_context *c, struct s
     plain(out, "logcap_process_max_fds", "gauge", "Their limit.", (double)p.fd_limit);
     plain(out, "file_descriptors_open", "gauge", "Open descriptors, under the predecessor's name.", (double)p.fds);
     plain(out, "logcap_pool_used_bytes", "gauge", "Memory reserved from the pool.", (double)c->pool->used);
-    plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the readers wait.", (double)c->pool->limit);
+    plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the disk buffer takes what follows, or the readers wait.", (double)c->pool->limit);
 }
 
 static void write_api(struct buf *out, struct api *api)

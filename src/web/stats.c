@@ -14,7 +14,7 @@ static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
     doc_string(d, "type", s->type->name);
     sink_status_write(d, s, scratch);
     doc_uint(d, "queue_bytes", s->held);
-    doc_uint(d, "queue_limit", s->config->queue_size);
+    doc_uint(d, "queue_limit", sink_limit(s));
     doc_uint(d, "leases", s->leases);
     doc_uint(d, "requests", t->requests);
     doc_uint(d, "request_errors", t->request_errors);

@@ -1,0 +1,579 @@
+#include "core/spooler_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static const int64_t WATCH_EVERY = 250 * MILLISECOND, FORGET_AFTER = 100 * MILLISECOND, PENDING_EVERY = 50 * MILLISECOND,
+                     FULL_EVERY = 500 * MILLISECOND;
+static const int64_t RETRY_FIRST = 100 * MILLISECOND, RETRY_MOST = 30 * SECOND;
+
+enum { TEXT_MAX = 16 << 20, MEMORY_SHARE = 8, FREE_FOR_READING = 8 };
+
+void spooler_say(struct spooler *sp, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    pthread_mutex_lock(&sp->lock);
+    vsnprintf(sp->why, sizeof sp->why, format, ap);
+    pthread_mutex_unlock(&sp->lock);
+    va_end(ap);
+}
+
+void spooler_why(struct spooler *sp, char *text, size_t size)
+{
+    pthread_mutex_lock(&sp->lock);
+    snprintf(text, size, "%s", sp->why);
+    pthread_mutex_unlock(&sp->lock);
+}
+
+/* ---- for the dispatcher ---- */
+
+bool spooler_may_begin(struct sink *s, bool holds_up)
+{
+    struct spooled *p = s->spooled;
+    if (atomic_load(&p->wanted))
+        return true;
+    if (!holds_up && clock_mono() - atomic_load(&s->progress) < SPOOL_STALLED) {
+        nudge_set(&p->spooler->work); /* which watches until it is stalled, or has room */
+        return false;
+    }
+    atomic_store(&p->wanted, true);
+    return true;
+}
+
+static bool has_room(struct room *r)
+{
+    struct spooler *sp = container_of(r, struct spooler, room);
+    return atomic_load(&sp->held) < sp->memory;
+}
+
+bool spooler_has_room(struct sink *s, struct nudge *room)
+{
+    return room_wait(&s->spooled->spooler->room, room, has_room);
+}
+
+void spooler_forget(struct sink *s, struct nudge *room)
+{
+    if (s->spooled)
+        room_forget(&s->spooled->spooler->room, room);
+}
+
+/* Appends a chain of leases to the inbox. */
+static void give(struct spooler *sp, struct lease *first, struct lease *last)
+{
+    pthread_mutex_lock(&sp->lock);
+    *sp->inbox_tail = first;
+    sp->inbox_tail = &last->job.next;
+    pthread_mutex_unlock(&sp->lock);
+    nudge_set(&sp->work);
+}
+
+/* What the sink has now is copied, before anything that comes later. */
+static void begin_to_lag(struct spooled *p)
+{
+    struct lease *first = p->sink->oldest, *last = p->sink->newest;
+    for (struct lease *l = first; l; l = l->newer) {
+        account_adopt(account_of_lease(l), l->number);
+        batch_hold(l->batch);
+        l->job = (struct spool_job){.next = l->newer, .copied = true};
+    }
+    if (first)
+        give(p->spooler, first, last);
+    atomic_store(&p->lagging, true);
+    log_debug(p->sink->name, "it is full: what follows goes to the disk until it has caught up");
+}
+
+bool spooler_takes(struct lease *l)
+{
+    struct spooled *p = l->sink->spooled;
+    if (!p)
+        return false;
+    if (!atomic_load(&p->lagging)) {
+        if (!atomic_load(&p->wanted))
+            return false;
+        if (!sink_is_full(p->sink)) {
+            atomic_store(&p->wanted, false);
+            return false;
+        }
+        begin_to_lag(p);
+    }
+    p->coming++;
+    l->job = (struct spool_job){0};
+    return true;
+}
+
+bool spooler_takes_back(struct lease *l)
+{
+    struct spooled *p = l->sink->spooled;
+    if (!p || !l->number || source_rereadable(l->batch->source))
+        return false;
+    pthread_mutex_lock(&p->sink->book.lock);
+    bool takes = l->number > account_of_lease(l)->adopting;
+    if (takes) {
+        atomic_store(&p->lagging, true);
+        p->coming++;
+        l->job = (struct spool_job){0};
+    }
+    pthread_mutex_unlock(&p->sink->book.lock);
+    return takes;
+}
+
+void spooler_put(struct lease *const *leases, unsigned n)
+{
+    struct spooler *sp = leases[0]->sink->spooled->spooler;
+    for (unsigned i = 0; i < n; i++) {
+        batch_hold(leases[i]->batch);
+        leases[i]->job.next = i + 1 < n ? leases[i + 1] : NULL;
+        if (leases[i]->birth)
+            birth_set_owner(leases[i]->birth, sp->scope.id);
+    }
+    leases[0]->job.cost = leases[0]->batch->cost;
+    atomic_fetch_add(&sp->held, leases[0]->job.cost);
+    give(sp, leases[0], leases[n - 1]);
+}
+
+/* ---- the thread ---- */
+
+void job_release(struct spooler *sp, struct lease *l)
+{
+    uint64_t cost = l->job.cost;
+    if (!l->job.copied) {
+        birth_free(l->birth);
+        l->birth = NULL;
+    }
+    batch_release(l->batch);
+    uint64_t before = atomic_fetch_sub(&sp->held, cost);
+    if (cost && before >= sp->memory && before - cost < sp->memory)
+        room_wake(&sp->room);
+}
+
+void spooled_changed(struct spooled *s)
+{
+    struct book *b = &s->sink->book;
+    s->changed++;
+    if (b->keeper)
+        nudge_set(b->keeper);
+}
+
+static void take_inbox(struct spooler *sp)
+{
+    pthread_mutex_lock(&sp->lock);
+    if (sp->inbox) {
+        *sp->jobs_tail = sp->inbox;
+        sp->jobs_tail = sp->inbox_tail;
+        sp->inbox = NULL;
+        sp->inbox_tail = &sp->inbox;
+    }
+    pthread_mutex_unlock(&sp->lock);
+}
+
+/* The sink has caught up: copies of what it has are not needed. */
+static void drop_copies(struct spooled *p)
+{
+    struct spooler *sp = p->spooler;
+    for (struct lease **at = &sp->jobs, *l; (l = *at);) {
+        if (l->sink != p->sink || !l->job.copied || l->job.state != JOB_NEW) {
+            at = &l->job.next;
+            continue;
+        }
+        account_unadopt(account_of_lease(l), l->number);
+        *at = l->job.next;
+        if (!*at)
+            sp->jobs_tail = at;
+        job_release(sp, l);
+    }
+}
+
+static void end_lag(struct spooled *p)
+{
+    struct spooler *sp = p->spooler;
+    pthread_mutex_lock(&p->sink->book.lock);
+    bool over = p->lagging && !p->coming && lane_unread(&p->lane) == LANE_NOTHING && !atomic_load(&sp->draining_over);
+    if (over) {
+        /* All copies are on the list: the inbox was emptied after the last lease that was coming had been put there. */
+        take_inbox(sp);
+        drop_copies(p);
+        atomic_store(&p->wanted, false);
+        atomic_store(&p->lagging, false);
+        atomic_store(&p->oldest, 0);
+    }
+    pthread_mutex_unlock(&p->sink->book.lock);
+    if (over)
+        room_wake(&sp->room);
+}
+
+/* Sinks that are full but do not lag yet, and those who wait for them. */
+static void watch_the_full(struct timer *t)
+{
+    struct spooler *sp = container_of(t, struct spooler, watch);
+    for (struct spooled *p = sp->sinks; p; p = p->next) {
+        if (!sink_is_full(p->sink) || atomic_load(&p->lagging))
+            continue;
+        if (clock_mono() - atomic_load(&p->sink->progress) >= SPOOL_STALLED) {
+            atomic_store(&p->wanted, true);
+            room_wake(&p->sink->room);
+        } else {
+            timer_set(t, WATCH_EVERY);
+        }
+    }
+}
+
+static void retry_later(struct spooler *sp, int64_t delay)
+{
+    if (!timer_is_set(&sp->again) || sp->again.due > clock_mono() + delay)
+        timer_set(&sp->again, delay);
+}
+
+static void show(struct spooler *sp)
+{
+    atomic_store(&sp->bytes, sp->spool.bytes);
+    atomic_store(&sp->written, sp->spool.written);
+}
+
+/* After a failure not with each lease that comes, but when it is time. */
+static void write_when_due(struct spooler *sp)
+{
+    int64_t now = clock_mono();
+    if (now < sp->retry_at) {
+        retry_later(sp, sp->retry_at - now);
+        return;
+    }
+    enum written written = write_jobs(sp);
+    sp->retry = written == WRITTEN_NOT ? sp->retry : 0;
+    if (written == WRITTEN_PARTLY) {
+        retry_later(sp, FULL_EVERY);
+    } else if (written == WRITTEN_NOT) {
+        sp->retry = sp->retry == 0 ? RETRY_FIRST : 2 * sp->retry < RETRY_MOST ? 2 * sp->retry : RETRY_MOST;
+        sp->retry_at = now + sp->retry;
+        retry_later(sp, sp->retry);
+    }
+}
+
+static void pass(struct spooler *sp)
+{
+    take_inbox(sp);
+    write_shortcuts(sp);
+    write_when_due(sp);
+    if (!write_commits(sp))
+        retry_later(sp, PENDING_EVERY);
+    for (struct spooled *p = sp->sinks; p; p = p->next) {
+        if (!atomic_load(&sp->draining_over))
+            read_back(p);
+        end_lag(p);
+        read_losses(p);
+    }
+    segments_remove(sp);
+    show(sp);
+    if (!timer_is_set(&sp->forget) && spool_count(&sp->spool))
+        timer_set(&sp->forget, FORGET_AFTER);
+    if (!timer_is_set(&sp->watch))
+        watch_the_full(&sp->watch);
+}
+
+static void on_work(struct nudge *n)
+{
+    pass(container_of(n, struct spooler, work));
+}
+
+static void on_again(struct timer *t)
+{
+    pass(container_of(t, struct spooler, again));
+}
+
+static void on_forget(struct timer *t)
+{
+    struct spooler *sp = container_of(t, struct spooler, forget);
+    segments_give_up(sp);
+    segments_remove(sp);
+    show(sp);
+}
+
+static void spooler_run(struct thread *t)
+{
+    struct spooler *sp = t->arg;
+    sp->loop.task = &t->task;
+    nudge_set(&sp->work);
+    if (loop_run(&sp->loop) < 0)
+        log_error("spool", "its event loop failed");
+}
+
+static void spooler_stop(struct thread *t)
+{
+    struct spooler *sp = t->arg;
+    loop_stop(&sp->loop);
+}
+
+/* ---- rows ---- */
+
+static int put_row(struct book_rows *rows, struct store *store)
+{
+    struct spooled *p = container_of(rows, struct spooled, rows);
+    p->put = p->changed;
+    if (p->generation == store_generation(store) && atomic_load(&p->stored) == p->changed)
+        return 0;
+    buf_clear(&p->text);
+    int r = lane_print(&p->lane, &p->text);
+    if (r == 0)
+        r = store_put_spool(store, &(struct store_spool){p->sink->name, p->text.data});
+    if (r == 0)
+        p->generation = store_generation(store);
+    return r;
+}
+
+static void row_stored(struct book_rows *rows)
+{
+    struct spooled *p = container_of(rows, struct spooled, rows);
+    if (atomic_exchange(&p->stored, p->put) != p->put)
+        nudge_set(&p->spooler->work);
+}
+
+/* ---- an origin ---- */
+
+static void on_secured(struct origin *o, const struct secured *s, const struct outcome *outcome)
+{
+    struct spooled *p = container_of(o, struct spooled, origin);
+    (void)outcome;
+    if (lane_land(&p->lane, s->ticket, s->account, s->number))
+        spooled_changed(p);
+    nudge_set(&p->spooler->work);
+}
+
+static void on_returned(struct origin *o, const struct secured *s)
+{
+    struct spooled *p = container_of(o, struct spooled, origin);
+    lane_put_back(&p->lane, s->ticket, s->account, s->number);
+}
+
+/* ---- life ---- */
+
+struct finding {
+    struct spooler *sp;
+    const char *sink; /* whose row is sought; NULL: all that are not ours */
+    struct lane *lane;
+    uint64_t last;
+    int result; /* 1: found */
+};
+
+static bool find_row(const struct store_spool *row, void *arg)
+{
+    struct finding *f = arg;
+    if (strcmp(row->sink, f->sink) != 0)
+        return true;
+    f->result = lane_parse(f->lane, row->ranges);
+    if (f->result == 0)
+        f->result = 1;
+    return false;
+}
+
+/* What counts for the sink: what its row says; where the rows were lost, all there is. */
+static int resume(struct spooled *p, struct store *store)
+{
+    struct spool *spool = &p->spooler->spool;
+    struct finding f = {.sink = p->sink->name, .lane = &p->lane};
+    int r = store_each_spool(store, find_row, &f);
+    if (f.result == -ENOMEM)
+        return -ENOMEM;
+    bool lost = r < 0 || f.result == -EUCLEAN || (f.result == 0 && store_generation(store) > 0);
+    if (!lost || !spool_count(spool))
+        return 0;
+    log_warn("spool", "%s: what it was sent of the spool is not known any more; all of it is sent again", p->sink->name);
+    r = lane_reserve(&p->lane);
+    if (r == 0)
+        lane_append(&p->lane, spool_place(spool_at(spool, 0)->number, 0), spool->barrier, 0);
+    return r;
+}
+
+int spooler_add(struct spooler *sp, struct sink *s, struct store *store)
+{
+    struct spooled *p = scope_alloc(&sp->scope, sizeof *p);
+    if (!p)
+        return -ENOMEM;
+    p->spooler = sp;
+    p->sink = s;
+    p->reader.file.n = -1;
+    p->origin = (struct origin){ORIGIN_SPOOL, on_secured, on_returned};
+    p->rows = (struct book_rows){.put = put_row, .stored = row_stored};
+    p->generation = store_generation(store);
+    int r = lane_begin(&p->lane, &sp->scope);
+    if (r == 0)
+        r = buf_begin(&p->text, &sp->scope, "row of the spool", TEXT_MAX);
+    if (r == 0)
+        r = spool_reader_begin(&p->reader, &sp->spool, &sp->scope);
+    if (r == 0)
+        r = resume(p, store);
+    if (r < 0)
+        return r;
+    atomic_store(&p->lagging, lane_unread(&p->lane) != LANE_NOTHING);
+    p->next = sp->sinks;
+    sp->sinks = p;
+    s->spooled = p;
+    s->book.spool = &p->origin;
+    book_add_rows(&s->book, &p->rows);
+    return 0;
+}
+
+static bool keep_row(const struct store_spool *row, void *arg)
+{
+    struct finding *f = arg;
+    for (struct spooled *p = f->sp->sinks; p; p = p->next)
+        if (strcmp(p->sink->name, row->sink) == 0)
+            return true;
+    struct spool_orphan *o = scope_alloc(&f->sp->scope, sizeof *o);
+    f->result = o && (o->sink = scope_strdup(&f->sp->scope, row->sink)) ? lane_begin(&o->lane, &f->sp->scope) : -ENOMEM;
+    if (f->result == 0)
+        f->result = lane_parse(&o->lane, row->ranges) == -ENOMEM ? -ENOMEM : 0;
+    if (f->result < 0)
+        return false;
+    o->next = f->sp->orphans;
+    f->sp->orphans = o;
+    return true;
+}
+
+int spooler_keep_others(struct spooler *sp, struct store *store)
+{
+    struct finding f = {.sp = sp};
+    (void)store_each_spool(store, keep_row, &f);
+    return f.result;
+}
+
+static bool last_in_row(const struct store_spool *row, void *arg)
+{
+    struct finding *f = arg;
+    struct lane lane = {0};
+    if (lane_begin(&lane, &scope_root) == 0 && lane_parse(&lane, row->ranges) == 0 && lane.barrier > f->last)
+        f->last = lane.barrier;
+    lane_end(&lane);
+    return true;
+}
+
+uint64_t spooler_last_place(struct store *store)
+{
+    struct finding f = {0};
+    (void)store_each_spool(store, last_in_row, &f);
+    return f.last;
+}
+
+static int begin(struct spooler *sp, const char *directory, uint64_t last_place)
+{
+    int r = loop_begin(&sp->loop, &sp->scope, "loop");
+    if (r == 0)
+        r = nudge_begin(&sp->work, &sp->scope, &sp->loop, "work", on_work);
+    if (r == 0)
+        r = timer_begin(&sp->again, &sp->scope, &sp->loop, "again", on_again);
+    if (r == 0)
+        r = timer_begin(&sp->watch, &sp->scope, &sp->loop, "watch", watch_the_full);
+    if (r == 0)
+        r = timer_begin(&sp->forget, &sp->scope, &sp->loop, "forget", on_forget);
+    if (r == 0)
+        r = buf_begin(&sp->labels, &sp->scope, "labels", SPOOL_LABELS_MAX);
+    if (r == 0)
+        r = spool_begin(&sp->spool, &sp->scope, directory, SPOOL_SEGMENT, last_place);
+    return r;
+}
+
+void spooler_follow(struct spooler *sp, const struct config *config)
+{
+    atomic_store(&sp->max_size, config->disk_buffer.max_size);
+    atomic_store(&sp->min_free, config->disk_buffer.min_free);
+    atomic_store(&sp->drop_oldest, config->disk_buffer.when_full == SPOOL_DROP_OLDEST);
+}
+
+int spooler_begin(struct spooler *sp, struct scope *owner, const struct config *config, struct pool *pool, struct past *past,
+                  uint64_t last_place)
+{
+    memset(sp, 0, sizeof *sp);
+    spooler_follow(sp, config);
+    sp->pool = pool;
+    sp->past = past;
+    sp->pool_waiter.wake = &sp->work;
+    sp->inbox_tail = &sp->inbox;
+    sp->jobs_tail = &sp->jobs;
+    uint64_t most = pool->limit / MEMORY_SHARE;
+    sp->memory = config->disk_buffer.memory < most ? config->disk_buffer.memory : most;
+    int r = scope_begin(&sp->scope, owner, "spooler");
+    if (r == 0 && (r = begin(sp, config->spool_dir, last_place)) < 0)
+        scope_end(&sp->scope);
+    if (r < 0)
+        return r;
+    pthread_mutex_init(&sp->lock, NULL);
+    room_begin(&sp->room);
+    show(sp);
+    return 0;
+}
+
+/* Sinks that are down must leave memory for the others, so that these go on. */
+static void share_memory(struct spooler *sp)
+{
+    unsigned n = 1;
+    for (struct spooled *p = sp->sinks; p; p = p->next)
+        n++;
+    uint64_t share = (sp->pool->limit - sp->pool->limit / FREE_FOR_READING - sp->memory) / n;
+    for (struct spooled *p = sp->sinks; p; p = p->next)
+        p->sink->share = share;
+}
+
+int spooler_start(struct spooler *sp)
+{
+    share_memory(sp);
+    return thread_begin(&sp->thread, &sp->scope, "spool", spooler_run, spooler_stop, sp);
+}
+
+void spooler_quiesce(struct spooler *sp)
+{
+    atomic_store(&sp->draining_over, true);
+}
+
+/* What can be neither written nor secured stays with its source; nobody has it else. */
+static void give_up(struct spooler *sp)
+{
+    for (struct lease *l; (l = sp->jobs);) {
+        struct account *a = account_of_lease(l);
+        struct secured s;
+        sp->jobs = l->job.next;
+        lease_copy(l, &s);
+        pthread_mutex_lock(&a->book->lock);
+        if (l->number > a->ended) {
+            account_unadopt(a, l->number);
+            account_returned(a, &s);
+        }
+        if (!l->job.copied)
+            l->sink->spooled->coming--;
+        pthread_mutex_unlock(&a->book->lock);
+        source_unref(s.source);
+        job_release(sp, l);
+    }
+    sp->jobs_tail = &sp->jobs;
+}
+
+void spooler_settle(struct spooler *sp)
+{
+    if (!thing_alive(&sp->scope.thing))
+        return;
+    thread_end(&sp->thread);
+    take_inbox(sp);
+    (void)write_jobs(sp);
+    (void)write_commits(sp);
+    give_up(sp);
+    pool_wait_cancel(sp->pool, &sp->pool_waiter);
+    for (struct spooled *p = sp->sinks; p; p = p->next)
+        sink_forget(p->sink, &sp->work);
+    show(sp);
+}
+
+void spooler_end(struct spooler *sp)
+{
+    if (!thing_alive(&sp->scope.thing))
+        return;
+    assert(!sp->jobs && !sp->inbox);
+    for (struct spooled *p = sp->sinks; p; p = p->next)
+        p->sink->spooled = NULL, p->sink->book.spool = NULL;
+    scope_end(&sp->scope);
+    room_end(&sp->room);
+    pthread_mutex_destroy(&sp->lock);
+}
