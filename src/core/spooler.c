@@ -13,7 +13,7 @@ static const int64_t WATCH_EVERY = 250 * MILLISECOND, FORGET_AFTER = 100 * MILLI
                      FULL_EVERY = 500 * MILLISECOND;
 static const int64_t RETRY_FIRST = 100 * MILLISECOND, RETRY_MOST = 30 * SECOND;
 
-enum { TEXT_MAX = 16 << 20, MEMORY_SHARE = 8, FREE_FOR_READING = 8 };
+enum { TEXT_MAX = 16 << 20, MEMORY_SHARE = 8, FREE_FOR_READING = 8, SEGMENTS_LEAST = 32, SEGMENT_LEAST = 1 << 20 };
 
 void spooler_say(struct spooler *sp, const char *format, ...)
 {
@@ -74,14 +74,19 @@ static void give(struct spooler *sp, struct lease *first, struct lease *last)
     nudge_set(&sp->work);
 }
 
-/* What the sink has now is copied, before anything that comes later. */
+/* What the sink has now is copied, before anything that comes later; but for what was copied when it lagged before. */
 static void begin_to_lag(struct spooled *p)
 {
-    struct lease *first = p->sink->oldest, *last = p->sink->newest;
-    for (struct lease *l = first; l; l = l->newer) {
-        account_adopt(account_of_lease(l), l->number);
+    struct lease *first = NULL, *last = NULL;
+    for (struct lease *l = p->sink->oldest; l; l = l->newer) {
+        struct account *a = account_of_lease(l);
+        if (l->number <= a->adopting)
+            continue;
+        account_adopt(a, l->number);
         batch_hold(l->batch);
-        l->job = (struct spool_job){.next = l->newer, .copied = true};
+        l->job = (struct spool_job){.copied = true};
+        *(last ? &last->job.next : &first) = l;
+        last = l;
     }
     if (first)
         give(p->spooler, first, last);
@@ -459,6 +464,13 @@ uint64_t spooler_last_place(struct store *store)
     return f.last;
 }
 
+/* The disk is given back a segment at a time: a small share has small ones. */
+static uint64_t segment_size(uint64_t max_size)
+{
+    uint64_t size = max_size / SEGMENTS_LEAST;
+    return size < SEGMENT_LEAST ? SEGMENT_LEAST : size < SPOOL_SEGMENT ? size : SPOOL_SEGMENT;
+}
+
 static int begin(struct spooler *sp, const char *directory, uint64_t last_place)
 {
     int r = loop_begin(&sp->loop, &sp->scope, "loop");
@@ -473,7 +485,7 @@ static int begin(struct spooler *sp, const char *directory, uint64_t last_place)
     if (r == 0)
         r = buf_begin(&sp->labels, &sp->scope, "labels", SPOOL_LABELS_MAX);
     if (r == 0)
-        r = spool_begin(&sp->spool, &sp->scope, directory, SPOOL_SEGMENT, last_place);
+        r = spool_begin(&sp->spool, &sp->scope, directory, segment_size(atomic_load(&sp->max_size)), last_place);
     return r;
 }
 

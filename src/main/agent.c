@@ -180,6 +180,7 @@ static int begin_web(struct agent *a)
         .past = a->past,
         .keeper = &a->keeper,
         .letters = a->letters,
+        .spooler = thing_alive(&a->spooler.scope.thing) ? &a->spooler : NULL,
         .sinks = a->sink_list,
         .n_sinks = a->n_sinks,
         .started = a->started,

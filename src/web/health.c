@@ -69,6 +69,17 @@ static void check_disk(struct exam *e, const struct web_context *c)
     check(e, "disk_space", free_ratio < 0.05 || failing ? DEGRADED : HEALTHY, "ratio free", free_ratio, 0.05);
 }
 
+static void check_disk_buffer(struct exam *e, const struct web_context *c)
+{
+    struct spooler *sp = c->spooler;
+    char why[sizeof sp->why];
+    if (!sp)
+        return;
+    spooler_why(sp, why, sizeof why);
+    double used = (double)sp->bytes / (double)sp->max_size;
+    check_because(e, "disk_buffer", *why || used >= 0.8 ? DEGRADED : HEALTHY, "ratio of max_size", used, 0.8, *why ? why : NULL);
+}
+
 static void check_sinks(struct exam *e, const struct web_context *c)
 {
     unsigned failing = 0;
@@ -209,6 +220,7 @@ void health_answer(struct web *w, struct request *q)
     double pool = c->pool->limit ? (double)c->pool->used / (double)c->pool->limit : 0;
     check(&e, "memory", pool >= 0.95 ? DEGRADED : HEALTHY, "ratio of the pool", pool, 1);
     check_disk(&e, c);
+    check_disk_buffer(&e, c);
     check_sinks(&e, c);
     check_labels(&e, c);
     check_ledger(&e, c);

@@ -210,7 +210,7 @@ static void write_process(struct buf *out, const struct web_context *c, struct s
     plain(out, "logcap_process_max_fds", "gauge", "Their limit.", (double)p.fd_limit);
     plain(out, "file_descriptors_open", "gauge", "Open descriptors, under the predecessor's name.", (double)p.fds);
     plain(out, "logcap_pool_used_bytes", "gauge", "Memory reserved from the pool.", (double)c->pool->used);
-    plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the disk buffer takes what follows, or the readers wait.", (double)c->pool->limit);
+    plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the readers wait.", (double)c->pool->limit);
 }
 
 static void write_api(struct buf *out, struct api *api)
@@ -254,6 +254,33 @@ static void write_letters(struct buf *out, const struct web_context *c)
     plain(out, "logcap_dead_letters_alert", "gauge", "1 while a limit of dead_letters.alert is passed.", n.alert);
 }
 
+static void write_spool(struct buf *out, const struct web_context *c)
+{
+    struct spooler *sp = c->spooler;
+    plain(out, "logcap_spool_bytes", "gauge", "What the disk buffer takes on the disk.", (double)sp->bytes);
+    plain(out, "logcap_spool_limit_bytes", "gauge", "disk_buffer.max_size.", (double)sp->max_size);
+    plain(out, "logcap_spool_written_bytes_total", "counter", "Written to the disk buffer.", (double)sp->written);
+    plain(out, "logcap_spool_syncs_total", "counter", "Syncs of the disk buffer.", (double)sp->syncs);
+    plain(out, "logcap_spool_failures_total", "counter", "Writes to the disk buffer that failed.", (double)sp->failures);
+    plain(out, "logcap_spool_full", "gauge", "1 while there is no room in it.", sp->full);
+    family(out, "logcap_spool_records", "gauge", "Records that wait in the disk buffer.");
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        struct counts counts;
+        book_totals(&c->sinks[i]->book, &counts);
+        labelled(out, "logcap_spool_records", "sink", c->sinks[i]->name, (double)counts.spooled.records);
+    }
+    family(out, "logcap_spool_lagging", "gauge", "1 while what follows for the sink goes to the disk buffer.");
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        labelled(out, "logcap_spool_lagging", "sink", c->sinks[i]->name, spooler_has_it(c->sinks[i]));
+    family(out, "logcap_spool_oldest_seconds", "gauge", "How long ago the oldest record that the sink does not have yet was buffered.");
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        const struct spooled *p = c->sinks[i]->spooled;
+        int64_t oldest = p ? atomic_load(&p->oldest) : 0;
+        labelled(out, "logcap_spool_oldest_seconds", "sink", c->sinks[i]->name,
+                 oldest ? (double)(clock_real() - oldest) / SECOND : 0);
+    }
+}
+
 void metrics_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -274,6 +301,8 @@ void metrics_answer(struct web *w, struct request *q)
         plain(out, "logcap_ledger_mismatches", "gauge", "Accounts and sinks whose sums do not add up, found since the start.",
               (double)c->keeper->audit.mismatches);
     }
+    if (c->spooler)
+        write_spool(out, c);
     plain(out, "logcap_databases_set_aside", "gauge", "Damaged databases set aside at this start.",
           (double)c->databases_set_aside);
     family(out, "logcap_log_messages_total", "counter", "logcap's own messages.");

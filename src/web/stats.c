@@ -16,6 +16,7 @@ static void write_sink(struct doc *d, struct sink *s, struct scope *scratch)
     doc_uint(d, "queue_bytes", s->held);
     doc_uint(d, "queue_limit", sink_limit(s));
     doc_uint(d, "leases", s->leases);
+    doc_bool(d, "lagging", spooler_has_it(s));
     doc_uint(d, "requests", t->requests);
     doc_uint(d, "request_errors", t->request_errors);
     doc_uint(d, "retries", t->retries);
@@ -64,6 +65,18 @@ void stats_answer(struct web *w, struct request *q)
         doc_uint(&d, "failures", c->keeper->failures);
         doc_time(&d, "last_commit", c->keeper->last_commit);
         doc_uint(&d, "databases_set_aside", c->databases_set_aside);
+        doc_object_end(&d);
+    }
+    if (c->spooler) {
+        char why[sizeof c->spooler->why];
+        spooler_why(c->spooler, why, sizeof why);
+        doc_object(&d, "disk_buffer");
+        doc_uint(&d, "bytes", c->spooler->bytes);
+        doc_uint(&d, "max_size", c->spooler->max_size);
+        doc_uint(&d, "written_bytes", c->spooler->written);
+        doc_uint(&d, "memory_bytes", c->spooler->held);
+        doc_uint(&d, "memory_limit", c->spooler->memory);
+        doc_string(&d, "error", why[0] ? why : NULL);
         doc_object_end(&d);
     }
     doc_object(&d, "http");

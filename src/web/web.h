@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "core/keeper.h"
+#include "core/spooler.h"
 #include "in/api.h"
 #include "web/server.h"
 
@@ -33,6 +34,7 @@ struct web_context {
     struct pool *pool;
     struct keeper *keeper;   /* NULL: a dry run */
     struct letters *letters; /* NULL: there are none */
+    struct spooler *spooler; /* NULL: no sink uses the disk buffer */
     struct sink *const *sinks;
     unsigned n_sinks;
     int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */

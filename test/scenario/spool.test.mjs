@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import {pick, sanitized, scenario, sleep, until} from './harness.mjs';
+import {command, patience, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 import {answers} from './loki.mjs';
 import {differences} from './writer.mjs';
 
@@ -22,6 +22,20 @@ function spoolFiles(s) {
 }
 
 const spoolBytes = (s) => spoolFiles(s).reduce((n, file) => n + fs.statSync(file).size, 0);
+
+// The ledger as it is stored, after the agent ended: records over all sources at one sink. It must add up.
+function ledger(s, sink) {
+    const {code, stdout, stderr} = command(['ledger', '--state-dir', s.path('state'), '--sink', sink, '--json']);
+    assert.equal(code, 0, stdout + stderr);
+    const sum = {taken: 0, delivered: 0, spooled: 0, dead: 0, dropped: {}};
+    for (const row of JSON.parse(stdout).accounts) {
+        for (const key of ['taken', 'delivered', 'spooled', 'dead'])
+            sum[key] += row[key].records;
+        for (const [reason, amount] of Object.entries(row.dropped))
+            sum.dropped[reason] = (sum.dropped[reason] ?? 0) + amount.records;
+    }
+    return sum;
+}
 
 async function sinkStats(agent, name) {
     const {json} = await agent.get('/stats');
@@ -63,9 +77,180 @@ scenario('a Loki that is down holds up no other, and gets everything in order wh
     }
 });
 
-// What the ledger says of a sink, over all sources: taken, delivered, spooled, dropped by reason, in records.
-function sums(agent, sink) {
-    const {code, stdout, stderr} = command(['ledger', '--json', '-c', agent.file]);
-    assert.equal(code, 0, stderr);
-    return stdout;
+// Writes to all until `end()` is true; the sum of what was written.
+async function writeUntil(writers, end, {lines = 50, pause = 5} = {}) {
+    while (!await end()) {
+        for (const w of writers)
+            w.write(lines);
+        await sleep(pause);
+    }
+    return writers.reduce((n, w) => n + w.count, 0);
 }
+
+scenario('kills while it is written and while it is read lose nothing, and the ledger adds up', async (s) => {
+    let down = true;
+    const a = await s.loki((r) => (down && r.number % 50 ? answers.status(503) : r.number % 3 ? answers.ok() : answers.slow(30)));
+    const b = await s.loki();
+    const writers = [s.writer('1.log'), s.writer('2.log')];
+    const agent = await s.agent(twoLokis(s, a, b));
+    let writing = true;
+    const load = writeUntil(writers, () => !writing);
+    try {
+        for (let i = 0; i < pick({light: 6, full: 20, soak: 100}); i++) {
+            down = i % 4 < 2;
+            await sleep(Math.random() * 600 * patience);
+            await agent.kill();
+            await agent.start();
+        }
+    } finally {
+        writing = false;
+    }
+    const total = await load;
+    down = false;
+    await until(`${total} lines are at both`, () => a.lines.size >= total && b.lines.size >= total, 60);
+    await until('nothing waits', async () => {
+        const {since_start: n} = await sinkStats(agent, 'a');
+        return n.spooled.records === 0 && n.in_flight.records === 0;
+    });
+    await agent.stop();
+    assert.deepEqual(differences(writers, a.lines, {repeats: true}), []);
+    assert.deepEqual(differences(writers, b.lines, {repeats: true}), []);
+    for (const sink of ['a', 'b']) {
+        const l = ledger(s, sink);
+        assert.equal(l.taken, total, 'each line is taken once, whatever dies');
+        assert.equal(l.delivered, total);
+        assert.equal(l.spooled, 0);
+    }
+});
+
+// Fills the spool while `a` is down, and ends the agent. Returns the number of lines.
+async function fillSpool(s, agent, writers, bytes) {
+    const total = await writeUntil(writers, () => spoolBytes(s) > bytes);
+    await until('all is read', async () => (await sinkStats(agent, 'a')).since_start.taken.records >= total);
+    await agent.stop();
+    return total;
+}
+
+for (const [what, damage] of Object.entries({
+    'a byte of data': (file) => flip(file, fs.statSync(file).size - 100),
+    'a byte of a head': (file) => flip(file, 20),
+    'a cut end': (file) => fs.truncateSync(file, fs.statSync(file).size >> 1),
+    'a missing file': (file) => fs.unlinkSync(file),
+})) {
+    scenario(`damage is counted exactly: ${what}`, async (s) => {
+        let down = true;
+        const a = await s.loki(() => (down ? answers.status(503) : answers.ok()));
+        const b = await s.loki();
+        const writers = [s.writer('1.log', {size: 500}), s.writer('2.log', {size: 500})];
+        const agent = await s.agent(twoLokis(s, a, b));
+        const total = await fillSpool(s, agent, writers, 18 << 20);
+        assert.equal(ledger(s, 'a').spooled, total);
+        damage(spoolFiles(s)[0]);
+        down = false;
+        await agent.start();
+        await until('nothing waits', async () => (await sinkStats(agent, 'a')).since_start.spooled.records === 0);
+        await agent.stop();
+        const l = ledger(s, 'a'), missing = total - a.lines.size;
+        assert.ok(missing > 0 && missing < total, `${missing} of ${total} are missing`);
+        assert.equal(l.dropped.spool_damaged, missing);
+        assert.equal(l.delivered, a.lines.size);
+        assert.equal(a.repeats, 0);
+        assert.equal(ledger(s, 'b').delivered, total);
+        assert.match(agent.stderr, /spool: a: .* is damaged at/);
+    });
+}
+
+function flip(file, at) {
+    const f = fs.openSync(file, 'r+');
+    const byte = Buffer.alloc(1);
+    fs.readSync(f, byte, 0, 1, at);
+    byte[0] ^= 1;
+    fs.writeSync(f, byte, 0, 1, at);
+    fs.closeSync(f);
+}
+
+scenario('a full spool makes the sources wait, and nothing is lost', async (s) => {
+    let down = true;
+    const a = await s.loki(() => (down ? answers.status(503) : answers.ok()));
+    const b = await s.loki();
+    const writers = [s.writer('1.log', {size: 1000}), s.writer('2.log', {size: 1000})];
+    const agent = await s.agent(twoLokis(s, a, b, {disk_buffer: {max_size: '32MiB'}}));
+    const total = await writeUntil(writers, () => /spool: no room in/.test(agent.stderr), {lines: 400});
+    await sleep(500);
+    assert.ok(spoolBytes(s) <= 32 << 20, `${spoolBytes(s)} bytes`);
+    const check = (await agent.get('/health')).json.checks.disk_buffer;
+    assert.equal(check.status, 'degraded');
+    assert.match(check.reason, /no room/);
+    down = false;
+    await until('all is at both', () => a.lines.size >= total && b.lines.size >= total, 60);
+    await agent.stop();
+    assert.deepEqual(differences(writers, a.lines), []);
+    assert.equal(ledger(s, 'a').delivered, total);
+});
+
+scenario('with drop_oldest the oldest go, counted, and the others do not wait', async (s) => {
+    let down = true;
+    const a = await s.loki(() => (down ? answers.status(503) : answers.ok()));
+    const b = await s.loki();
+    const writers = [s.writer('1.log', {size: 1000}), s.writer('2.log', {size: 1000})];
+    const agent = await s.agent(twoLokis(s, a, b, {disk_buffer: {max_size: '32MiB', when_full: 'drop_oldest'}}));
+    const total = await writeUntil(writers, async () => {
+        // Who keeps up loses nothing.
+        await until('the other keeps up', () => b.lines.size > 2 * writers[0].count - 4000);
+        return writers[0].count > 30000;
+    }, {lines: 400});
+    await until('the other has all', () => b.lines.size >= total);
+    assert.ok(spoolBytes(s) <= 40 << 20, `${spoolBytes(s)} bytes`);
+    down = false;
+    await until('nothing waits', async () => (await sinkStats(agent, 'a')).since_start.spooled.records === 0);
+    await agent.stop();
+    const l = ledger(s, 'a'), missing = total - a.lines.size;
+    assert.ok(missing > 10000, `${missing} of ${total} are missing`);
+    assert.equal(l.dropped.spool_full, missing);
+    assert.equal(l.delivered, a.lines.size);
+    const last = writers.map((w) => w.line(w.count - 1));
+    assert.ok(last.every((line) => a.lines.has(line)), 'the newest are there');
+});
+
+scenario('posted lines survive a restart and a kill while the only Loki is down', async (s) => {
+    let down = true;
+    const a = await s.loki(() => (down ? answers.status(503) : answers.ok()));
+    const agent = await s.agent(twoLokis(s, a));
+    const post = async (n) => {
+        for (let i = 0; i < 20; i++) {
+            const entries = Array.from({length: 50}, (_, k) => ({message: `posted ${n} ${i} ${k} ${'x'.repeat(600)}`}));
+            const {status} = await agent.get('/api/v1/logs', {method: 'POST', body: JSON.stringify({entries})});
+            assert.equal(status, 202);
+        }
+    };
+    await post(1);
+    await agent.stop();
+    await agent.start();
+    await post(2);
+    await until('all of it is secured', async () => (await sinkStats(agent, 'a')).since_start.in_flight.records === 0);
+    await sleep(500 * patience); // the next commit
+    await agent.kill();
+    down = false;
+    await agent.start();
+    await until('all is there', () => a.lines.size >= 2000);
+    await agent.stop();
+    assert.equal(a.lines.size, 2000);
+    assert.equal(ledger(s, 'a').delivered, 2000);
+});
+
+scenario('memory stays bounded while a Loki is down', async (s) => {
+    const a = await s.loki(() => answers.status(503));
+    const b = await s.loki();
+    const writers = [s.writer('1.log', {size: 1000}), s.writer('2.log', {size: 1000})];
+    const agent = await s.agent(twoLokis(s, a, b));
+    let most = 0;
+    const total = await writeUntil(writers, async () => {
+        most = Math.max(most, (await agent.get('/stats')).json.process.resident_bytes);
+        return writers[0].count >= pick({light: 40000, full: 100000, soak: 400000});
+    }, {lines: 1000});
+    await until('the other has all', () => b.lines.size >= total, 60);
+    if (!sanitized)
+        assert.ok(most < 40 << 20, `${most >> 20} MiB`);
+    await agent.stop();
+    assert.equal(ledger(s, 'a').spooled, total);
+}, {timeout: 600000});
