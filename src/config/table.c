@@ -308,8 +308,8 @@ static const struct option sink[] = {
     {"drain_grace", OPTION_TIME, AT(struct sink_config, drain_grace), .initial = "500ms", .least = 0,
      .most = 1 * MINUTE, .doc = "How long what is on its way gets at a shutdown."},
     {"rate_limit.bytes_per_second", OPTION_SIZE, AT(struct sink_config, rate_limit.bytes_per_second), .initial = "0",
-     .least = 0, .most = 1 * TIB, .doc = "Bytes of records that the sink takes a second; beyond it the readers wait, nothing "
-                                        "is dropped. 0: no limit."},
+     .least = 0, .most = 1 * TIB, .doc = "Bytes of records that the sink takes a second; beyond it they wait, nothing is "
+                                        "dropped. 0: no limit."},
     {"rate_limit.burst", OPTION_SIZE, AT(struct sink_config, rate_limit.burst), .initial = "0", .least = 0,
      .most = 1 * TIB, .doc = "What it may take at once after a pause. 0: what bytes_per_second allows in one second."},
 };

@@ -421,6 +421,8 @@ void lease_returned(struct lease *l)
     if (spooler_takes_back(l)) {
         struct batch *b = l->batch;
         batch_hold(b);
+        refused_forget(l->refused); /* the same here */
+        l->refused = NULL;
         lease_release(l);
         spooler_put(&l, 1);
         batch_release(b);

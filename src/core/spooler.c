@@ -145,6 +145,14 @@ void spooler_put(struct lease *const *leases, unsigned n)
 
 /* ---- the thread ---- */
 
+void lease_to_secure(const struct lease *l, struct secured *s)
+{
+    const struct batch *b = l->batch;
+    *s = (struct secured){.account = account_of_lease(l), .source = b->source, .number = l->number, .to = b->to,
+                          .tail_hash = b->tail_hash, .taken = l->taken};
+    memcpy(s->cursor, b->cursor, sizeof s->cursor);
+}
+
 void job_release(struct spooler *sp, struct lease *l)
 {
     uint64_t cost = l->job.cost;
@@ -548,7 +556,7 @@ static void give_up(struct spooler *sp)
         struct account *a = account_of_lease(l);
         struct secured s;
         sp->jobs = l->job.next;
-        lease_copy(l, &s);
+        lease_to_secure(l, &s);
         pthread_mutex_lock(&a->book->lock);
         if (l->number > a->ended) {
             account_unadopt(a, l->number);
@@ -557,7 +565,6 @@ static void give_up(struct spooler *sp)
         if (!l->job.copied)
             l->sink->spooled->coming--;
         pthread_mutex_unlock(&a->book->lock);
-        source_unref(s.source);
         job_release(sp, l);
     }
     sp->jobs_tail = &sp->jobs;

@@ -13,6 +13,8 @@ static inline struct account *account_of_lease(const struct lease *l)
 {
     return source_account(l->batch->source, l->sink);
 }
+/* What secures the lease, without a reference on the source; a sink that has the lease too may be at work on it. */
+void lease_to_secure(const struct lease *l, struct secured *s);
 /* The lane was changed: a commit follows. Under the book's lock. */
 void spooled_changed(struct spooled *s);
 /* The job is off the list: lets go of what it held. */

@@ -226,7 +226,7 @@ static bool commit(struct lease *l)
     struct spooled *p = part_of(l);
     struct book *b = &l->sink->book;
     struct secured s;
-    lease_copy(l, &s);
+    lease_to_secure(l, &s);
     pthread_mutex_lock(&b->lock);
     enum account_spooled now = lane_reserve(&p->lane) < 0 ? SPOOLED_NOT_YET : account_spooled(s.account, &s);
     if (now != SPOOLED_NOT_YET) {
@@ -235,7 +235,6 @@ static bool commit(struct lease *l)
             atomic_store(&p->oldest, clock_real());
     }
     pthread_mutex_unlock(&b->lock);
-    source_unref(s.source);
     return now != SPOOLED_NOT_YET;
 }
 
