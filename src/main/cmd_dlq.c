@@ -60,6 +60,7 @@ struct dlq {
     uint64_t limit;
     bool json;
     struct letter_ask ask;
+    struct buf body, answer;
 };
 
 /* ---- what is read ---- */
@@ -112,11 +113,11 @@ static int64_t number_in(const struct buf *answer, const char *key)
 }
 
 /* 0: it answered, with *status. Else it was said why not. */
-static int ask(struct dlq *d, const char *path, const char *body, struct buf *answer, long *status)
+static int ask(struct dlq *d, const char *path, const char *body, long *status)
 {
     char error[ERROR_BYTES] = "";
-    buf_clear(answer);
-    int r = ask_agent_to(&d->scope, d->config, path, body, answer, status, error, sizeof error);
+    buf_clear(&d->answer);
+    int r = ask_agent_to(&d->scope, d->config, path, body, &d->answer, status, error, sizeof error);
     if (r == -ENOTCONN)
         fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
                 d->config->server.host, d->config->server.port, error);
@@ -126,15 +127,15 @@ static int ask(struct dlq *d, const char *path, const char *body, struct buf *an
 }
 
 /* What became of the job, of the newest ones that /dlq/stats lists. false: it is still under way. */
-static bool job_done(struct dlq *d, int64_t job, struct buf *answer, const char *key, int64_t *n)
+static bool job_done(struct dlq *d, int64_t job, const char *key, int64_t *n)
 {
     long status;
     struct json j;
     int64_t id = 0;
     bool done = false;
-    if (ask(d, "/dlq/stats", NULL, answer, &status) < 0 || status != 200)
+    if (ask(d, "/dlq/stats", NULL, &status) < 0 || status != 200)
         return true;
-    json_begin(&j, answer->data, answer->len);
+    json_begin(&j, d->answer.data, d->answer.len);
     while (json_next(&j) != JSON_END && j.type != JSON_ERROR) {
         if (j.type != JSON_KEY)
             continue;
@@ -187,12 +188,12 @@ static void wait_a_moment(struct scope *scope)
     loop_end(&loop);
 }
 
-static void wait_for(struct dlq *d, int64_t job, struct buf *answer)
+static void wait_for(struct dlq *d, int64_t job)
 {
     const char *key = d->verb == PURGE ? "purged" : "delivered";
     int64_t n = 0;
     int polls = 0;
-    while (!job_done(d, job, answer, key, &n) && ++polls < POLLS)
+    while (!job_done(d, job, key, &n) && ++polls < POLLS)
         wait_a_moment(&d->scope);
     if (polls == POLLS)
         printf("%" PRId64 " %s so far; the agent goes on: see `logcap dlq list` and /dlq/stats\n", n, key);
@@ -202,22 +203,21 @@ static void wait_for(struct dlq *d, int64_t job, struct buf *answer)
 
 static int work_with_agent(struct dlq *d)
 {
-    struct buf body, answer;
     long status = 0;
-    if (buf_begin(&body, &d->scope, "body", ANSWER_BYTES) < 0 || buf_begin(&answer, &d->scope, "answer", ANSWER_BYTES) < 0 ||
-        letter_ask_write(&d->ask, &body) < 0) {
+    if (buf_begin(&d->body, &d->scope, "body", ANSWER_BYTES) < 0 ||
+        buf_begin(&d->answer, &d->scope, "answer", ANSWER_BYTES) < 0 || letter_ask_write(&d->ask, &d->body) < 0) {
         fputs("logcap: out of memory\n", stderr);
         return EXIT_FAILED;
     }
-    if (ask(d, d->verb == REPLAY ? "/dlq/reprocess" : "/dlq/purge", body.data, &answer, &status) < 0)
+    if (ask(d, d->verb == REPLAY ? "/dlq/reprocess" : "/dlq/purge", d->body.data, &status) < 0)
         return EXIT_FAILED;
     if (status != 200 && status != 202)
-        return say_refused(&answer);
-    int64_t job = number_in(&answer, "job");
-    int64_t matched = number_in(&answer, "letters");
+        return say_refused(&d->answer);
+    int64_t job = number_in(&d->answer, "job");
+    int64_t matched = number_in(&d->answer, "letters");
     say_matched(d, matched);
     if (job > 0 && matched > 0)
-        wait_for(d, job, &answer);
+        wait_for(d, job);
     return EXIT_DONE;
 }
 
