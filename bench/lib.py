@@ -118,8 +118,8 @@ class Agent(Process):
     def __init__(self, bench, paths, sinks):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=bench.dir))
         self.port = free_port()
-        config = self.dir / 'generated.yaml'
-        config.write_text(f'''
+        self.config = self.dir / 'generated.yaml'
+        self.config.write_text(f'''
 state_dir: {self.dir}/state
 host: bench
 server: {{port: {self.port}}}
@@ -131,11 +131,12 @@ sinks: {sinks.format(dir=self.dir)}
 ''')
         self.messages = self.dir / 'messages'
         with self.messages.open('wb') as log:
-            super().__init__(bench.logcap, 'run', '-c', config, log=log)
+            super().__init__(bench.logcap, 'run', '-c', self.config, log=log)
 
-    def get(self, path):
+    def get(self, path, method='GET'):
+        request = urllib.request.Request(f'http://127.0.0.1:{self.port}{path}', method=method)
         try:
-            with urllib.request.urlopen(f'http://127.0.0.1:{self.port}{path}', timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.load(answer)
         except (urllib.error.URLError, ConnectionError):
             self.check_alive()
