@@ -268,7 +268,7 @@ static void write_when_due(struct spooler *sp)
     }
 }
 
-static void pass(struct spooler *sp)
+void spooler_pass(struct spooler *sp)
 {
     take_inbox(sp);
     write_shortcuts(sp);
@@ -291,12 +291,12 @@ static void pass(struct spooler *sp)
 
 static void on_work(struct nudge *n)
 {
-    pass(container_of(n, struct spooler, work));
+    spooler_pass(container_of(n, struct spooler, work));
 }
 
 static void on_again(struct timer *t)
 {
-    pass(container_of(t, struct spooler, again));
+    spooler_pass(container_of(t, struct spooler, again));
 }
 
 static void on_forget(struct timer *t)

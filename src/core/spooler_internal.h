@@ -21,6 +21,9 @@ void spooled_changed(struct spooled *s);
 void job_release(struct spooler *sp, struct lease *l);
 void spooler_say(struct spooler *sp, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* One turn of the thread: what came is written and secured, and what waits is given to sinks that have room. */
+void spooler_pass(struct spooler *sp);
+
 /* ---- spooler_write.c ---- */
 
 /* Leases of sinks that have room by now and nothing in the spool go to them without it. */

@@ -77,6 +77,11 @@ scenario('a Loki that is down holds up no other, and gets everything in order wh
     }
 });
 
+const nothingWaits = (agent, sink) => until('nothing waits', async () => {
+    const {since_start: n} = await sinkStats(agent, sink);
+    return n.spooled.records === 0 && n.in_flight.records === 0;
+});
+
 // Writes to all until `end()` is true; the sum of what was written.
 async function writeUntil(writers, end, {lines = 50, pause = 5} = {}) {
     while (!await end()) {
@@ -108,10 +113,7 @@ scenario('kills while it is written and while it is read lose nothing, and the l
     const total = await load;
     down = false;
     await until(`${total} lines are at both`, () => a.lines.size >= total && b.lines.size >= total, 60);
-    await until('nothing waits', async () => {
-        const {since_start: n} = await sinkStats(agent, 'a');
-        return n.spooled.records === 0 && n.in_flight.records === 0;
-    });
+    await nothingWaits(agent, 'a');
     await agent.stop();
     assert.deepEqual(differences(writers, a.lines, {repeats: true}), []);
     assert.deepEqual(differences(writers, b.lines, {repeats: true}), []);
@@ -148,7 +150,7 @@ for (const [what, damage] of Object.entries({
         damage(spoolFiles(s)[0]);
         down = false;
         await agent.start();
-        await until('nothing waits', async () => (await sinkStats(agent, 'a')).since_start.spooled.records === 0);
+        await nothingWaits(agent, 'a');
         await agent.stop();
         const l = ledger(s, 'a'), missing = total - a.lines.size;
         assert.ok(missing > 0 && missing < total, `${missing} of ${total} are missing`);
@@ -202,7 +204,7 @@ scenario('with drop_oldest the oldest go, counted, and the others do not wait', 
     await until('the other has all', () => b.lines.size >= total);
     assert.ok(spoolBytes(s) <= 40 << 20, `${spoolBytes(s)} bytes`);
     down = false;
-    await until('nothing waits', async () => (await sinkStats(agent, 'a')).since_start.spooled.records === 0);
+    await nothingWaits(agent, 'a');
     await agent.stop();
     const l = ledger(s, 'a'), missing = total - a.lines.size;
     assert.ok(missing > 10000, `${missing} of ${total} are missing`);
