@@ -45,6 +45,63 @@ static void start_send_stop(void)
         assert_int_equal(rig.counts.delivered.records, records);
 }
 
+/* Two streams where one may be, and one record of each batch too old. */
+static unsigned feed_what_is_judged(struct rig *r, struct stream *another)
+{
+    unsigned dead = 0;
+    for (unsigned k = 0; k < BATCHES; k++) {
+        struct batch *b = rig_batch(r);
+        if (!b)
+            continue;
+        rig_line(b, r->stream, "fine", 4, false);
+        if (rig_line(b, another, "too old", 7, false)) {
+            b->marks[b->n - 1].time = 1;
+            dead++;
+        }
+        rig_line(b, another, "fine too", 8, false);
+        rig_dispatch(r, b);
+    }
+    return dead;
+}
+
+static void judge_send_stop(void)
+{
+    static const struct label another = {"job", "another"};
+    unsigned dead = 0;
+    rig.n = rig.end = 0;
+    rig.position = 0;
+    rig.counts = (struct counts){0};
+    if (rig_start(&rig)) {
+        struct stream *s = stream_get(&another, 1);
+        if (s)
+            dead = feed_what_is_judged(&rig, s);
+        stream_unref(s);
+        rig_wait(&rig, SECOND);
+    }
+    rig_stop(&rig);
+    assert_int_equal(rig.counts.in_flight.records, 0);
+    for (unsigned i = 0; i < rig.n; i++)
+        assert_string_not_equal(rig.entries[i].line, "too old");
+    if (rig.position == rig.end)
+        assert_int_equal(rig.counts.dropped[DROP_INVALID].records, dead);
+    assert_true(rig.n >= rig.counts.delivered.records);
+}
+
+static void test_what_is_judged_before_it_is_sent(void **state)
+{
+    rig_prepare(&rig, rig_accept);
+    rig.config.loki.workers = 1;
+    rig.config.loki.batch_timeout = MILLISECOND / 2;
+    rig.config.loki.backoff_max = 2 * MILLISECOND;
+    rig.config.loki.max_streams = 1;
+    rig.config.loki.times = (struct times_config){.max_age = HOUR, .too_old = TIMES_DEAD_LETTER};
+    judge_send_stop();
+    assert_int_equal(rig.counts.dropped[DROP_INVALID].records, BATCHES);
+    assert_int_equal(rig.counts.delivered.records, BATCHES * 2);
+    TORTURE(judge_send_stop);
+    rig_end(&rig);
+}
+
 static void torture(const char *host)
 {
     rig_prepare(&rig, rig_accept);
@@ -78,6 +135,7 @@ static void test_each_call_fails_with_a_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_what_is_judged_before_it_is_sent),
         TEST(test_each_call_fails),
         TEST(test_each_call_fails_with_a_name),
     };
