@@ -1,6 +1,6 @@
 // Dead letters: what a sink will never take is kept, shown, sent again or thrown away, and always accounted for.
 import assert from 'node:assert/strict';
-import {execFile} from 'node:child_process';
+import {execFile, execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import {answers} from './loki.mjs';
@@ -301,5 +301,32 @@ scenario('SIGKILL at any moment: no letter is lost, none is doubled, the ledger 
     assert.equal(loki.lines.size, n);
     for (const [line, times] of loki.lines)
         assert.equal(times, 1, line);
+    await agent.stop();
+});
+
+scenario('a database that cannot be written stops the readers, not the memory, and nothing is lost', async (s) => {
+    const state = s.path('state');
+    fs.mkdirSync(state);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=300k', 'logcap-test', state]);
+    s.atEnd(() => execFileSync('umount', ['-l', state]));
+    const loki = await s.loki(() => answers.refusing(bad));
+    const queue = 256 * 1024;
+    const agent = await s.agent(s.config({loki, lokiSink: {queue_size: queue, disk_buffer: false}}));
+    const n = 30000; // 3.6 MB
+    write(s, 'a.log', Array.from({length: n}, (_, i) => `bad ${i} ${'x'.repeat(110)}`));
+    await until('it is said', () => /positions cannot be kept/.test(agent.stderr));
+    let most = 0;
+    for (let i = 0; i < 20; i++) {
+        const {json} = await agent.get('/stats');
+        most = Math.max(most, json.sinks[0].queue_bytes);
+        await sleep(50);
+    }
+    assert.ok(most > queue / 2 && most < 8 * queue, `${most} bytes wait`);
+    await ledger(agent);
+    assert.equal((await agent.get('/health')).json.status, 'degraded');
+    execFileSync('mount', ['-o', 'remount,size=60m', state]);
+    await until('all are letters', async () => (await dead(agent)).total_entries === n, 90);
+    assert.deepEqual(await ledger(agent), {taken: n, delivered: 0, dead: n, purged: 0, in_flight: 0});
+    await until('no memory is held', async () => (await agent.get('/stats')).json.sinks[0].queue_bytes === 0);
     await agent.stop();
 });
