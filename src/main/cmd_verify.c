@@ -21,7 +21,7 @@ static const char help[] =
     "\n"
     "Exit code: 0 all is good, 1 something is damaged or cannot be read, 2 wrong usage or configuration.\n";
 
-static const struct verify_part *const parts[] = {&verify_store};
+static const struct verify_part *const parts[] = {&verify_store, &verify_spool};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 /* The worst of all parts; *damaged: one can be repaired. */
@@ -97,6 +97,8 @@ int cmd_verify(int argc, char **argv)
     struct config *c = state_dir ? NULL : load_or_say(&scope, config);
     struct verify v = {.scope = &scope, .state_dir = c ? c->state_dir : state_dir};
     if (v.state_dir)
+        v.spool_dir = c ? c->spool_dir : scope_printf(&scope, "%s/spool", state_dir);
+    if (v.spool_dir)
         code = verify(&v, repair);
     scope_end(&scope);
     return code;

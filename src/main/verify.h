@@ -9,6 +9,7 @@
 struct verify {
     struct scope *scope;
     const char *state_dir;
+    const char *spool_dir;
 };
 
 enum verify_outcome {
@@ -23,3 +24,4 @@ struct verify_part {
 };
 
 extern const struct verify_part verify_store; /* state.db, the fallback file */
+extern const struct verify_part verify_spool; /* the disk buffer's segments */

@@ -140,6 +140,7 @@ struct spool_found {
     uint64_t segments, bytes, records;
     uint64_t damaged;    /* records with a good head and a bad body */
     uint64_t unreadable; /* segments with a head that cannot be read */
+    uint64_t unfinished; /* segments that end within a record: being written, or the writer died, or they were cut */
 };
 /* Reads all of it, changes nothing. -ENOENT: there is no spool. */
 int spool_check(struct scope *owner, const char *directory, struct spool_found *found);

@@ -53,13 +53,14 @@ static int read_all(int fd, struct iovec *iov, int n, uint64_t offset)
     return n ? -EUCLEAN : 0;
 }
 
-static int parse_at(struct spool_reader *r, uint64_t offset, uint64_t end, struct spool_head *h)
+static int parse_at(struct spool_reader *r, uint64_t offset, uint64_t end, struct spool_head *h, bool *cut)
 {
     size_t have = 0, want = USUAL_HEAD;
     for (;;) {
         if (want > end - offset)
             want = end - offset;
-        int e = want > have ? buf_reserve(&r->head, want) : -EUCLEAN;
+        *cut = want <= have;
+        int e = *cut ? -EUCLEAN : buf_reserve(&r->head, want);
         struct iovec iov = {r->head.data + have, want - have};
         if (e == 0)
             e = read_all(r->file.n, &iov, 1, offset + have);
@@ -81,7 +82,8 @@ static int next_segment(const struct spool *s, uint32_t number, struct spool_hea
     return 1;
 }
 
-int spool_read_head(struct spool_reader *r, uint64_t place, struct spool_head *h)
+/* cut: it is not readable because the file ends within it. */
+static int read_head(struct spool_reader *r, uint64_t place, struct spool_head *h, bool *cut)
 {
     uint32_t number = spool_segment(place);
     uint64_t offset = (uint32_t)place;
@@ -92,14 +94,21 @@ int spool_read_head(struct spool_reader *r, uint64_t place, struct spool_head *h
         return next_segment(r->spool, number, h);
     int e = open_segment(r, number);
     if (e == 0)
-        e = parse_at(r, offset, segment->size, h);
+        e = parse_at(r, offset, segment->size, h, cut);
     if (e < 0)
         return e;
-    if (h->next > segment->size - offset)
+    *cut = h->next > segment->size - offset;
+    if (*cut)
         return -EUCLEAN;
     h->place = place;
     h->next += place;
     return 0;
+}
+
+int spool_read_head(struct spool_reader *r, uint64_t place, struct spool_head *h)
+{
+    bool cut;
+    return read_head(r, place, h, &cut);
 }
 
 static bool good_marks(const struct spool_head *h, const struct mark *marks)
@@ -150,14 +159,16 @@ static int check_body(struct spool_reader *r, struct scope *scope, const struct 
 static int check_segment(struct spool_reader *r, struct scope *scope, uint32_t number, struct spool_found *found)
 {
     struct spool_head h;
+    bool cut = false;
     int e;
-    for (uint64_t place = spool_place(number, 0); (e = spool_read_head(r, place, &h)) == 0; place = h.next) {
+    for (uint64_t place = spool_place(number, 0); (e = read_head(r, place, &h, &cut)) == 0; place = h.next) {
         found->records++;
         e = check_body(r, scope, &h, found);
         if (e < 0)
             return e;
     }
-    found->unreadable += e == -EUCLEAN;
+    found->unreadable += e == -EUCLEAN && !cut;
+    found->unfinished += e == -EUCLEAN && cut;
     return e == -EUCLEAN || e == 1 ? 0 : e;
 }
 

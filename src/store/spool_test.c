@@ -261,6 +261,12 @@ static void what_is_damaged_is_counted(void **state)
     assert_int_equal(spool_check(&scope_root, dir, &found), 0);
     assert_int_equal(found.damaged, 1);
     assert_int_equal(found.unreadable, 1);
+    assert_int_equal(found.unfinished, 0);
+    n = load(3, bytes, sizeof bytes);
+    save(3, bytes, n - 5);
+    assert_int_equal(spool_check(&scope_root, dir, &found), 0);
+    assert_int_equal(found.unreadable, 1);
+    assert_int_equal(found.unfinished, 1);
     assert_true(found.records < 30 && found.segments > 2);
 }
 
