@@ -123,6 +123,32 @@ static void errors_name_the_place_and_the_nearest_name(void **state)
     refused("log: {level: inof}\n", "f:1:14: log.level must be one of debug|info|warn|error, not 'inof'; did you mean 'info'?\n");
 }
 
+static void what_a_sink_adapts_to_is_checked_and_completed(void **state)
+{
+    struct parsed p;
+    parse(&p, "sinks:\n  loki:\n    url: http://x\n    batch_size: 32KiB\n    batch_timeout: 50ms\n"
+              "    adaptive_batching: {latency_threshold: 500ms}\n    retry_delay: 2s\n");
+    assert_non_null(p.c);
+    const struct loki_config *l = &p.c->sinks[0].loki;
+    assert_int_equal(l->batching.max_size, 32 << 10);
+    assert_int_equal(l->batching.min_size, 32 << 10); /* the default is larger */
+    assert_int_equal(l->batching.max_delay, 50 * MILLISECOND);
+    assert_int_equal(l->batching.min_delay, 50 * MILLISECOND);
+    assert_int_equal(l->batching.target_latency, 500 * MILLISECOND);
+    assert_int_equal(l->backoff_min, 2 * SECOND);
+    scope_end(&p.scope);
+    refused("sinks:\n  loki: {url: 'http://x', circuit_breaker: {cooldown: 2m}}\n",
+            "f:2:27: circuit_breaker.cooldown must not be above max_cooldown\n");
+    refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {min_size: 2MiB}}\n",
+            "f:2:47: adaptive_batching.min_size must not be above max_size or batch_size\n");
+    refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {min_delay: 2s}}\n",
+            "f:2:47: adaptive_batching.min_delay must not be above max_delay or batch_timeout\n");
+    refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {max_size: 32MiB}}\n",
+            "f:2:47: adaptive_batching.max_size must be at most a quarter of memory_limit (48MiB)\n");
+    refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {min_batch_size: 10}}\n",
+            "f:2:47: 'sinks.loki.adaptive_batching.min_batch_size' is no longer supported: use adaptive_batching.min_size (in bytes) instead\n");
+}
+
 static void wrong_types_and_ranges_are_refused(void **state)
 {
     refused("server: {port: 99xx}\n", "f:1:16: server.port must be a number, not '99xx'\n");
@@ -351,6 +377,7 @@ int main(void)
         TEST(the_common_file_is_read_as_written),
         TEST(defaults_read_the_host_and_write_files),
         TEST(errors_name_the_place_and_the_nearest_name),
+        TEST(what_a_sink_adapts_to_is_checked_and_completed),
         TEST(wrong_types_and_ranges_are_refused),
         TEST(yaml_is_strict),
         TEST(errors_come_in_the_order_of_their_places),

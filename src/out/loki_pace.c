@@ -76,8 +76,6 @@ uint64_t loki_pace_admit(struct loki *k)
 void loki_pace_withdrawn(struct loki *k, uint64_t ticket)
 {
     breaker_withdrawn(&k->pace.breaker, ticket);
-    if (loki_pace_is_open(&k->pace))
-        nudge_set(&k->let_go);
 }
 
 void loki_pace_well(struct loki *k, uint64_t ticket)

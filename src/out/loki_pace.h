@@ -31,15 +31,12 @@ int loki_pace_begin(struct loki *k);
 
 /* The breaker's ticket for a request, or 0: when it lets one go on, loki->let_go is nudged. */
 uint64_t loki_pace_admit(struct loki *k);
+/* It was not sent. Nobody is woken: who could not send waits for something that wakes it, and takes the place again. */
 void loki_pace_withdrawn(struct loki *k, uint64_t ticket);
 /* The server is well, whatever it said. */
 void loki_pace_well(struct loki *k, uint64_t ticket);
 /* It is not: `why`, and what it asks for (ns, -1: nothing). */
 void loki_pace_ill(struct loki *k, uint64_t ticket, const char *why, int64_t after);
-static inline bool loki_pace_is_open(const struct loki_pace *p)
-{
-    return p->breaker.state != BREAKER_CLOSED;
-}
 
 /* How a request with `bytes` of records fared. */
 void loki_pace_accepted(struct loki *k, uint64_t bytes, int64_t took);

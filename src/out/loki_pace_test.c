@@ -187,6 +187,40 @@ static void what_the_data_is_to_blame_for_does_not_open_it(void **state)
     }
 }
 
+static int64_t throttled_at, came_again;
+
+/* Down, then full, then well. */
+static enum server_act throttles_its_probe(struct http_server *s, struct server_request *r)
+{
+    if (r->nth <= 2) {
+        server_answer(r, 503, "", "");
+        return SERVER_ANSWER;
+    }
+    if (r->nth == 3) {
+        throttled_at = clock_mono();
+        server_answer(r, 429, "Retry-After: 1\r\n", "");
+        return SERVER_ANSWER;
+    }
+    if (r->nth == 4)
+        came_again = clock_mono();
+    return rig_accept(s, r);
+}
+
+static void a_throttled_probe_waits_as_it_is_told(void **state)
+{
+    rig_prepare(&rig, throttles_its_probe);
+    with_breaker((struct breaker_config){.failures = 2, .probes = 3, .cooldown = 10 * MILLISECOND,
+                                         .max_cooldown = 10 * MILLISECOND});
+    rig.config.loki.workers = 1;
+    assert_true(rig_start(&rig));
+    feed_all_slots();
+    assert_true(wait_for(all_is_delivered));
+    let_go_of_sources();
+    rig_stop(&rig);
+    rig_end(&rig);
+    assert_true(came_again - throttled_at >= 900 * MILLISECOND);
+}
+
 static enum server_act always_503(struct http_server *s, struct server_request *r)
 {
     server_answer(r, 503, "Retry-After: 3600\r\n", "");
@@ -284,6 +318,7 @@ int main(void)
         TEST(a_dead_server_is_left_alone_and_probed),
         TEST(probes_go_one_at_a_time),
         TEST(what_the_data_is_to_blame_for_does_not_open_it),
+        TEST(a_throttled_probe_waits_as_it_is_told),
         TEST(a_stop_does_not_wait_for_the_breaker),
         TEST(retries_may_have_an_end),
         TEST(what_is_too_much_at_once_goes_in_pieces),

@@ -34,7 +34,7 @@ static void try_again(struct loki_slot *s, int64_t delay, bool loud, const char 
         loki_slot_give_up(s);
         return;
     }
-    if (loki_pace_is_open(&k->pace)) {
+    if (k->pace.breaker.state == BREAKER_OPEN) {
         release_body(s);
         return;
     }
