@@ -14,6 +14,7 @@ static const char *set_word(char *out, size_t size, const char *value)
 {
     if (strlen(value) >= size)
         return "a value is too long";
+    memset(out, 0, size);
     strcpy(out, value);
     return NULL;
 }
