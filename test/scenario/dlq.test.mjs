@@ -330,3 +330,27 @@ scenario('a database that cannot be written stops the readers, not the memory, a
     await until('no memory is held', async () => (await agent.get('/stats')).json.sinks[0].queue_bytes === 0);
     await agent.stop();
 });
+
+scenario('what waited on the disk and is refused then becomes letters too', async (s) => {
+    let how = () => answers.status(503);
+    const loki = await s.loki((r) => how(r));
+    const agent = await s.agent(s.config({loki, lokiSink: {queue_size: '64KiB', disk_buffer: true}}));
+    const n = 5000;
+    write(s, 'a.log', Array.from({length: n}, (_, i) => `${i % 50 ? 'good' : 'bad'} ${i} ${'x'.repeat(200)}`));
+    const spooled = async () => (await agent.get('/sources')).json.sources[0].sinks[0].spooled.records;
+    await until('most of it is on the disk', async () => (await spooled()) > n / 2);
+    how = () => answers.refusing(bad);
+    await until('all is decided', async () => {
+        const sum = await ledger(agent);
+        return sum.delivered === n * 0.98 && sum.dead === n / 50;
+    }, 60);
+    await until('all letters are stored', async () => (await dead(agent)).total_entries === n / 50);
+    const places = lines(dlq(agent, 'export').stdout).map((l) => l.place);
+    assert.equal(new Set(places).size, n / 50);
+    how = () => answers.ok();
+    await post(agent, '/dlq/reprocess', {});
+    await until('they are gone', async () => (await dead(agent)).total_entries === 0);
+    assert.deepEqual(await ledger(agent), {taken: n, delivered: n, dead: 0, purged: 0, in_flight: 0});
+    assert.equal(loki.lines.size, n);
+    await agent.stop();
+});
