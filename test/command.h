@@ -25,8 +25,7 @@ static inline const char *in_dir(const char *name)
 
 static inline int command_make_dir(void **state)
 {
-    snprintf(command.dir, sizeof command.dir, "/tmp/logcap-cmd-XXXXXX");
-    return mkdtemp(command.dir) ? 0 : -1;
+    return unit_directory(command.dir, sizeof command.dir, "cmd");
 }
 
 static inline int command_remove_dir(void **state)

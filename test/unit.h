@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,6 +29,17 @@ static inline int assert_tree_empty(void **state)
 }
 
 #define TEST(fn) cmocka_unit_test_teardown(fn, assert_tree_empty)
+
+/*
+ * A directory for one test, its path in `out`. Torture syncs thousands of times: in memory where the machine has such a file
+ * system, since what is tested is our order of calls, not the disk.
+ */
+static inline int unit_directory(char *out, size_t size, const char *name)
+{
+    const char *top = getenv("LOGCAP_TEST_TMP");
+    int n = snprintf(out, size, "%s/logcap-%s-XXXXXX", top ? top : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", name);
+    return n > 0 && (size_t)n < size && mkdtemp(out) ? 0 : -1;
+}
 
 static inline void torture_with(void (*body)(void), int err)
 {

@@ -16,8 +16,7 @@ static struct sink *const list[2] = {&sinks[0], &sinks[1]};
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-keeper-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "keeper");
 }
 
 static int remove_dir(void **state)

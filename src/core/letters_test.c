@@ -560,8 +560,7 @@ static void no_call_that_fails_makes_them_differ(void **state)
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-letters-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "letters");
 }
 
 static int remove_dir(void **state)

@@ -31,8 +31,7 @@ struct world {
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-spooler-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "spooler");
 }
 
 static int remove_dir(void **state)

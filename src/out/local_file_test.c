@@ -37,8 +37,7 @@ static char home[64], out_dir[80];
 
 static int make_home(void **state)
 {
-    strcpy(home, "/tmp/logcap-local-XXXXXX");
-    assert_non_null(mkdtemp(home));
+    assert_int_equal(unit_directory(home, sizeof home, "local"), 0);
     snprintf(out_dir, sizeof out_dir, "%s/out", home);
     return 0;
 }

@@ -13,8 +13,7 @@ static char dir[64];
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-spool-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "spool");
 }
 
 static int remove_dir(void **state)

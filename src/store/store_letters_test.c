@@ -9,8 +9,7 @@ static char dir[64];
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-letters-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "letters");
 }
 
 static int remove_dir(void **state)

@@ -21,8 +21,7 @@ static char dir[64];
 
 static int make_dir(void **state)
 {
-    snprintf(dir, sizeof dir, "/tmp/logcap-store-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return unit_directory(dir, sizeof dir, "store");
 }
 
 static int remove_dir(void **state)
