@@ -61,9 +61,10 @@ static int parse_at(struct spool_reader *r, uint64_t offset, uint64_t end, struc
             want = end - offset;
         *cut = want <= have;
         int e = *cut ? -EUCLEAN : buf_reserve(&r->head, want);
+        if (e < 0)
+            return e;
         struct iovec iov = {r->head.data + have, want - have};
-        if (e == 0)
-            e = read_all(r->file.n, &iov, 1, offset + have);
+        e = read_all(r->file.n, &iov, 1, offset + have);
         if (e < 0)
             return e;
         have = want;
