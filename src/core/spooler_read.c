@@ -284,6 +284,7 @@ void segments_give_up(struct spooler *sp)
             continue;
         sp->dead[sp->n_dead++] = s->number;
         sp->dead_bytes += s->size;
+        spool_seal(&sp->spool, s->number);
     }
     for (struct spooled *p = sp->sinks; p; p = p->next) {
         pthread_mutex_lock(&p->sink->book.lock);

@@ -250,6 +250,25 @@ static void what_lags_is_spooled_and_delivered_in_order(void **state)
     end(&w);
 }
 
+/* Between the moment when nobody needs a segment and its removal, which waits for state.db, it must not be written to. */
+static void a_segment_that_will_go_takes_nothing_new(void **state)
+{
+    struct world w;
+    uint64_t position;
+    assert_true(begin(&w));
+    lag(&w, 40);
+    drain(&w);
+    segments_give_up(&w.spooler);
+    lag(&w, 40);
+    spooler_pass(&w.spooler);
+    assert_int_equal(commit(&w), 0);
+    segments_remove(&w.spooler);
+    assert_int_equal(spool_count(&w.spooler.spool), 1);
+    drain(&w);
+    assert_int_equal(counts_of(&w, &position).delivered.records, 80 * LINES);
+    end(&w);
+}
+
 static void what_is_not_written_yet_goes_to_a_sink_that_is_back(void **state)
 {
     struct world w;
@@ -425,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_lags_is_spooled_and_delivered_in_order, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_segment_that_will_go_takes_nothing_new, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_is_not_written_yet_goes_to_a_sink_that_is_back, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_position_never_overtakes_what_is_in_flight, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_restart_goes_on_where_the_commit_was, make_dir, remove_dir),

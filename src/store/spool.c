@@ -54,14 +54,19 @@ static struct spool_segment *last(struct spool *s)
     return &all(s)[spool_count(s) - 1];
 }
 
+void spool_seal(struct spool *s, uint32_t number)
+{
+    if (s->writer.n >= 0 && last(s)->number == number)
+        fd_close(&s->writer);
+}
+
 int spool_remove(struct spool *s, uint32_t number)
 {
     char path[PATH_MAX];
     struct spool_segment *at = (struct spool_segment *)spool_from(s, number);
     if (!at || at->number != number)
         return 0;
-    if (s->writer.n >= 0 && last(s)->number == number)
-        fd_close(&s->writer);
+    spool_seal(s, number);
     int r = path_of(s, number, path);
     if (r == 0)
         r = file_unlink(path);

@@ -107,6 +107,8 @@ unsigned spool_count(const struct spool *s);
 const struct spool_segment *spool_at(const struct spool *s, unsigned i);
 /* The first with this number or a higher one; NULL: none. */
 const struct spool_segment *spool_from(const struct spool *s, uint32_t number);
+/* Nothing more is written into this segment. */
+void spool_seal(struct spool *s, uint32_t number);
 /* -ENOENT counts as done. */
 int spool_remove(struct spool *s, uint32_t number);
 
