@@ -1,6 +1,7 @@
 #include "store/store_letters.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "store/store_internal.h"
@@ -53,8 +54,8 @@ const char *const store_letters_texts[STORE_LETTER_STATEMENTS] = {
     [EACH_WHOLE] = "SELECT " COLUMNS ", labels, line" SELECTED,
     [DUE] = "SELECT " COLUMNS " FROM dead_letters WHERE next_try > 0 AND next_try <= ?1 AND sink = ?2"
             " ORDER BY next_try LIMIT ?3",
-    [SUMS] = "SELECT sink, source, max(source_name), code, count(*), sum(bytes), sum(size) FROM dead_letters"
-             " GROUP BY sink, source, code",
+    /* As they lie: sorting them for a GROUP BY would take four times as long. */
+    [SUMS] = "SELECT sink, source, source_name, code, bytes, size FROM dead_letters NOT INDEXED",
     [LAST] = "SELECT seq FROM sqlite_sequence WHERE name = 'dead_letters'",
 };
 
@@ -263,30 +264,68 @@ int store_find_letter(struct store *s, int64_t id, bool (*fn)(const struct store
     return r;
 }
 
+/* Letters in a row of one source at one sink with one code. */
+struct run {
+    struct store_letter_sum sum;
+    struct buf names; /* what the sum's strings point to */
+};
+
+static bool belongs(const struct run *r, const char *const names[4])
+{
+    return r->sum.letters && strcmp(r->sum.sink, names[0]) == 0 && strcmp(r->sum.source_key, names[1]) == 0 &&
+           strcmp(r->sum.source_name, names[2]) == 0 && strcmp(r->sum.code, names[3]) == 0;
+}
+
+static int begin_run(struct run *r, const char *const names[4])
+{
+    size_t at[4];
+    buf_clear(&r->names);
+    for (int i = 0; i < 4; i++) {
+        at[i] = r->names.len;
+        buf_add(&r->names, names[i], strlen(names[i]) + 1);
+    }
+    const char *text = r->names.data;
+    if (r->names.failed)
+        return -ENOMEM;
+    r->sum = (struct store_letter_sum){text + at[0], text + at[1], text + at[2], text + at[3], 0, 0, 0};
+    return 0;
+}
+
+/* 0, 1 to end, or -errno. */
+static int add_to_run(struct run *r, sqlite3_stmt *st, bool (*fn)(const struct store_letter_sum *, void *), void *arg)
+{
+    const char *names[4];
+    for (int i = 0; i < 4; i++)
+        if (!(names[i] = (const char *)sqlite3_column_text(st, i)))
+            return -ENOMEM;
+    if (!belongs(r, names)) {
+        if (r->sum.letters && !fn(&r->sum, arg))
+            return 1;
+        int e = begin_run(r, names);
+        if (e < 0)
+            return e;
+    }
+    r->sum.letters++;
+    r->sum.bytes += (uint64_t)sqlite3_column_int64(st, 4);
+    r->sum.size += (uint64_t)sqlite3_column_int64(st, 5);
+    return 0;
+}
+
 int store_each_letter_sum(struct store *s, bool (*fn)(const struct store_letter_sum *, void *), void *arg)
 {
     sqlite3_stmt *st;
-    int r = store_readable(s, at(SUMS), &st), rc;
-    if (r < 0)
-        return r;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_letter_sum row = {
-            .sink = (const char *)sqlite3_column_text(st, 0),
-            .source_key = (const char *)sqlite3_column_text(st, 1),
-            .source_name = (const char *)sqlite3_column_text(st, 2),
-            .code = (const char *)sqlite3_column_text(st, 3),
-            .letters = (uint64_t)sqlite3_column_int64(st, 4),
-            .bytes = (uint64_t)sqlite3_column_int64(st, 5),
-            .size = (uint64_t)sqlite3_column_int64(st, 6),
-        };
-        if (!row.sink || !row.source_key || !row.source_name || !row.code) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
-            break;
-    }
-    return store_done(s, rc, st, "read");
+    struct run run = {0};
+    int e = store_readable(s, at(SUMS), &st), rc = SQLITE_DONE;
+    if (e == 0)
+        e = buf_begin(&run.names, &s->scope, "names of letters", 1 << 20);
+    if (e < 0)
+        return e;
+    while (e == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW)
+        e = add_to_run(&run, st, fn, arg);
+    if (e == 0 && rc == SQLITE_DONE && run.sum.letters)
+        fn(&run.sum, arg);
+    buf_end(&run.names);
+    return store_done(s, e < 0 ? SQLITE_NOMEM : rc, st, "read");
 }
 
 int store_last_letter(struct store *s, int64_t *id)

@@ -60,7 +60,7 @@ int store_each_due_letter(struct store *s, const char *sink, int64_t now, int64_
 /* One with its labels and line; *found: fn was called. */
 int store_find_letter(struct store *s, int64_t id, bool (*fn)(const struct store_letter *, void *), void *arg, bool *found);
 
-/* What all letters of a source at a sink with one code come to. */
+/* What letters of a source at a sink with one code come to; there may be several such sums, which add up. */
 struct store_letter_sum {
     const char *sink, *source_key, *source_name, *code;
     uint64_t letters, bytes, size; /* bytes: of lines; size: store_letter_size() */
