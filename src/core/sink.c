@@ -199,16 +199,12 @@ void sink_hold(struct sink *s, int64_t deadline)
     sink_stop(s, deadline);
 }
 
-int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store)
+/* What a type without unload() had lay below the thread that is gone. */
+void sink_go_on(struct sink *s)
 {
     assert(!thing_alive(&s->thread.scope.thing));
-    if (s->type->unload && s->state)
-        s->type->unload(s);
-    s->state = NULL;
-    s->config = config;
-    s->root_config = root;
-    s->name = config->name;
-    bucket_begin(&s->bucket, config->rate_limit.bytes_per_second, config->rate_limit.burst, clock_mono());
+    if (!s->type->unload)
+        s->state = NULL;
     s->stop_asked = s->stopping = s->drained = false;
     s->started = false;
     s->start_delay = 0;
@@ -216,6 +212,18 @@ int sink_change(struct sink *s, const struct sink_config *config, const struct c
     atomic_store(&s->stats.failing, false);
     sink_set_error(s, "%s", "");
     loop_again(&s->loop);
+}
+
+int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store)
+{
+    sink_go_on(s);
+    if (s->type->unload && s->state)
+        s->type->unload(s);
+    s->state = NULL;
+    s->config = config;
+    s->root_config = root;
+    s->name = config->name;
+    bucket_begin(&s->bucket, config->rate_limit.bytes_per_second, config->rate_limit.burst, clock_mono());
     return s->type->load && store ? s->type->load(s, store) : 0;
 }
 

@@ -99,11 +99,12 @@ static unsigned hold_changed_sinks(struct agent *a, const struct config *next, s
 /* A sink whose rows could not be stored must not read them again: it goes on as it was. */
 static void change_sink(struct reload *r, struct sink *s, const struct config *next, bool stored)
 {
-    bool can = stored || !s->type->load;
-    const struct sink_config *c = can ? wanted(s, next) : s->config;
-    if (!can)
+    if (!stored && s->type->load) {
         buf_printf(&r->report, "; sinks.%s stays as it was: its state cannot be stored now, reload again", s->name);
-    int e = sink_change(s, c, can ? next : s->root_config, r->agent->store);
+        sink_go_on(s);
+        return;
+    }
+    int e = sink_change(s, wanted(s, next), next, r->agent->store);
     if (e < 0)
         log_error("reload", "%s: cannot read what it wrote before: %s", s->name, strerror(-e));
 }
@@ -153,7 +154,7 @@ static int apply(struct reload *r, const struct config *next)
         resume(loops, n_loops - 1);
     } else {
         for (unsigned i = 0; i < n; i++)
-            sink_change(changed[i], changed[i]->config, changed[i]->root_config, NULL);
+            sink_go_on(changed[i]);
     }
     start_sinks(changed, n);
     loop_resume(web);

@@ -224,6 +224,28 @@ static void what_was_not_secured_is_cut_off(void **state)
     assert_string_equal(content("var/log/a.log"), "one\ntwo\n");
 }
 
+/* A reload that comes to nothing: the sink was held, and goes on. What it knows of its files may not be stored yet. */
+static void a_sink_that_was_held_goes_on_with_its_files(void **state)
+{
+    struct world w;
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_secured(&w);
+    assert_int_equal(loop_pause(&w.keeper.loop, 5 * SECOND), 0);
+    say(&w, "two\n");
+    wait_secured(&w);
+    sink_hold(&w.sink, clock_mono() + SECOND);
+    say(&w, "three\n");
+    sink_join(&w.sink);
+    sink_go_on(&w.sink);
+    assert_int_equal(sink_start(&w.sink), 0);
+    loop_resume(&w.keeper.loop);
+    wait_secured(&w);
+    assert_string_equal(content("var/log/a.log"), "one\ntwo\nthree\n");
+    end(&w);
+}
+
 static void a_foreign_file_stays_as_it_is(void **state)
 {
     char command[300], last[200];
@@ -583,6 +605,7 @@ int main(void)
         TEST(patterns_stay_in_the_directory),
         AT_HOME(lines_arrive_as_they_were),
         AT_HOME(what_was_not_secured_is_cut_off),
+        AT_HOME(a_sink_that_was_held_goes_on_with_its_files),
         AT_HOME(a_foreign_file_stays_as_it_is),
         AT_HOME(files_are_rotated_and_compressed),
         AT_HOME(retention_deletes_the_oldest_of_ours),
