@@ -7,6 +7,7 @@
 #include "in/directories.h"
 #include "in/discover.h"
 #include "in/monitor.h"
+#include "in/unseen.h"
 
 static void event_in(struct files *f, struct directory *d, const struct inotify_event *e)
 {
@@ -21,8 +22,12 @@ static void event_in(struct files *f, struct directory *d, const struct inotify_
         for (struct file *file = f->all; file; file = file->next_all)
             if (file->target == d)
                 file_ready(f, file);
+    if (e->mask & IN_MOVED_TO && !(e->mask & IN_ISDIR))
+        unseen_arrived(f, d, e->name, e->cookie);
     if (!d->wanted)
         return;
+    if (e->mask & IN_MOVED_FROM && !(e->mask & IN_ISDIR))
+        unseen_left(f, d, e->name, e->cookie);
     if (e->mask & IN_ISDIR) {
         if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
             discover_subdirectory(f, d, e->name, false);

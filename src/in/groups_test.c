@@ -110,6 +110,39 @@ static void an_open_record_is_ended_by_the_new_rules(void **state)
     end(&w);
 }
 
+/* What was read of a rotated file waits in memory, and is more than a turn of the new configuration reads. */
+static void a_rest_goes_on_with_shorter_lines(void **state)
+{
+    enum { LINE = 600 * 1000 };
+    struct world w;
+    struct other o;
+    char *text = malloc(2 * LINE + 1);
+    memset(text, 'x', 2 * LINE);
+    text[LINE - 1] = text[2 * LINE - 1] = '\n';
+    text[2 * LINE] = 0;
+    prepare(&w);
+    w.config.files.max_line_bytes = 1 << 20;
+    assert_int_equal(scope_begin(&w.scope, &scope_root, "world"), 0);
+    assert_true(begin_process(&w));
+    append(&w, "a.log", "1\n");
+    expect(&w, "1\n");
+    w.sink_config.queue_size = 1;
+    w.hold = true;
+    append(&w, "a.log", text);
+    copy(&w, "a.log", "a.log.1");
+    assert_int_equal(truncate(at(&w, "a.log"), 0), 0);
+    turn(&w, 200); /* one line is at the sink, a part of the other in memory */
+    copy_config(&o, &w, "*.log");
+    o.config.files.max_line_bytes = 1000;
+    assert_int_equal(files_reload(w.files, &o.config), 0);
+    w.hold = false;
+    for (int i = 0; i < 500 && w.noted < 2 + 2 * LINE; i++)
+        turn(&w, 10);
+    assert_int_equal(w.noted, 2 + 2 * LINE + (LINE - 1) / 1000); /* the second one is split */
+    free(text);
+    end(&w);
+}
+
 static void a_deleted_file_is_read_on_only_while_it_is_named(void **state)
 {
     struct world w;
@@ -176,6 +209,7 @@ int main(void)
         TEST(what_is_no_longer_named_rests_and_goes_on_when_it_is_again),
         TEST(what_is_under_way_does_not_come_twice),
         TEST(an_open_record_is_ended_by_the_new_rules),
+        TEST(a_rest_goes_on_with_shorter_lines),
         TEST(a_deleted_file_is_read_on_only_while_it_is_named),
         TEST(what_cannot_be_used_changes_nothing),
         TEST(many_changes_leave_nothing_behind),

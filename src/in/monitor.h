@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "core/pipeline.h"
 #include "in/file.h"
 #include "in/files.h"
@@ -46,6 +48,12 @@ struct known {
     bool sought;
 };
 
+/* A name that left its directory: the first half of a rename, see unseen.h. */
+struct departure {
+    uint32_t cookie;
+    char directory[PATH_MAX], name[NAME_MAX + 1];
+};
+
 struct files {
     struct scope scope;
     struct loop *loop;
@@ -67,6 +75,7 @@ struct files {
     size_t n_knowns;
     struct fd inotify;
     struct watch inotify_watch;
+    struct departure departure;
     struct timer scan;
     void (*usual_scan)(struct timer *); /* the first one is another */
     uint64_t round;

@@ -22,7 +22,7 @@ enum {
 
 /* ---- names that are gone ---- */
 
-static void become_orphan(struct files *f, struct file *file)
+void rotation_orphaned(struct files *f, struct file *file)
 {
     file->orphan = true;
     atomic_fetch_add(&f->stats.rotations, 1);
@@ -41,8 +41,10 @@ static bool find_renamed(struct files *f, const struct file *file, const struct 
 void rotation_lost_name(struct files *f, struct file *file)
 {
     struct sibling now;
-    if (file->finished)
+    if (file->finished) {
+        file_unlist(f, file);
         return;
+    }
     if (file->orphan) {
         if (!file->reader && !file->rest) /* renamed again before it was read: the next scan looks where it is */
             away_begin(f, file);
@@ -60,7 +62,7 @@ void rotation_lost_name(struct files *f, struct file *file)
         descriptor_open_as(f, file, now.path, &now.facts) == 0 && !file->started)
         file_start(f, file, &now.facts);
     if (file->reader && file->started) {
-        become_orphan(f, file);
+        rotation_orphaned(f, file);
         return;
     }
     if (!file->denied)
@@ -127,6 +129,7 @@ static bool read_rest(struct files *f, struct file *of, const char *path)
     rest->offset = of->offset;
     rest->tail_hash = of->tail_hash;
     rest->last_time = of->last_time;
+    rest->size = of->size;
     if (file_renamed(f, rest, path) < 0 || siblings_open_rest(f, rest, path) < 0) {
         file_free(f, rest);
         return false;
@@ -329,7 +332,7 @@ static bool seek_renamed(struct files *f, struct known *k, struct file *file)
         descriptor_close(f, file);
         away_begin(f, file);
     } else
-        become_orphan(f, file);
+        rotation_orphaned(f, file);
     return true;
 }
 
@@ -340,7 +343,7 @@ static bool seek_copy(struct files *f, struct file *file)
     if (!siblings_find_copy(f, file, true, &copy) || siblings_open_rest(f, file, copy.path) < 0)
         return false;
     skip_copy(f, &copy.facts);
-    become_orphan(f, file);
+    rotation_orphaned(f, file);
     return true;
 }
 

@@ -20,6 +20,8 @@ void rotation_lost_name(struct files *f, struct file *file);
 bool rotation_truncated(struct files *f, struct file *file);
 /* Whether this file, with nothing read yet, is a copy of a file that is read, or compressed: then it is not read. */
 bool rotation_hold(struct files *f, struct file *file, const struct facts *facts);
+/* No name that is wanted leads to the open file any more: it is read to its end. */
+void rotation_orphaned(struct files *f, struct file *file);
 /* An orphan was read to its end: finishes it when it has been quiet long enough, else waits. */
 void rotation_orphan_quiet(struct files *f, struct file *file);
 /* Once, after the first scan: looks for what earlier processes left unfinished. */

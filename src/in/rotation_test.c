@@ -263,6 +263,53 @@ static void stuff_the_sink(struct world *w)
     turn(w, 200);
 }
 
+/* Made and renamed before we came to look: only the events tell that it had a name that matches. */
+static void a_file_renamed_before_it_was_seen_is_read(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "1\n");
+    expect(&w, "1\n");
+    move(&w, "a.log", "a.log.1");
+    append(&w, "a.log", "2\n");
+    move(&w, "a.log", "a.log.2");
+    append(&w, "a.log", "3\n");
+    append(&w, "other", "none of ours\n");
+    move(&w, "other", "another");
+    for (int i = 0; i < 100 && w.noted < 6; i++)
+        turn(&w, 10);
+    append(&w, "a.log.2", "4\n"); /* its writer goes on for a while */
+    for (int i = 0; i < 100 && w.noted < 8; i++)
+        turn(&w, 10);
+    assert_non_null(strstr(w.notes, "2\n"));
+    assert_non_null(strstr(w.notes, "3\n"));
+    assert_non_null(strstr(w.notes, "4\n"));
+    assert_int_equal(w.noted, 8);
+    end(&w);
+}
+
+/* Its deletion is not seen by its name but by its links, and then its directory goes. */
+static void a_directory_goes_with_a_file_that_held_too_much(void **state)
+{
+    struct world w;
+    begin(&w);
+    w.config.files.max_deleted_bytes = 4;
+    assert_int_equal(mkdir(at(&w, "d"), 0755), 0);
+    append(&w, "d/a.log", "1\n");
+    expect(&w, "1\n");
+    stuff_the_sink(&w);
+    append(&w, "d/a.log", "123456789\n");
+    turn(&w, 50);
+    assert_int_equal(unlink(at(&w, "d/a.log")), 0);
+    rotation_bound_deleted(w.files); /* before the event came */
+    assert_int_equal(lost(&w), 10);
+    assert_int_equal(rmdir(at(&w, "d")), 0);
+    turn(&w, 300);
+    w.hold = false;
+    expect(&w, "1\n1\n");
+    end(&w);
+}
+
 static void a_file_found_while_a_sink_is_full_is_not_lost(void **state)
 {
     struct world w;
@@ -434,6 +481,8 @@ int main(void)
         TEST(a_link_is_switched),
         TEST(deleted_files_hold_a_bounded_number_of_bytes),
         TEST(a_file_that_waits_for_its_turn_stays_open),
+        TEST(a_file_renamed_before_it_was_seen_is_read),
+        TEST(a_directory_goes_with_a_file_that_held_too_much),
         TEST(a_file_found_while_a_sink_is_full_is_not_lost),
         TEST(what_could_not_be_held_open_is_counted),
         TEST(renamed_files_are_bounded_too),

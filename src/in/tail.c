@@ -352,6 +352,8 @@ static enum turn deliver(struct reading *r)
 static struct batch *new_batch(struct files *f, struct file *file, uint64_t remaining)
 {
     uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
+    if (is_plain(file) && chunk < file->reader->carry.len) /* max_line_bytes is less than it was */
+        chunk = file->reader->carry.len;
     uint32_t size = (uint32_t)(remaining < chunk ? remaining : chunk);
     /* A record of many short lines is joined only if all of them have their marks. */
     uint32_t marks = size / (pipeline_is_multiline(file->group->pipeline) ? 1 : LINE_GUESS) + 16;
@@ -370,6 +372,14 @@ static struct batch *new_batch(struct files *f, struct file *file, uint64_t rema
     return b;
 }
 
+/* Of a rest: all that is known to have been there, or at least what was read of it. */
+static uint64_t rest_unread(const struct file *file)
+{
+    uint64_t known = file->size > file->offset ? file->size - file->offset : 0;
+    uint64_t tail = file->offset < TAIL_BYTES ? file->offset : TAIL_BYTES, read = file->reader->carry.len - tail;
+    return known > read ? known : read;
+}
+
 static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
 {
     struct reading r = {.f = f, .file = file};
@@ -386,8 +396,10 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
         if (n == -ESTALE)
             return rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
         file_fail(f, file, "cannot read", (int)n);
-        if (is_plain(file))
+        if (is_plain(file)) {
+            file_lost(f, file, rest_unread(file), "what its lines were copied or compressed to is damaged");
             file_finish(f, file);
+        }
         return TURN_IDLE;
     }
     file_well(file);
