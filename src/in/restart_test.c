@@ -102,6 +102,34 @@ static void a_rest_is_gone_on_with(void **state)
     end(&w);
 }
 
+/* What cannot be unpacked is counted, to the byte as far as the file was seen. */
+static void a_damaged_rest_is_counted(void **state)
+{
+    enum { LINES = 150, BYTES = LINES * 20 };
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    w.hold = true;
+    for (unsigned i = 0; i < LINES; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "%019llu\n", i * 6364136223846793005ull % 10000000000000000000ull);
+        append(&w, "a.log", line);
+    }
+    turn(&w, 100);
+    end_process(&w);
+    w.hold = false;
+    gzip_it(&w);
+    struct stat st;
+    assert_int_equal(stat(at(&w, "a.log.1.gz"), &st), 0);
+    assert_int_equal(truncate(at(&w, "a.log.1.gz"), st.st_size / 2), 0);
+    assert_true(begin_process(&w));
+    turn(&w, 500);
+    assert_true(w.noted > 1000 && w.noted < BYTES);
+    assert_int_equal(w.noted - strlen("one\n") - strlen("\n") + lost(&w), BYTES); /* the torn line was given an end */
+    end(&w);
+}
+
 static void a_rotation_while_down_is_found(void **state)
 {
     restart_with(rename_it);
@@ -298,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_rest_is_gone_on_with),
+        TEST(a_damaged_rest_is_counted),
         TEST(a_rotation_while_down_is_found),
         TEST(a_renamed_file_is_followed_over_a_restart),
         TEST(a_rotation_into_another_directory_is_found),

@@ -28,6 +28,7 @@ struct reading {
     uint32_t tail_len, n; /* bytes before the offset, and read into the batch */
     bool at_end;          /* nothing lies behind what was read */
     bool complete;        /* and nothing will */
+    int damage;           /* -errno: because a rest cannot be read any further */
 };
 
 /* Read through `plain`: a rest. */
@@ -87,10 +88,11 @@ static ssize_t read_plain(struct reading *r)
     ssize_t n = 1;
     while (have < r->b->size && (n = plain_read(file->reader->plain, r->b->data + have, r->b->size - have)) > 0)
         have += (uint32_t)n;
-    if (n < 0 && have == kept)
+    if (n < 0 && have == 0)
         return n;
     r->n = have;
     r->at_end = r->complete = n <= 0;
+    r->damage = n < 0 ? (int)n : 0;
     return 0;
 }
 
@@ -307,6 +309,15 @@ static bool more_to_mark(const struct reading *r)
     return rest > r->f->options->max_line_bytes || memchr(r->b->data + r->b->used, '\n', rest);
 }
 
+/* What is known to have been there is lost. */
+static void end_damaged(struct files *f, struct file *file, int err)
+{
+    file_fail(f, file, "cannot read", err);
+    if (file->size > file->offset)
+        file_lost(f, file, file->size - file->offset, "what its lines were copied or compressed to is damaged");
+    file_finish(f, file);
+}
+
 /* The batch was filled: marks it, and dispatches what is whole. */
 static enum turn deliver(struct reading *r)
 {
@@ -335,7 +346,10 @@ static enum turn deliver(struct reading *r)
     if (!r->at_end && used)
         return TURN_AGAIN;
     if (is_plain(file) && r->complete && rest == 0) {
-        file_finish(f, file);
+        if (r->damage)
+            end_damaged(f, file, r->damage);
+        else
+            file_finish(f, file);
         return TURN_IDLE;
     }
     if (rest && used && (more || is_plain(file) || file->flush))
@@ -372,14 +386,6 @@ static struct batch *new_batch(struct files *f, struct file *file, uint64_t rema
     return b;
 }
 
-/* Of a rest: all that is known to have been there, or at least what was read of it. */
-static uint64_t rest_unread(const struct file *file)
-{
-    uint64_t known = file->size > file->offset ? file->size - file->offset : 0;
-    uint64_t tail = file->offset < TAIL_BYTES ? file->offset : TAIL_BYTES, read = file->reader->carry.len - tail;
-    return known > read ? known : read;
-}
-
 static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
 {
     struct reading r = {.f = f, .file = file};
@@ -395,11 +401,10 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
         batch_drop(r.b);
         if (n == -ESTALE)
             return rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
-        file_fail(f, file, "cannot read", (int)n);
-        if (is_plain(file)) {
-            file_lost(f, file, rest_unread(file), "what its lines were copied or compressed to is damaged");
-            file_finish(f, file);
-        }
+        if (is_plain(file))
+            end_damaged(f, file, (int)n);
+        else
+            file_fail(f, file, "cannot read", (int)n);
         return TURN_IDLE;
     }
     file_well(file);
