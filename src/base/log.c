@@ -9,8 +9,9 @@
 
 #include "base/clock.h"
 
-static enum log_level least_level = LOG_LEVEL_INFO;
-static bool as_json;
+/* Atomic: a reload changes them while others speak. */
+static _Atomic enum log_level least_level = LOG_LEVEL_INFO;
+static _Atomic bool as_json;
 static _Atomic uint64_t counts[LOG_LEVEL_ERROR + 1];
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};

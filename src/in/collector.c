@@ -22,22 +22,29 @@ static int begin_journal(struct collector *c, const struct config *config)
     return r;
 }
 
+/* Within the loop, so that who pauses it finds all of it or nothing; a reload may have begun some of it. */
+static void begin_reading(struct nudge *n)
+{
+    struct collector *c = container_of(n, struct collector, start);
+    if (!c->files && c->files_config->files.enabled)
+        begin_files(c, c->files_config);
+    if (!c->journal && c->journal_config->journal.enabled)
+        begin_journal(c, c->journal_config);
+}
+
 static void collector_run(struct thread *t)
 {
     struct collector *c = t->arg;
-
     c->loop.task = &t->task;
-    if (c->config->files.enabled)
-        begin_files(c, c->config);
-    if (c->config->journal.enabled)
-        begin_journal(c, c->config);
     int r = loop_run(&c->loop);
     if (r < 0)
         log_error("collector", "its event loop failed: %s", strerror(-r));
-    if (c->journal)
-        journal_end(c->journal);
-    if (c->files)
-        files_end(c->files);
+    struct journal *journal = c->journal;
+    struct files *files = c->files;
+    c->journal = NULL; /* should the loop have failed, a reload may still come */
+    c->files = NULL;
+    journal_end(journal);
+    files_end(files);
 }
 
 static void collector_stop(struct thread *t)
@@ -49,9 +56,12 @@ static void collector_stop(struct thread *t)
 int collector_begin(struct collector *c, struct scope *owner, const struct config *config,
                     struct dispatcher *dispatcher, struct past *past)
 {
-    *c = (struct collector){.config = config, .files_config = config, .journal_config = config,
-                            .dispatcher = dispatcher, .past = past};
+    *c = (struct collector){.files_config = config, .journal_config = config, .dispatcher = dispatcher, .past = past};
     int r = loop_begin(&c->loop, owner, "collector loop");
+    if (r == 0)
+        r = nudge_begin(&c->start, &c->loop.scope, &c->loop, "begin reading", begin_reading);
+    if (r == 0)
+        nudge_set(&c->start);
     if (r == 0)
         r = thread_begin(&c->thread, owner, "collector", collector_run, collector_stop, c);
     if (r < 0)
@@ -90,7 +100,6 @@ static int reload_journal(struct collector *c, const struct config *config)
 int collector_reload(struct collector *c, const struct config *config)
 {
     int files = reload_files(c, config), journal = reload_journal(c, config);
-    c->config = config;
     return files < 0 ? files : journal;
 }
 

@@ -16,7 +16,7 @@ struct journal;
 struct collector {
     struct thread thread;
     struct loop loop;
-    const struct config *config;
+    struct nudge start;
     const struct config *files_config, *journal_config; /* what those two follow */
     struct dispatcher *dispatcher;
     struct past *past;
