@@ -230,6 +230,10 @@ int sink_change(struct sink *s, const struct sink_config *config, const struct c
 void sink_join(struct sink *s)
 {
     thread_end(&s->thread);
+    if (!s->stop_asked || atomic_load(&s->holding))
+        return;
+    queue_shut(&s->queue); /* it may have had no thread: what could not be started again after sink_hold() */
+    return_leases(s);
 }
 
 void sink_end(struct sink *s)

@@ -253,6 +253,21 @@ static void what_was_kept_is_given_back_at_the_end(void **state)
     end(&w);
 }
 
+static void a_sink_whose_thread_did_not_come_back_gives_all_back(void **state)
+{
+    struct world w;
+    begin(&w);
+    feed(&w, 0);
+    sink_hold(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    sink_go_on(&w.sink); /* and sink_start() failed */
+    feed(&w, 4);
+    sink_stop(&w.sink, clock_mono());
+    sink_join(&w.sink);
+    assert_int_equal(counts(&w).in_flight.records, 0);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +275,7 @@ int main(void)
         TEST(stops_while_it_cannot_start),
         TEST(a_full_queue_holds_the_source_while_it_cannot_start),
         TEST(another_configuration_loses_no_lease),
+        TEST(a_sink_whose_thread_did_not_come_back_gives_all_back),
         TEST(what_was_kept_is_given_back_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ enum {
     CHANGES = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
     SETTLED_MS = 500, /* editors write a file in several steps */
 };
+#define GRACE_MOST (5 * SECOND) /* instead of drain_grace: nothing is lost by returning a lease, and main's watchdog waits */
 #define PATIENCE (5 * SECOND) /* for a turn of another loop: a commit to a slow disk, a long batch */
 
 /* ---- configurations that are followed ---- */
@@ -80,6 +81,12 @@ static const struct sink_config *wanted(const struct sink *s, const struct confi
     return c && strcmp(c->type, s->config->type) == 0 ? c : s->config;
 }
 
+static int64_t grace_of(const struct sink *s)
+{
+    int64_t grace = s->config->drain_grace;
+    return grace < GRACE_MOST ? grace : GRACE_MOST;
+}
+
 static unsigned hold_changed_sinks(struct agent *a, const struct config *next, struct sink *changed[SINKS_MAX])
 {
     unsigned n = 0;
@@ -90,7 +97,7 @@ static unsigned hold_changed_sinks(struct agent *a, const struct config *next, s
             changed[n++] = s;
     }
     for (unsigned i = 0; i < n; i++)
-        sink_hold(changed[i], now + changed[i]->config->drain_grace);
+        sink_hold(changed[i], now + grace_of(changed[i]));
     for (unsigned i = 0; i < n; i++)
         sink_join(changed[i]);
     return n;
@@ -241,12 +248,24 @@ static void settled(struct timer *t)
     reload_now(container_of(t, struct reload, settled));
 }
 
+/* The directories, not the file: editors and configuration management put another file in its place. */
+static void watch_directories(struct reload *r)
+{
+    char path[PATH_MAX], parts[PATH_MAX];
+    snprintf(path, sizeof path, "%s", r->first->file);
+    const char *directory = dirname(path);
+    (void)fd_inotify_add(r->inotify.n, directory, CHANGES);
+    if ((size_t)snprintf(parts, sizeof parts, "%s/config.d", directory) < sizeof parts)
+        (void)fd_inotify_add(r->inotify.n, parts, CHANGES);
+}
+
 static void changed(struct watch *w, uint32_t events)
 {
     struct reload *r = container_of(w, struct reload, changes);
     char buffer[4096];
     while (fd_read(w->fd, buffer, sizeof buffer) > 0)
         ;
+    watch_directories(r); /* config.d may be new */
     if (r->agent->config->hot_reload && !r->agent->dry_run)
         timer_set(&r->settled, SETTLED_MS * MILLISECOND);
 }
@@ -261,6 +280,10 @@ void reload_ask(struct reload *r, struct loop *loop, struct web_reload *result)
     while (r->done < ticket && !r->over)
         pthread_cond_wait(&r->answered, &r->lock);
     *result = r->last;
+    if (r->done < ticket) {
+        result->good = false;
+        snprintf(result->text, sizeof result->text, "the agent is stopping");
+    }
     pthread_mutex_unlock(&r->lock);
     loop_wait_end(loop);
 }
@@ -274,17 +297,6 @@ void reload_last(struct reload *r, struct web_reload *result)
 
 /* ---- life ---- */
 
-/* The directory, not the file: editors and configuration management put another file in its place. */
-static void watch_directory(struct reload *r, const char *file)
-{
-    char path[PATH_MAX], parts[PATH_MAX];
-    snprintf(path, sizeof path, "%s", file);
-    const char *directory = dirname(path);
-    (void)fd_inotify_add(r->inotify.n, directory, CHANGES);
-    if ((size_t)snprintf(parts, sizeof parts, "%s/config.d", directory) < sizeof parts)
-        (void)fd_inotify_add(r->inotify.n, parts, CHANGES);
-}
-
 static int begin_changes(struct reload *r)
 {
     if (!r->agent->config->file[0])
@@ -293,7 +305,7 @@ static int begin_changes(struct reload *r)
     if (e == 0)
         e = watch_begin(&r->changes, &r->scope, &r->agent->loop, r->inotify.n, EPOLLIN, changed);
     if (e == 0)
-        watch_directory(r, r->agent->config->file);
+        watch_directories(r);
     else
         log_warn("reload", "changes of the configuration are not seen: %s; SIGHUP works", strerror(-e));
     return 0;

@@ -5,8 +5,8 @@
  * read and checked whole; one that is wrong changes nothing, and the errors say where. Else the threads that use the
  * configuration are held between two turns of their loops, all that differs is exchanged, and they go on: nobody ever
  * sees half of it. What did not change is not touched: files that both configurations name are read on where they are,
- * a sink that stays keeps its connections, and one that is configured otherwise lets go of its requests (drain_grace) and sends
- * on with what it held, in order. What only a restart can change goes on as it was, and the log and the answer say so.
+ * a sink that stays keeps its connections, and one that is configured otherwise lets go of its requests (drain_grace, 5 s at
+ * most) and sends on with what it held, in order. What only a restart can change goes on as it was, and the log and the answer say so.
  *
  * A configuration lives as long as something follows it: a sink that did not change still follows an earlier one.
  *

@@ -63,7 +63,7 @@ void service_reloading(void)
 {
     /* MONOTONIC_USEC is what Type=notify-reload (systemd 253) needs; older ones ignore it. */
     char text[80];
-    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
+    snprintf(text, sizeof text, "RELOADING=1\nWATCHDOG=1\nMONOTONIC_USEC=%llu",
              (unsigned long long)(clock_mono() / MICROSECOND));
     notify(text);
 }

@@ -47,7 +47,7 @@ static void test_states(void **state)
     service_status("2 sinks");
     assert_string_equal(heard(), "STATUS=2 sinks");
     service_reloading();
-    assert_true(strncmp(heard(), "RELOADING=1\nMONOTONIC_USEC=", 27) == 0);
+    assert_true(strncmp(heard(), "RELOADING=1\nWATCHDOG=1\nMONOTONIC_USEC=", 38) == 0);
     service_stopping();
     assert_string_equal(heard(), "STOPPING=1");
     assert_string_equal(heard(), "");

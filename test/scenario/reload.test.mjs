@@ -157,6 +157,11 @@ scenario('a change of the file is seen when hot_reload says so', async (s) => {
     config.monitors.files.paths = [path.join(s.logs, '*')];
     write(agent, config);
     await until('b.txt is there', () => loki.lines.size === 20);
+    const parts = path.join(path.dirname(agent.file), 'config.d');
+    fs.mkdirSync(parts); // comes later than the agent
+    await sleep(700);
+    fs.writeFileSync(path.join(parts, 'more.yaml'), 'max_tasks: 54321\n');
+    await until('the part is in force', async () => (await agent.get('/config')).text.includes('54321'));
     config.monitors.files.paths = [path.join(s.logs, '*.none')];
     config.hot_reload.enabled = false;
     fs.writeFileSync(agent.file, '{"broken'); // an editor in between
