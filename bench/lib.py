@@ -153,6 +153,11 @@ sinks: {sinks.format(dir=self.dir)}
         wait_for(f'{n} records delivered',
                  lambda: (s := self.get('/stats')) and s['sinks'][0]['records_out'] >= n, 0.1)
 
+    def again(self, bench):
+        """Started anew, with its configuration as it is now and what it kept."""
+        with self.messages.open('ab') as log:
+            super().__init__(bench.logcap, 'run', '-c', self.config, log=log)
+
     def stop(self):
         cpu = super().stop()
         if self.popen.returncode != 0:
