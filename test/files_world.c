@@ -16,6 +16,8 @@ static void note(struct lease *l)
                 world->notes[world->noted++] = '\n';
         }
     world->notes[world->noted] = 0;
+    if (world->seen)
+        world->seen(l);
     lease_secured(l, NULL);
 }
 

@@ -35,6 +35,7 @@ struct world {
     char *notes; /* the records, each with '\n' */
     size_t noted;
     bool hold; /* the sink takes nothing */
+    void (*seen)(const struct lease *l); /* each that it noted; may be NULL */
 };
 
 /* A world, and the monitor's first process in it; prepare() alone leaves room for other options. */

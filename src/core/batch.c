@@ -117,6 +117,7 @@ struct batch *batch_new(struct pool *p, struct source *source, uint32_t size, ui
         b->cost = cost;
         b->size = size;
         b->cap = marks;
+        b->n_leases = p->leases;
         atomic_init(&b->holds, 1);
         b->data = mem_raw_alloc_dirty(size);
         b->marks = mem_raw_alloc_dirty(marks * sizeof *b->marks);
@@ -200,6 +201,9 @@ void batch_release(struct batch *b)
     uint64_t cost = b->cost;
     for (int i = 0; i < b->n_streams; i++)
         stream_unref(b->streams[i]);
+    for (unsigned i = 0; i < b->n_leases; i++)
+        settings_unref(b->leases[i].sent_with);
+    settings_unref(b->recipe.settings);
     pthread_mutex_lock(&p->lock);
     thing_end(&b->thing);
     pthread_mutex_unlock(&p->lock);

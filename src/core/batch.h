@@ -17,6 +17,7 @@
 
 #include "base/scope.h"
 #include "codec/mark.h"
+#include "core/intents.h"
 #include "core/stream.h"
 #include "loop/queue.h"
 
@@ -60,6 +61,9 @@ struct lease {
         uint8_t state;
         bool copied;            /* the sink has the lease; this is about a copy */
     } job;
+    struct settings *sent_with; /* intents.h: what the sink made of labels when it was sent first; NULL: it was not. A reference */
+    struct lease *next_intent;
+    _Atomic int intent; /* enum intent_state */
 };
 
 struct batch {
@@ -75,12 +79,14 @@ struct batch {
     uint64_t tail_hash;              /* at `to` */
     char cursor[POSITION_CURSOR];    /* at `to`; "" if the source has none */
     uint64_t cut_bytes;              /* left out of records by long_lines: cut */
+    struct recipe recipe;
     char *data;
     uint32_t size, used; /* of data */
     uint64_t cost;       /* what the pool counts for it */
     struct mark *marks;
     uint32_t n, cap;
     _Atomic uint32_t holds; /* leases, and the source's own until dispatched */
+    unsigned n_leases;
     struct lease leases[]; /* pool.leases of them, by the sink's index */
 };
 

@@ -1,7 +1,9 @@
 #include "core/dispatcher.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "core/past.h"
 #include "core/spooler.h"
 
 /* Whether somebody waits for this sink alone; while all are full nothing is gained by the spool. */
@@ -68,6 +70,16 @@ static struct amount less(struct amount a, struct amount b)
 /* Nothing: the position could be moved at once. */
 enum way { TO_NOBODY, TO_SINK, TO_SPOOL };
 
+/* By an earlier process: its intent is in the store, and it is sent again as it was. */
+static void sent_before(struct lease *l)
+{
+    const struct past_span *span = l->batch->recipe.span;
+    const char *with = span ? past_span_sent_with(span, l->sink->name) : NULL;
+    l->sent_with = with ? settings_get(with, strlen(with)) : NULL;
+    if (l->sent_with)
+        atomic_store(&l->intent, INTENT_SETTLED);
+}
+
 /*
  * Fills in the sink's lease. While something is in flight the position must not overtake it, so a lease without records
  * follows in its order. Where it goes is decided in the same moment, so that no later one comes before it.
@@ -87,6 +99,7 @@ static enum way plan(struct sink *s, struct batch *b, struct amount all)
     struct amount skipped = less(all, l->taken);
     if (l->taken.records == 0 && account_skipped(a, b, skipped))
         return TO_NOBODY;
+    sent_before(l);
     /* Without a record for the birth the lease is still counted; it only has no name in the census. */
     l->birth = birth_new(BIRTH_LEASE, s->scope.id, b->source->name, 0);
     pthread_mutex_lock(&s->book.lock);

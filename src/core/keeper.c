@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "core/ledger_rows.h"
 #include "core/source.h"
+#include "store/store_intents.h"
 
 enum {
     ROWS_MAX = 256 * 1024 * 1024, /* never met: some million accounts */
@@ -23,7 +24,7 @@ enum {
 /* An account as it was under the lock; `cursor` bytes of its cursor follow. Holds the dirty list's reference. */
 struct row {
     struct account *account;
-    uint64_t offset, tail_hash;
+    uint64_t offset, tail_hash, intended;
     struct counts counts;
     size_t cursor; /* with its NUL, rounded up to keep the next row aligned; 0: none */
 };
@@ -45,7 +46,7 @@ static int add_row(struct keeper *k, struct account *a)
     size_t length = cursor ? strlen(cursor) + 1 : 0;
     size_t rounded = (length + sizeof padding - 1) / sizeof padding * sizeof padding;
     struct row row = {.account = a, .offset = a->position.offset, .tail_hash = a->position.tail_hash,
-                      .counts = a->counts, .cursor = rounded};
+                      .intended = a->intended, .counts = a->counts, .cursor = rounded};
     int r = buf_reserve(&k->rows, sizeof row + rounded);
     if (r < 0)
         return r;
@@ -71,6 +72,8 @@ static int take_book(struct keeper *k, struct book *b)
         b->dirty = NULL;
         for (struct book_rows *rows = b->rows; rows && r == 0; rows = rows->next)
             r = rows->put(rows, k->store);
+        if (r == 0)
+            r = intents_put(b, k->store);
     }
     pthread_mutex_unlock(&b->lock);
     return r;
@@ -126,13 +129,25 @@ static int put_row(struct keeper *k, const struct row *row, int64_t now)
     int r = put_source(k, s, now);
     if (r == 0)
         r = store_put_position(k->store, &position);
-    return r < 0 ? r : store_put_ledger(k->store, &ledger);
+    if (r == 0)
+        r = store_put_ledger(k->store, &ledger);
+    return r < 0 || !row->intended ? r : store_delete_intents(k->store, s->key, sink, row->offset);
 }
 
+/* What the account has no intents for any more need not be looked for in each commit. */
 static void let_go(struct keeper *k)
 {
-    for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at)))
-        source_unref(row_at(k, at)->account->source);
+    for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at))) {
+        const struct row *row = row_at(k, at);
+        struct account *a = row->account;
+        if (row->intended) {
+            pthread_mutex_lock(&a->book->lock);
+            if (a->intended <= row->offset)
+                a->intended = 0;
+            pthread_mutex_unlock(&a->book->lock);
+        }
+        source_unref(a->source);
+    }
 }
 
 /* Back on the list with its reference, unless it became dirty again meanwhile and has another. */
@@ -230,12 +245,48 @@ static void audit_books(struct keeper *k)
         audit_book(&k->audit, &k->sinks[i]->book);
 }
 
+static void settle_intents(struct keeper *k, bool committed)
+{
+    for (unsigned i = 0; i < k->n_sinks; i++)
+        intents_done(&k->sinks[i]->book, committed);
+}
+
+/* Somebody waits for it: nothing else is in this transaction. */
+static int write_intents(struct keeper *k)
+{
+    int r = store_begin(k->store);
+    if (r < 0)
+        return r;
+    for (unsigned i = 0; i < k->n_sinks && r == 0; i++) {
+        struct book *b = &k->sinks[i]->book;
+        if (!atomic_load(&b->intents.wanted))
+            continue;
+        pthread_mutex_lock(&b->lock);
+        r = intents_put(b, k->store);
+        pthread_mutex_unlock(&b->lock);
+    }
+    if (r == 0)
+        return store_commit(k->store);
+    store_rollback(k->store);
+    return r;
+}
+
+static void commit_intents(struct keeper *k)
+{
+    bool wanted = false;
+    for (unsigned i = 0; i < k->n_sinks; i++)
+        wanted |= atomic_load(&k->sinks[i]->book.intents.wanted);
+    if (wanted)
+        settle_intents(k, !atomic_load(&k->failing) && write_intents(k) == 0);
+}
+
 static int commit_now(struct keeper *k)
 {
     k->sequence++;
     audit_books(k);
     buf_clear(&k->rows);
     int r = write_all(k);
+    settle_intents(k, r == 0);
     if (r == 0) {
         let_go(k);
         succeeded(k);
@@ -307,6 +358,7 @@ static bool is_urgent(struct keeper *k)
 static void on_dirty(struct nudge *n)
 {
     struct keeper *k = container_of(n, struct keeper, dirty);
+    commit_intents(k);
     if (is_urgent(k))
         timer_set(&k->commit, 0);
     else if (!timer_is_set(&k->commit))

@@ -5,6 +5,8 @@
  * under its lock in one go, and the rows of others (struct book_rows) are put there, so a transaction holds one moment of a sink:
  * what the positions say is in the file is what the file's length says. No lock is held for the other rows.
  *
+ * Intents (intents.h) are committed at once and by themselves, since a sink waits for them; they go with the positions.
+ *
  * When the store refuses (disk full), what was dirty stays dirty, the error is said once and counted, and it is
  * tried again, up to 30 s apart. When the store had to begin an empty database, all accounts are stored again.
  *

@@ -18,6 +18,7 @@ const char *drop_reason_name(enum drop_reason reason)
 int book_begin(struct book *b, struct sink *sink)
 {
     *b = (struct book){.sink = sink};
+    intents_begin(&b->intents);
     pthread_mutexattr_t attr;
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);

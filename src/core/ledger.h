@@ -24,6 +24,7 @@
 #include <pthread.h>
 
 #include "core/batch.h"
+#include "core/intents.h"
 
 enum drop_reason {
     DROP_INVALID,    /* the sink's server will never take it, and there are no dead letters (letters.h) */
@@ -53,6 +54,7 @@ struct account {
     struct position position; /* cursor points to `cursor` or is NULL */
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
+    uint64_t intended; /* where the last intent ends that the store may have; 0: it has none */
     uint32_t leases; /* in flight, empty ones too */
     /*
      * Leases from the source have numbers, from 1. Up to `ended` all are over; those up to `adopting` are being copied to
@@ -89,6 +91,7 @@ struct book {
     _Atomic bool urgent;  /* a source was seen for the first time: its identity is committed at once */
     struct book_rows *rows;
     struct origin *spool; /* told of the end of adopted leases; NULL: there are none */
+    struct intents intents;
     bool mismatched; /* the audit's own */
 };
 

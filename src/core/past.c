@@ -7,9 +7,20 @@
 #include "base/log.h"
 #include "core/ledger_rows.h"
 #include "core/sink.h"
+#include "store/store_intents.h"
+
+/* A text that intents name. */
+struct text {
+    struct text *next;
+    int64_t id;
+    const char *text;
+};
 
 struct loading {
     struct past *past;
+    struct text *texts;
+    struct past_source *of;   /* the source of the last intent */
+    struct past_span *last;   /* and its last span */
     struct scope *scope;
     struct sink *const *sinks;
     unsigned n_sinks;
@@ -102,6 +113,67 @@ static bool add_ledger(const struct store_ledger *row, void *arg)
     return true;
 }
 
+static bool add_text(const struct store_settings *row, void *arg)
+{
+    struct loading *l = arg;
+    struct text *t = scope_alloc(l->scope, sizeof *t);
+    if (t)
+        *t = (struct text){l->texts, row->id, scope_strdup(l->scope, row->text)};
+    l->failed = !t || !t->text;
+    if (t)
+        l->texts = t;
+    return !l->failed;
+}
+
+/* Few: one for each source with something in flight, and for each sink. */
+static const char *find_text(const struct loading *l, int64_t id)
+{
+    const struct text *t = l->texts;
+    while (t && t->id != id)
+        t = t->next;
+    return t ? t->text : NULL;
+}
+
+/* A new one behind the last of its source, or that of another sink for the same bytes. NULL: neither, or no memory. */
+static struct past_span *span_for(struct loading *l, struct past_source *s, const struct store_intent *row)
+{
+    if (l->of != s)
+        l->last = NULL;
+    l->of = s;
+    if (l->last && row->from < l->last->to)
+        return row->from == l->last->from && row->to == l->last->to && row->anchor == l->last->recipe.anchor ? l->last : NULL;
+    struct past_span *span = scope_alloc(l->scope, sizeof *span + l->n_sinks * sizeof *span->sent_with);
+    if (!span) {
+        l->failed = true;
+        return NULL;
+    }
+    *span = (struct past_span){
+        .from = row->from, .to = row->to, .settings = find_text(l, row->settings), .sinks = l->past->sink_names,
+        .recipe = {.anchor = row->anchor, .tie = row->tie, .ties = row->ties, .skipping = row->skipping},
+        .n_sinks = l->n_sinks};
+    *(l->last ? &l->last->next : &s->spans) = span;
+    l->last = span;
+    l->past->has_spans = true;
+    return span;
+}
+
+static bool add_intent(const struct store_intent *row, void *arg)
+{
+    struct loading *l = arg;
+    struct past_source *s = past_find(l->past, row->source_key);
+    struct past_at *at = s ? find_at(l, row->source_key, row->sink) : NULL;
+    const char *with = find_text(l, row->sent_with);
+    /* What is secured goes with the next commit. */
+    if (!at || !with || !find_text(l, row->settings) || row->to <= row->from || row->to <= at->position.offset)
+        return true;
+    struct past_span *span = span_for(l, s, row);
+    if (span) {
+        span->sent_with[at - s->at] = with;
+        at->intended = row->to > at->intended ? row->to : at->intended;
+    }
+    return !l->failed;
+}
+
 struct past *past_load(struct scope *owner, struct store *store, struct sink *const *sinks,
                        unsigned n_sinks)
 {
@@ -112,6 +184,9 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     p->n_sinks = n_sinks;
     for (unsigned i = 0; i < n_sinks; i++)
         p->sinks[i] = sinks[i];
+    for (unsigned i = 0; i < n_sinks; i++)
+        if (!(p->sink_names[i] = scope_strdup(owner, sinks[i]->name)))
+            return NULL;
     if (!store)
         return p; /* a dry run: nothing is known */
     int r = store_each_source(store, add_source, &l);
@@ -121,6 +196,10 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
         r = store_each_position(store, NULL, add_position, &l);
     if (r == 0)
         r = store_each_ledger(store, add_ledger, &l);
+    if (r == 0)
+        r = store_each_settings(store, add_text, &l);
+    if (r == 0)
+        r = store_each_intent(store, add_intent, &l);
     if (l.failed)
         return NULL;
     if (r < 0)
@@ -156,6 +235,8 @@ void past_resume(const struct past *past, const struct past_source *p, struct so
             account_place(a, &place->position);
         if (at)
             account_resume(a, &at->counts);
+        if (at)
+            a->intended = at->intended;
     }
     /* Else the next commit would forget it. Last, since it may be committed at once with what the accounts have. */
     if (p->identity && !s->identity)
@@ -166,6 +247,35 @@ void past_claim(const struct past *past, struct past_source *p, struct source *s
 {
     p->claimed = true;
     past_resume(past, p, s);
+}
+
+static struct past_source *with_spans(const struct past *p, const struct source *s)
+{
+    struct past_source *known = p && p->has_spans ? past_find(p, s->key) : NULL;
+    return known && known->spans ? known : NULL;
+}
+
+const struct past_span *past_span_at(const struct past *p, const struct source *s, uint64_t offset)
+{
+    struct past_source *known = with_spans(p, s);
+    while (known && known->spans && known->spans->from < offset)
+        known->spans = known->spans->next;
+    return known ? known->spans : NULL;
+}
+
+void past_span_read(const struct past *p, const struct source *s, const struct past_span *span)
+{
+    struct past_source *known = with_spans(p, s);
+    if (known && known->spans == span)
+        known->spans = span->next;
+}
+
+const char *past_span_sent_with(const struct past_span *span, const char *sink)
+{
+    for (unsigned i = 0; i < span->n_sinks; i++)
+        if (strcmp(span->sinks[i], sink) == 0)
+            return span->sent_with[i];
+    return NULL;
 }
 
 static bool waits(const struct past_source *p, unsigned n_sinks)

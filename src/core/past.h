@@ -1,8 +1,9 @@
 /*
- * past: what the store knew when this process started: sources with identities and positions.
+ * past: what the store knew when this process started: sources with identities and positions, and the spans of them that were
+ * sent and may not have arrived (intents.h).
  *
- * Read once, before the keeper starts; immutable but for `claimed`, which the collector that recognised the
- * source sets. Owned by the scope given.
+ * Read once, before the keeper starts; immutable but for `claimed` and `spans`, which are the collector's that recognised the
+ * source. Owned by the scope given.
  */
 #pragma once
 
@@ -14,6 +15,18 @@ struct past_at {
     bool known; /* has a position */
     struct position position;
     struct counts counts;
+    uint64_t intended; /* as an account's */
+};
+
+/* To be read again exactly as it was, as one batch. It lives as long as the past does. */
+struct past_span {
+    struct past_span *next; /* behind it; none overlap */
+    uint64_t from, to;
+    struct recipe recipe;  /* its settings are `settings` instead */
+    const char *settings;  /* of the source */
+    const char *const *sinks; /* past.sink_names */
+    unsigned n_sinks;
+    const char *sent_with[]; /* by their index; NULL: not sent to that one */
 };
 
 struct past_source {
@@ -21,6 +34,7 @@ struct past_source {
     const char *key, *name, *identity; /* identity may be NULL */
     int64_t seen;
     bool claimed;
+    struct past_span *spans; /* that were not read yet */
     struct past_at at[]; /* in the order of past.sinks */
 };
 
@@ -28,7 +42,9 @@ struct past {
     struct past_source *all;
     size_t n;
     struct sink *sinks[SINKS_MAX]; /* of the indices */
+    const char *sink_names[SINKS_MAX];
     unsigned n_sinks;
+    bool has_spans;      /* some source has */
     bool store_was_lost; /* neither database nor fallback file: older files are read from their beginning */
     struct past_source **slots; /* by hash of key */
     size_t mask;
@@ -43,6 +59,15 @@ struct past_source *past_find(const struct past *p, const char *key); /* NULL: n
 void past_resume(const struct past *past, const struct past_source *p, struct source *s);
 /* The same for the collector that recognised it, also when the spool had it before. Sets claimed. */
 void past_claim(const struct past *past, struct past_source *p, struct source *s);
+/*
+ * The span that begins at `offset` or is the next one behind it; NULL: there is none, what follows was never sent. Those that
+ * begin before are forgotten. past_span_read() takes it off when it is dispatched, or cannot be read any more.
+ */
+const struct past_span *past_span_at(const struct past *p, const struct source *s, uint64_t offset);
+void past_span_read(const struct past *p, const struct source *s, const struct past_span *span);
+/* What it was sent with to the sink of this name; NULL: it was not. */
+const char *past_span_sent_with(const struct past_span *span, const char *sink);
+
 /*
  * Obtains the sources of which records wait in the spool or among the dead letters, so that their accounts are there; they
  * stay as long as something waits. Before the keeper. 0 or -ENOMEM.

@@ -382,6 +382,7 @@ void lease_release(struct lease *l)
         sink_remove_lease(l);
         pthread_mutex_unlock(&s->book.lock);
     }
+    intent_forget(l);
     birth_free(l->birth);
     l->birth = NULL;
     batch_release(b);
@@ -425,6 +426,7 @@ void lease_returned(struct lease *l)
 {
     struct secured s;
     if (atomic_load(&l->sink->holding)) {
+        intent_forget(l);
         refused_forget(l->refused); /* it will be asked about all of it again */
         l->refused = NULL;
         keep(l->sink, l);

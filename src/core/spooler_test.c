@@ -7,7 +7,7 @@
 #include "core/spooler_internal.h"
 #include "unit.h"
 
-enum { QUEUE = 20000, LINES = 10, LINE = 100, KEPT = 400 };
+enum { QUEUE = 24000, LINES = 10, LINE = 100, KEPT = 400 };
 
 static char dir[64];
 

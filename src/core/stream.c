@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/settings.h"
 
 struct entry {
     struct entry *next; /* in the bucket */
@@ -33,9 +34,10 @@ int streams_begin(struct scope *owner)
     if (r < 0)
         return r;
     table.buckets = mem_new(&table.scope, BUCKETS * sizeof *table.buckets, "stream table");
-    if (!table.buckets) {
+    r = table.buckets ? settings_begin(owner) : -ENOMEM;
+    if (r < 0) {
         scope_end(&table.scope);
-        return -ENOMEM;
+        return r;
     }
     table.n_buckets = BUCKETS;
     return 0;
@@ -44,6 +46,7 @@ int streams_begin(struct scope *owner)
 void streams_end(void)
 {
     assert(table.n == 0);
+    settings_end();
     table.buckets = NULL;
     scope_end(&table.scope);
 }

@@ -30,6 +30,7 @@ static void reader_free(struct reader *reader)
     task_end(&reader->task);
     fd_close(&reader->fd);
     stream_unref(reader->stream);
+    settings_unref(reader->settings);
     mem_free(reader);
 }
 

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "in/again.h"
 #include "in/descriptors.h"
 #include "in/directories.h"
 #include "in/monitor.h"
@@ -418,7 +419,10 @@ int file_ensure_stream(struct files *f, struct file *file)
     labels[n++] = (struct label){"file_path", path};
     labels[n++] = (struct label){"file_name", slash ? slash + 1 : path};
     file->reader->stream = stream_get(labels, n);
-    return file->reader->stream ? 0 : -ENOMEM;
+    if (!file->reader->stream)
+        return -ENOMEM;
+    file->reader->settings = again_settings(&f->scope, file->reader->stream, file->group->config, f->options->max_line_bytes);
+    return 0;
 }
 
 /* ---- what it says ---- */

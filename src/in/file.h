@@ -33,6 +33,7 @@ struct reader {
     struct file *newer, *older; /* by use */
     int64_t used;               /* clock_mono() */
     struct stream *stream;      /* NULL until something is read */
+    struct settings *settings;  /* by which it is read (again.h); NULL as long as the stream, or without memory */
     struct plain *plain;        /* a rest: what is read instead */
     struct pipeline_tie tie;    /* of the last record */
     struct buf carry;           /* a rest: the tail before offset, then what is read but not dispatched */

@@ -95,6 +95,8 @@ static void regroup(struct files *f, struct file *file)
     if (file->reader) {
         stream_unref(file->reader->stream);
         file->reader->stream = NULL;
+        settings_unref(file->reader->settings);
+        file->reader->settings = NULL;
     }
     look_anew(f, file);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "codec/lines.h"
+#include "in/again.h"
 #include "in/descriptors.h"
 #include "in/monitor.h"
 #include "in/rotation.h"
@@ -24,11 +25,20 @@ struct reading {
     struct files *f;
     struct file *file;
     struct batch *b;
+    /* By what lines are made of it: the group's, or those of the span. */
+    const struct files_group *config;
+    struct pipeline *pipeline;
+    struct stream *stream;
+    uint64_t max_line;
+    const struct past_span *span; /* that is read again; NULL: it is read for the first time */
+    uint64_t limit;       /* a span begins there, and so a record */
     char tail[TAIL_BYTES];
     uint32_t tail_len, n; /* bytes before the offset, and read into the batch */
+    uint32_t beyond;      /* of a rest: read into the batch behind the limit */
     bool at_end;          /* nothing lies behind what was read */
-    bool complete;        /* and nothing will */
-    int damage;           /* -errno: because a rest cannot be read any further */
+    bool last;            /* of a rest: that was all */
+    int damage;           /* -errno: because it cannot be read any further */
+    bool complete;        /* what has no end will get none: it is the last, or ends at the limit */
 };
 
 /* Read through `plain`: a rest. */
@@ -62,6 +72,17 @@ static bool worth_reading(struct files *f, struct file *file)
     return false;
 }
 
+/* What lies behind belongs to a record that begins there. */
+static void stop_at_limit(struct reading *r)
+{
+    if (r->file->offset + r->n < r->limit)
+        return;
+    uint32_t n = (uint32_t)(r->limit - r->file->offset);
+    r->beyond = r->n - n;
+    r->n = n;
+    r->at_end = r->complete = true;
+}
+
 static ssize_t read_file(struct reading *r)
 {
     struct file *file = r->file;
@@ -75,6 +96,7 @@ static ssize_t read_file(struct reading *r)
         return -ESTALE;
     r->n = (uint32_t)n - r->tail_len;
     r->at_end = r->n < r->b->size || file->offset + r->n >= file->size;
+    stop_at_limit(r);
     return 0;
 }
 
@@ -91,8 +113,9 @@ static ssize_t read_plain(struct reading *r)
     if (n < 0 && have == 0)
         return n;
     r->n = have;
-    r->at_end = r->complete = n <= 0;
+    r->at_end = r->complete = r->last = n <= 0;
     r->damage = n < 0 ? (int)n : 0;
+    stop_at_limit(r);
     return 0;
 }
 
@@ -127,9 +150,9 @@ static uint32_t split_at(const char *line, uint32_t max)
 static void limit_line(struct reading *r, uint32_t i)
 {
     struct batch *b = r->b;
-    uint32_t max = (uint32_t)r->f->options->max_line_bytes;
+    uint32_t max = (uint32_t)r->max_line;
     struct mark *m = &b->marks[i];
-    if (r->file->group->config->long_lines == LONG_CUT) {
+    if (r->config->long_lines == LONG_CUT) {
         b->cut_bytes += m->len - max;
         m->len = max;
         return;
@@ -148,7 +171,7 @@ static void limit_line(struct reading *r, uint32_t i)
 static void limit_lines(struct reading *r)
 {
     struct batch *b = r->b;
-    uint64_t max = r->f->options->max_line_bytes;
+    uint64_t max = r->max_line;
     for (uint32_t i = 0; r->n > max && i < b->n; i++)
         if (b->marks[i].len > max)
             limit_line(r, i);
@@ -158,8 +181,8 @@ static void limit_lines(struct reading *r)
 static void mark_head(struct reading *r, uint32_t from)
 {
     struct batch *b = r->b;
-    uint32_t max = (uint32_t)r->f->options->max_line_bytes;
-    if (r->file->group->config->long_lines == LONG_CUT) {
+    uint32_t max = (uint32_t)r->max_line;
+    if (r->config->long_lines == LONG_CUT) {
         batch_mark(b, (struct mark){.off = from, .len = max, .end = r->n});
         b->cut_bytes += r->n - from - max;
         r->file->skipping = true;
@@ -220,7 +243,7 @@ static void mark_lines(struct reading *r)
     if (b->n)
         b->used = b->marks[b->n - 1].end;
     uint32_t rest = r->n - b->used;
-    if (b->n == 0 && rest > r->f->options->max_line_bytes)
+    if (b->n == 0 && rest > r->max_line)
         mark_head(r, b->used);
     else if (rest && r->at_end && b->n < b->cap && (r->complete || partial_is_due(r))) {
         if (!memchr(b->data + b->used, '\n', rest)) {
@@ -257,7 +280,7 @@ static void keep_carry(struct reading *r, uint32_t used)
 {
     struct file *file = r->file;
     char tail[TAIL_BYTES];
-    uint32_t n = last_bytes(r, used, tail), rest = r->n - used;
+    uint32_t n = last_bytes(r, used, tail), rest = r->n + r->beyond - used;
     buf_clear(&file->reader->carry);
     if (buf_add(&file->reader->carry, tail, n) < 0 || buf_add(&file->reader->carry, r->b->data + used, rest) < 0) {
         file_lost(r->f, file, rest, "no memory to keep them");
@@ -282,12 +305,32 @@ static void hand_over(struct reading *r, uint64_t to)
     dispatch(f->dispatcher, b);
 }
 
-static int64_t anchor_of(struct file *file, uint32_t bytes)
+static int64_t anchor_of(const struct reading *r)
 {
+    struct file *file = r->file;
     int64_t now = clock_real();
-    int64_t anchor = now > file->last_time ? now : file->last_time + 1;
-    file->last_time = anchor + bytes;
+    int64_t anchor = r->span ? r->span->recipe.anchor : now > file->last_time ? now : file->last_time + 1;
+    if (anchor + r->n > file->last_time)
+        file->last_time = anchor + r->n;
     return anchor;
+}
+
+/* What must be known to make the same records of the same bytes. */
+static void write_recipe(struct reading *r)
+{
+    struct recipe *recipe = &r->b->recipe;
+    struct reader *reader = r->file->reader;
+    if (r->span) {
+        r->file->skipping = r->span->recipe.skipping;
+        reader->tie = (struct pipeline_tie){r->span->recipe.tie, r->span->recipe.ties};
+        recipe->settings = settings_get(r->span->settings, strlen(r->span->settings));
+    } else
+        recipe->settings = settings_ref(reader->settings);
+    recipe->span = r->span;
+    recipe->skipping = r->file->skipping;
+    recipe->tie = reader->tie.found;
+    recipe->ties = reader->tie.n;
+    recipe->anchor = anchor_of(r);
 }
 
 /* How long what has no end yet waits for it. */
@@ -306,7 +349,7 @@ static void wait_for_end(struct reading *r)
 static bool more_to_mark(const struct reading *r)
 {
     uint32_t rest = r->n - r->b->used;
-    return rest > r->f->options->max_line_bytes || memchr(r->b->data + r->b->used, '\n', rest);
+    return rest > r->max_line || memchr(r->b->data + r->b->used, '\n', rest);
 }
 
 /* What is known to have been there is lost. */
@@ -325,13 +368,14 @@ static enum turn deliver(struct reading *r)
     struct file *file = r->file;
     struct batch *b = r->b;
     b->from = file->offset;
+    write_recipe(r);
     mark_lines(r);
     b->to = b->from + b->used;
     bool flush = r->complete || file->flush, more = more_to_mark(r);
     file->pending = false;
     if (b->n)
-        file->pending = pipeline_run(file->group->pipeline, b, anchor_of(file, r->n), &file->reader->tie,
-                                     f->options->max_line_bytes, flush && r->at_end) == 1;
+        file->pending = pipeline_run(r->pipeline, b, b->recipe.anchor, &file->reader->tie, r->max_line,
+                                     flush && r->at_end) == 1;
     uint64_t to = b->to;
     uint32_t used = (uint32_t)(to - b->from);
     uint64_t rest = r->n - used;
@@ -343,9 +387,9 @@ static enum turn deliver(struct reading *r)
         hand_over(r, to);
     if (file->finished)
         return TURN_IDLE;
-    if (!r->at_end && used)
+    if ((!r->at_end || file->offset == r->limit) && used)
         return TURN_AGAIN;
-    if (is_plain(file) && r->complete && rest == 0) {
+    if (is_plain(file) && r->last && rest == 0) {
         if (r->damage)
             end_damaged(f, file, r->damage);
         else
@@ -363,20 +407,11 @@ static enum turn deliver(struct reading *r)
 
 /* ---- a turn ---- */
 
-static struct batch *new_batch(struct files *f, struct file *file, uint64_t remaining)
+static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
 {
-    uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
-    if (is_plain(file) && chunk < file->reader->carry.len) /* max_line_bytes is less than it was */
-        chunk = file->reader->carry.len;
-    uint32_t size = (uint32_t)(remaining < chunk ? remaining : chunk);
-    /* A record of many short lines is joined only if all of them have their marks. */
-    uint32_t marks = size / (pipeline_is_multiline(file->group->pipeline) ? 1 : LINE_GUESS) + 16;
-    struct batch *b = NULL;
-    if (file_ensure_stream(f, file) == 0)
-        b = batch_new(f->dispatcher->pool, file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
-    else
-        errno = ENOMEM;
-    if (b && batch_stream(b, file->reader->stream) < 0) {
+    struct files *f = r->f;
+    struct batch *b = batch_new(f->dispatcher->pool, r->file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
+    if (b && r->stream && batch_stream(b, r->stream) < 0) {
         batch_drop(b);
         b = NULL;
         errno = ENOMEM;
@@ -386,19 +421,25 @@ static struct batch *new_batch(struct files *f, struct file *file, uint64_t rema
     return b;
 }
 
-static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
+/* A rest also takes what was read behind a limit. */
+static uint32_t chunk_size(const struct files *f, const struct file *file, uint64_t remaining)
 {
-    struct reading r = {.f = f, .file = file};
-    if (!dispatch_ready(f->dispatcher, &f->work))
-        return blocked(f, file);
-    r.b = new_batch(f, file, remaining);
-    if (!r.b)
-        return blocked(f, file);
-    ssize_t n = is_plain(file) ? read_plain(&r) : read_file(&r);
-    if (n == 0 && r.n == 0 && !is_plain(file))
+    uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
+    if (is_plain(file) && file->reader->carry.len > chunk)
+        chunk = file->reader->carry.len;
+    return (uint32_t)(remaining < chunk ? remaining : chunk);
+}
+
+/* Reads into the batch and delivers it. */
+static enum turn read_batch(struct reading *r)
+{
+    struct files *f = r->f;
+    struct file *file = r->file;
+    ssize_t n = is_plain(file) ? read_plain(r) : read_file(r);
+    if (n == 0 && r->n == 0 && !is_plain(file))
         n = -ESTALE; /* shorter than a moment ago */
     if (n < 0) {
-        batch_drop(r.b);
+        batch_drop(r->b);
         if (n == -ESTALE)
             return rotation_truncated(f, file) ? TURN_AGAIN : TURN_IDLE;
         if (is_plain(file))
@@ -409,7 +450,66 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
     }
     file_well(file);
     atomic_store(&file->source->state, SOURCE_READING);
-    return deliver(&r);
+    if (r->span && !is_plain(file) && file->offset + r->n < r->limit) { /* what was sent is not all there any more */
+        batch_drop(r->b);
+        past_span_read(f->past, file->source, r->span);
+        return TURN_AGAIN;
+    }
+    return deliver(r);
+}
+
+/*
+ * What was sent before a kill becomes the same batch again. false: it cannot be, and is read as what is new: its settings are
+ * not understood, or there is not so much memory as there was.
+ */
+static bool read_again(struct files *f, struct file *file, const struct past_span *span, enum turn *turn)
+{
+    struct again again;
+    struct reading r = {.f = f, .file = file, .span = span, .limit = span->to};
+    uint64_t size = span->to - span->from;
+    uint32_t least = is_plain(file) ? chunk_size(f, file, UINT64_MAX) : 0, marks = size < MARKS_MAX ? (uint32_t)size + 1 : MARKS_MAX;
+    if (size > UINT32_MAX / 2 || batch_cost(f->dispatcher->pool, (uint32_t)size, marks) > f->dispatcher->pool->limit / 2)
+        return false;
+    int e = again_begin(&again, &f->scope, span->settings);
+    if (e < 0) {
+        *turn = blocked(f, file);
+        return e == -ENOMEM;
+    }
+    r.config = &again.group;
+    r.pipeline = again.pipeline;
+    r.stream = again.stream;
+    r.max_line = again.max_line_bytes;
+    r.b = new_batch(&r, size > least ? (uint32_t)size : least, marks);
+    *turn = r.b ? read_batch(&r) : blocked(f, file);
+    again_end(&again);
+    return true;
+}
+
+static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
+{
+    enum turn turn;
+    if (!dispatch_ready(f->dispatcher, &f->work))
+        return blocked(f, file);
+    const struct past_span *span = past_span_at(f->past, file->source, file->offset);
+    if (span && span->from == file->offset) {
+        struct source *source = source_ref(file->source);
+        bool done = read_again(f, file, span, &turn);
+        if (!done || atomic_load(&source->offset) > span->from)
+            past_span_read(f->past, source, span);
+        source_unref(source);
+        if (done)
+            return turn;
+        span = past_span_at(f->past, file->source, file->offset);
+    }
+    struct reading r = {.f = f, .file = file, .config = file->group->config, .pipeline = file->group->pipeline,
+                        .max_line = f->options->max_line_bytes, .limit = span ? span->from : UINT64_MAX};
+    uint32_t size = chunk_size(f, file, remaining);
+    if (file_ensure_stream(f, file) < 0)
+        return blocked(f, file);
+    r.stream = file->reader->stream;
+    /* A record of many short lines is joined only if all of them have their marks. */
+    r.b = new_batch(&r, size, size / (pipeline_is_multiline(r.pipeline) ? 1 : LINE_GUESS) + 16);
+    return r.b ? read_batch(&r) : blocked(f, file);
 }
 
 static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
@@ -419,7 +519,7 @@ static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
         return blocked(f, file);
     uint64_t tail = 0;
     int e = tail_take(file->reader->fd.n, to, &tail);
-    r.b = e < 0 ? NULL : new_batch(f, file, 1);
+    r.b = e < 0 ? NULL : new_batch(&r, 1, 1);
     if (!r.b)
         return e < 0 ? TURN_IDLE : blocked(f, file);
     r.b->from = file->offset;

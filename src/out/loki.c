@@ -49,6 +49,12 @@ static void let_go(struct nudge *n)
     sink_drained(k->sink);
 }
 
+static void patience_over(struct timer *t)
+{
+    struct loki *k = container_of(t, struct loki, patience);
+    intents_give_up(&k->sink->book);
+}
+
 static void deadline_came(struct timer *t)
 {
     struct loki *k = container_of(t, struct loki, deadline);
@@ -95,9 +101,9 @@ static int loki_describe(struct sink *sink, struct buf *out)
                       k->n_slots, atomic_load(&k->in_flight), retrying, atomic_load(&k->last_status),
                       (long long)(retrying && wait > 0 ? wait / MILLISECOND : 0));
     loki_pace_describe(k, out);
-    buf_printf(out, ",\"streams\":%u,\"demoted_labels\":[", atomic_load(&k->streams.active));
+    buf_printf(out, ",\"streams\":%u,\"demoted_labels\":[", atomic_load(&k->rules.now.streams.active));
     const char *name;
-    for (unsigned i = 0; i < CARDINALITY_NAMES && (name = atomic_load(&k->streams.demoted[i])); i++) {
+    for (unsigned i = 0; i < CARDINALITY_NAMES && (name = atomic_load(&k->rules.now.streams.demoted[i])); i++) {
         buf_puts(out, i ? "," : "");
         json_add_cstring(out, name);
     }
@@ -118,7 +124,7 @@ static bool times_sample(struct sink *s, unsigned n, const char **label, double 
 static bool streams_sample(struct sink *s, unsigned n, const char **label, double *value)
 {
     const struct loki *k = s->state;
-    *value = (double)atomic_load(&k->streams.active);
+    *value = (double)atomic_load(&k->rules.now.streams.active);
     return n == 0 && k->config->max_streams;
 }
 
@@ -132,7 +138,7 @@ static bool limit_sample(struct sink *s, unsigned n, const char **label, double 
 static bool demoted_sample(struct sink *s, unsigned n, const char **label, double *value)
 {
     const struct loki *k = s->state;
-    *label = n < CARDINALITY_NAMES ? atomic_load(&k->streams.demoted[n]) : NULL;
+    *label = n < CARDINALITY_NAMES ? atomic_load(&k->rules.now.streams.demoted[n]) : NULL;
     *value = 1;
     return *label != NULL;
 }
@@ -142,6 +148,14 @@ static bool demoted_records_sample(struct sink *s, unsigned n, const char **labe
     const struct loki *k = s->state;
     *value = (double)atomic_load(&k->demoted);
     return n == 0;
+}
+
+static bool intents_sample(struct sink *s, unsigned n, const char **label, double *value)
+{
+    struct intents *i = &s->book.intents;
+    *label = n == 0 ? "stored" : "missed";
+    *value = (double)(n == 0 ? atomic_load(&i->stored) : atomic_load(&i->missed));
+    return n < 2;
 }
 
 static const struct sink_metric metrics[] = {
@@ -158,6 +172,9 @@ static const struct sink_metric metrics[] = {
      demoted_sample},
     {"logcap_sink_demoted_records_total", "counter", "Records sent without a label that was demoted.", NULL,
      demoted_records_sample},
+    {"logcap_sink_intents_total", "counter",
+     "Batches of files at their first send: stored, so that after a kill they are the same again; missed: they may not be.", "outcome",
+     intents_sample},
     {0}};
 
 static int start_parts(struct loki *k)
@@ -173,7 +190,9 @@ static int start_parts(struct loki *k)
     if (r == 0)
         r = buf_begin(&k->raw, &k->scope, "loki encode", LOKI_RAW_LIMIT);
     if (r == 0)
-        r = loki_streams_begin(&k->streams, &k->scope, k->config, k->sink);
+        r = timer_begin(&k->patience, &k->scope, loop, "loki patience", patience_over);
+    if (r == 0)
+        r = loki_rules_begin(&k->rules, &k->scope, k->config, k->sink);
     for (unsigned i = 0; i < k->n_slots && r == 0; i++)
         r = loki_slot_begin(&k->slots[i], k);
     if (r == 0)

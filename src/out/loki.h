@@ -32,8 +32,11 @@
  *
  * Stop: what was collected is sent as far as the deadline allows; who waits to try again gives up; the rest is returned.
  *
+ * Once after a kill: a first send waits until the intents of its leases are stored (core/intents.h), and what an earlier process
+ * sent is encoded by the rules of then (loki_rules.h).
+ *
  * loki.c is the sink type and what slots share, loki_slot.c a slot's way, loki_pace.c when and how much they send,
- * loki_request.c which entries are still to be sent, loki_body.c the bytes, loki_streams.c the labels.
+ * loki_request.c which entries are still to be sent, loki_body.c the bytes, loki_rules.c and loki_streams.c the labels.
  */
 #pragma once
 
@@ -44,6 +47,8 @@
 #include "out/retry.h"
 
 #define LOKI_IDLE (2 * SECOND)
+/* How long a first send waits for its intents: a commit takes less than a millisecond, unless the disk hangs. */
+#define LOKI_PATIENCE (2 * SECOND)
 
 struct loki;
 
@@ -69,10 +74,11 @@ struct loki {
     const struct loki_config *config;
     struct http_options options;
     struct http http;
-    struct loki_streams streams;
+    struct loki_rulebook rules;
     struct buf raw;
     uint64_t raw_reserved;
     struct timer idle, deadline;
+    struct timer patience; /* of those who wait for their intents */
     struct nudge let_go; /* some slot let go of memory, or of its last lease; or the breaker lets them go on */
     struct retry_limits retry_limits;
     struct loki_pace pace;

@@ -81,7 +81,7 @@ void loki_body_forget(struct loki *k)
 static int encode_into(struct loki_slot *s, struct buf *out)
 {
     struct loki *k = s->loki;
-    int r = loki_request_encode(s->request, out, k->config->max_line_bytes, &k->streams);
+    int r = loki_request_encode(s->request, out, &k->rules);
     account_raw(k);
     return r;
 }

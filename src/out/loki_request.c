@@ -180,11 +180,12 @@ static int put_entry_anew(struct writer *w, const struct walk *at, int64_t time,
     return r < 0 ? r : put_entry(w, at, time, l);
 }
 
-int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams)
+int loki_request_encode(struct loki_request *r, struct buf *out, struct loki_rulebook *rulebook)
 {
-    struct writer w = {.encoder = {.out = out->data, .len = out->len, .cap = out->cap, .max_line = max_line}, .out = out};
+    struct writer w = {.encoder = {.out = out->data, .len = out->len, .cap = out->cap}, .out = out};
     struct walk at;
     const struct stream *open = NULL;
+    const struct settings *by = NULL;
     const struct loki_labels *labels = NULL;
     for (unsigned i = 0; i < r->n; i++)
         r->leases[i].cut = 0;
@@ -198,10 +199,13 @@ int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line
         if (is_dead(verdict))
             continue;
         r->sent++;
-        if (walk_stream(&at) != open) {
+        if (walk_stream(&at) != open || walk_lease(&at)->sent_with != by) {
+            struct loki_rules *rules = loki_rules_of(rulebook, walk_lease(&at));
             open = walk_stream(&at);
-            labels = loki_streams_get(streams, open);
+            by = walk_lease(&at)->sent_with;
+            labels = rules ? loki_streams_get(&rules->streams, open) : NULL;
             e = labels ? begin_stream(&w, labels) : -ENOMEM;
+            w.encoder.max_line = rules ? rules->config->max_line_bytes : 0;
         }
         if (e == 0)
             e = put_entry(&w, &at, time, labels);
@@ -217,6 +221,19 @@ int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line
         loki_stream_end(&w.encoder);
     out->len = w.encoder.len;
     return 0;
+}
+
+bool loki_request_waits(struct loki_request *r, struct loki_rulebook *rules, struct nudge *wake)
+{
+    struct settings *with = r->asked ? NULL : loki_rules_settings(rules);
+    for (unsigned i = 0; with && i < r->n; i++)
+        intent_ask(r->leases[i].lease, with, wake);
+    r->asked = true; /* without memory it is sent without */
+    for (unsigned i = 0; !r->waited && i < r->n; i++)
+        if (intent_waits(r->leases[i].lease))
+            return true;
+    r->waited = true;
+    return false;
 }
 
 uint32_t loki_request_accepted(struct loki_request *r)

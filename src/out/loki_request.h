@@ -12,7 +12,7 @@
 #pragma once
 
 #include "core/letters.h"
-#include "out/loki_streams.h"
+#include "out/loki_rules.h"
 #include "out/times.h"
 
 enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */
@@ -41,6 +41,7 @@ struct loki_request {
     uint32_t demoted; /* of those: without a label that max_streams took from them */
     struct span todo[SPANS_MAX];
     unsigned n_todo;
+    bool asked, waited; /* for the intents */
 };
 
 /* Takes the first n leases of the list. NULL: no memory, nothing taken. r->times is to be set. */
@@ -70,7 +71,13 @@ static inline uint64_t loki_request_bytes(const struct loki_request *r, struct s
  * Encodes the next span behind what is in `out`, without those entries whose times make them dead letters; r->sent may be
  * 0 then. 0 or -errno.
  */
-int loki_request_encode(struct loki_request *r, struct buf *out, size_t max_line, struct loki_streams *streams);
+int loki_request_encode(struct loki_request *r, struct buf *out, struct loki_rulebook *rules);
+
+/*
+ * Before the first send, when it is encoded: asks for the intents of its leases (core/intents.h), once. Whether it has to wait
+ * for them: until `wake` is nudged, and then perhaps again.
+ */
+bool loki_request_waits(struct loki_request *r, struct loki_rulebook *rules, struct nudge *wake);
 
 /* The next span was accepted, as it was encoded last. Returns how many entries were sent. */
 uint32_t loki_request_accepted(struct loki_request *r);

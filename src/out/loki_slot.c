@@ -282,6 +282,11 @@ static void send_next(struct loki_slot *s)
         release_body(s); /* which makes this slot go on */
         return;
     }
+    if (loki_request_waits(s->request, &k->rules, &k->let_go)) {
+        loki_pace_withdrawn(k, s->ticket);
+        timer_set(&k->patience, LOKI_PATIENCE);
+        return;
+    }
     int r = http_post(&s->http, &k->http, &send_kind, s->send, s->send_n, answered);
     if (r < 0) {
         loki_pace_withdrawn(k, s->ticket);

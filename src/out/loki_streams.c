@@ -79,6 +79,11 @@ struct sorted {
     size_t labels_most, metadata_most; /* bytes when encoded */
 };
 
+static bool is_demoted(const struct loki_streams *c, const char *name)
+{
+    return cardinality_is_demoted(&c->cardinality, name) || (c->was_demoted && in_list(c->was_demoted, name));
+}
+
 static int sort(const struct loki_streams *c, struct sorted *out, struct scope *scratch, const struct pick *picks,
                 unsigned n)
 {
@@ -88,7 +93,7 @@ static int sort(const struct loki_streams *c, struct sorted *out, struct scope *
         if (!pair.name || !pair.value)
             return -ENOMEM;
         size_t most = strlen(pair.name) + ESCAPED * strlen(pair.value) + PAIR_AROUND;
-        bool demoted = !picks[i].metadata && !picks[i].own && cardinality_is_demoted(&c->cardinality, pair.name);
+        bool demoted = !picks[i].metadata && !picks[i].own && is_demoted(c, pair.name);
         out->demoted |= demoted;
         if (demoted && !c->config->structured_metadata.n)
             continue;
@@ -250,7 +255,8 @@ const struct loki_labels *loki_streams_get(struct loki_streams *c, const struct 
 int loki_streams_begin(struct loki_streams *c, struct scope *owner, const struct loki_config *config, struct sink *sink)
 {
     *c = (struct loki_streams){.config = config, .sink = sink};
-    atomic_store(&sink->stats.demoted_labels, 0);
+    if (sink)
+        atomic_store(&sink->stats.demoted_labels, 0);
     int r = scope_begin(&c->scope, owner, "streams");
     return r < 0 ? r : cardinality_begin(&c->cardinality, &c->scope, config->max_streams, clock_mono());
 }

@@ -38,6 +38,7 @@ struct loki_streams {
     const struct loki_config *config;
     struct sink *sink; /* whose name is in the log */
     struct cardinality cardinality;
+    const struct string_list *was_demoted; /* when what is sent again was sent first; may be NULL */
     struct loki_labels *slots[LOKI_STREAMS];
     struct loki_labels *newest, *oldest;
     unsigned n;
@@ -46,6 +47,7 @@ struct loki_streams {
     const char *_Atomic demoted[CARDINALITY_NAMES];
 };
 
+/* sink: NULL for what is sent again by old rules. */
 int loki_streams_begin(struct loki_streams *c, struct scope *owner, const struct loki_config *config, struct sink *sink);
 void loki_streams_end(struct loki_streams *c);
 const struct loki_labels *loki_streams_get(struct loki_streams *c, const struct stream *s); /* NULL: no memory */

@@ -289,22 +289,27 @@ int store_delete_source(struct store *s, const char *key)
     int r = delete_where(s, ST_DELETE_SOURCE_POSITIONS, key, NULL);
     if (r == 0)
         r = delete_where(s, ST_DELETE_SOURCE_LEDGER, key, NULL);
+    if (r == 0)
+        r = delete_where(s, ST_DELETE_SOURCE_INTENTS, key, NULL);
     return r < 0 ? r : delete_where(s, ST_DELETE_SOURCE, key, NULL);
 }
 
 int store_delete_positions(struct store *s, const char *key, const char *sink)
 {
-    return delete_where(s, ST_DELETE_POSITIONS, key, sink);
+    int r = delete_where(s, ST_DELETE_SOURCE_INTENTS, key, sink);
+    return r < 0 ? r : delete_where(s, ST_DELETE_POSITIONS, key, sink);
 }
 
 int store_forget(struct store *s, int64_t before)
 {
-    static const enum statement steps[] = {ST_FORGET_POSITIONS, ST_FORGET_LEDGER, ST_FORGET_SOURCES};
+    static const enum statement steps[] = {ST_FORGET_POSITIONS, ST_FORGET_LEDGER, ST_FORGET_INTENTS, ST_FORGET_SETTINGS,
+                                           ST_FORGET_SOURCES};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         sqlite3_stmt *st = store_writable(s, steps[i]);
         if (!st)
             return s->failed;
-        sqlite3_bind_int64(st, 1, before);
+        if (steps[i] != ST_FORGET_SETTINGS)
+            sqlite3_bind_int64(st, 1, before);
         int r = store_done(s, sqlite3_step(st), st, "delete from");
         if (r < 0)
             return r;

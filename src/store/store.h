@@ -1,5 +1,5 @@
 /*
- * store: state.db, what must survive: sources with their identities, positions, ledgers, files written.
+ * store: state.db, what must survive: sources with their identities, positions, ledgers, files written, intents.
  *
  * SQLite, WAL, synchronous NORMAL: a kill loses nothing that was committed, a power cut may lose the last
  * commits (and so repeat lines), never the order. One transaction at a time, opened by store_begin().
@@ -106,9 +106,10 @@ int store_put_file(struct store *s, const struct store_file *row);
 int store_put_spool(struct store *s, const struct store_spool *row);
 int store_delete_spool(struct store *s, const char *sink);
 int store_delete_file(struct store *s, const char *sink, const char *path);
-int store_delete_source(struct store *s, const char *key); /* with its positions and ledger rows */
-int store_delete_positions(struct store *s, const char *key, const char *sink); /* NULL sink: at all */
-int store_forget(struct store *s, int64_t before); /* sources last seen before this time, clock_real() */
+int store_delete_source(struct store *s, const char *key); /* with all its rows */
+int store_delete_positions(struct store *s, const char *key, const char *sink); /* with intents; NULL sink: at all */
+/* Sources last seen before this time, clock_real(); and settings that no intent names. */
+int store_forget(struct store *s, int64_t before);
 int store_commit(struct store *s); /* on failure everything since begin is undone */
 void store_rollback(struct store *s);
 

@@ -47,6 +47,10 @@ static const char *const steps[] = {
     "ALTER TABLE ledger ADD COLUMN purged_bytes INTEGER NOT NULL DEFAULT 0;",
     store_letters_schema,
     "CREATE TABLE spool (sink TEXT PRIMARY KEY, ranges TEXT NOT NULL) WITHOUT ROWID;",
+    "CREATE TABLE settings (id INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+    "CREATE TABLE intents (source TEXT NOT NULL, sink TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,"
+    " anchor INTEGER NOT NULL, tie INTEGER NOT NULL, ties INTEGER NOT NULL, skipping INTEGER NOT NULL,"
+    " settings INTEGER NOT NULL, sent_with INTEGER NOT NULL, PRIMARY KEY (source, sink, start)) WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
@@ -81,6 +85,15 @@ static const char *const texts[ST_LETTERS] = {
     [ST_EACH_LEDGER] = "SELECT * FROM ledger",
     [ST_EACH_FILE] = "SELECT sink, path, length, inode, born FROM files WHERE ?1 IS NULL OR sink = ?1",
     [ST_EACH_SPOOL] = "SELECT sink, ranges FROM spool",
+    [ST_PUT_SETTINGS] = "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    [ST_PUT_INTENT] = "REPLACE INTO intents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [ST_DELETE_INTENTS] = "DELETE FROM intents WHERE source = ?1 AND sink = ?2 AND stop <= ?3",
+    [ST_DELETE_SOURCE_INTENTS] = "DELETE FROM intents WHERE source = ?1 AND (?2 IS NULL OR sink = ?2)",
+    [ST_FORGET_INTENTS] = "DELETE FROM intents WHERE source IN (SELECT key FROM sources WHERE seen < ?1" KEPT ")",
+    [ST_FORGET_SETTINGS] = "DELETE FROM settings WHERE id NOT IN (SELECT settings FROM intents)"
+                           " AND id NOT IN (SELECT sent_with FROM intents)",
+    [ST_EACH_INTENT] = "SELECT * FROM intents ORDER BY source, start, stop",
+    [ST_EACH_SETTINGS] = "SELECT id, text FROM settings",
 };
 
 void store_set_error(struct store *s, const char *format, ...)

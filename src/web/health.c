@@ -116,6 +116,19 @@ static void check_labels(struct exam *e, const struct web_context *c)
     check(e, "label_cardinality", demoted ? DEGRADED : HEALTHY, "labels demoted", demoted, 0);
 }
 
+/* What is sent meanwhile cannot be made the same again after a kill. */
+static void check_intents(struct exam *e, const struct web_context *c)
+{
+    bool failing = false;
+    uint64_t missed = 0;
+    for (unsigned i = 0; i < c->n_sinks; i++) {
+        failing |= atomic_load(&c->sinks[i]->book.intents.failing);
+        missed += atomic_load(&c->sinks[i]->book.intents.missed);
+    }
+    check_because(e, "once_after_a_kill", failing ? DEGRADED : HEALTHY, "batches sent without an intent", (double)missed, 0,
+                  failing ? "state.db cannot be written now: after a kill Loki may get lines twice" : NULL);
+}
+
 static bool count_hanging(const struct birth_info *b, void *arg)
 {
     unsigned *hanging = arg;
@@ -225,6 +238,7 @@ void health_answer(struct web *w, struct request *q)
     check_labels(&e, c);
     check_ledger(&e, c);
     check_letters(&e, c);
+    check_intents(&e, c);
     double fds = p.fd_limit > 0 && p.fds > 0 ? (double)p.fds / (double)p.fd_limit : 0;
     check(&e, "file_descriptors", between(fds, 0.8, 0.95), "ratio of the limit", fds, 1);
     doc_object_end(&e.doc);

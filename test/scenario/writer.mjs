@@ -7,10 +7,11 @@ export class Writer {
     #rotated = 0;
 
     // Lines are "NAME NUMBER padding", `size` bytes with their end, each unlike every other.
-    constructor(file, {name = path.basename(file), size = 100} = {}) {
+    constructor(file, {name = path.basename(file), size = 100, tear = 20} = {}) {
         this.file = file;
         this.name = name;
         this.size = size;
+        this.tear = tear;           // where a line is torn
         this.count = 0;
         fs.mkdirSync(path.dirname(file), {recursive: true});
         this.#open();
@@ -41,11 +42,11 @@ export class Writer {
     // Writes a piece of a line; the rest comes with finish().
     writePartly() {
         this.half = this.line(this.count++);
-        fs.writeSync(this.#fd, this.half.slice(0, 20));
+        fs.writeSync(this.#fd, this.half.slice(0, this.tear));
     }
 
     finish() {
-        fs.writeSync(this.#fd, this.half.slice(20) + '\n');
+        fs.writeSync(this.#fd, this.half.slice(this.tear) + '\n');
     }
 
     rotate(kind) {
