@@ -8,7 +8,9 @@
 
 static int begin_files(struct collector *c, const struct config *config)
 {
-    int r = files_begin(&c->files, &c->thread.scope, &c->loop, config, c->dispatcher, c->past);
+    struct files *files;
+    int r = files_begin(&files, &c->thread.scope, &c->loop, config, c->dispatcher, c->past);
+    c->files = files;
     if (r < 0)
         log_error("files", "the file monitor cannot start: %s", strerror(-r));
     return r;
@@ -101,6 +103,12 @@ int collector_reload(struct collector *c, const struct config *config)
 {
     int files = reload_files(c, config), journal = reload_journal(c, config);
     return files < 0 ? files : journal;
+}
+
+const struct files_stats *collector_files(const struct collector *c)
+{
+    const struct files *files = c->files;
+    return files ? files_stats(files) : NULL;
 }
 
 void collector_end(struct collector *c)

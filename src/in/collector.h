@@ -11,6 +11,7 @@
 #include "core/past.h"
 
 struct files;
+struct files_stats;
 struct journal;
 
 struct collector {
@@ -20,7 +21,7 @@ struct collector {
     const struct config *files_config, *journal_config; /* what those two follow */
     struct dispatcher *dispatcher;
     struct past *past;
-    struct files *files; /* NULL: not enabled, or could not begin */
+    struct files *_Atomic files; /* NULL: not enabled, or could not begin */
     struct journal *journal;
 };
 
@@ -31,4 +32,6 @@ int collector_begin(struct collector *c, struct scope *owner, const struct confi
  * the collector's loop is paused. The configurations in files_config and journal_config must stay.
  */
 int collector_reload(struct collector *c, const struct config *config);
+/* Any thread, until the end. NULL: no files are read. */
+const struct files_stats *collector_files(const struct collector *c);
 void collector_end(struct collector *c);

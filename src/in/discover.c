@@ -296,7 +296,7 @@ void discover_scan(struct files *f)
     for (struct directory *d = f->directories, *next; d; d = next) {
         discover_list(f, d);
         next = d->next;
-        unwatched += d->wd < 0;
+        unwatched += d->wd < 0 && d->ino != 0;
         if ((d->ino == 0 || !d->wanted) && d->refs == 0 && d->links == 0 && !d->root)
             directory_free(f, d);
     }

@@ -261,9 +261,9 @@ bool rotation_hold(struct files *f, struct file *file, const struct facts *facts
     }
     if (is_compressed(file)) {
         if (!file->held)
-            log_warn("files", "%s is compressed and not read: its lines were read before it was; exclude it",
+            log_warn("files", "%s is compressed and not read: only what a file that was followed had unread is taken from such a copy; exclude it",
                      file_path(file, path, sizeof path));
-        hold(file, facts, "compressed: its lines were read before it was");
+        hold(file, facts, "compressed: such files are not read, but for what a followed file had unread");
         descriptor_close(f, file);
         return true;
     }

@@ -305,6 +305,7 @@ static void hand_over(struct reading *r, uint64_t to)
     dispatch(f->dispatcher, b);
 }
 
+/* Times of a file do not go back, so that their order is its order; the clock may: then they stay where it had been. */
 static int64_t anchor_of(const struct reading *r)
 {
     struct file *file = r->file;

@@ -217,9 +217,31 @@ static void a_hole_does_not_hold_up_the_rest(void **state)
     end(&w);
 }
 
+/* The clock was an hour ahead and was set right: what follows stays behind what was given, and nothing is stuck. */
+static void times_do_not_go_back_with_the_clock(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    const int64_t ahead = w.files->all->last_time = clock_real() + HOUR;
+    w.hold = true;
+    append(&w, "a.log", "two\nthree\n");
+    turn(&w, 200);
+    assert_non_null(w.sink.queue.head);
+    const struct batch *b = container_of(w.sink.queue.head, struct lease, node)->batch;
+    assert_int_equal(b->n, 2);
+    assert_true(b->marks[0].time > ahead && b->marks[0].time < ahead + MILLISECOND);
+    assert_true(b->marks[1].time > b->marks[0].time && b->marks[1].time < ahead + MILLISECOND);
+    w.hold = false;
+    expect(&w, "one\ntwo\nthree\n");
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(times_do_not_go_back_with_the_clock),
         TEST(lines_arrive_as_they_are),
         TEST(short_lines_fill_several_batches),
         TEST(a_partial_line_waits_for_its_end),

@@ -170,6 +170,11 @@ static void last_reload(struct web_reload *result)
     reload_last(&agent.reload, result);
 }
 
+static const struct files_stats *stats_of_files(void)
+{
+    return collector_files(&agent.collector);
+}
+
 static int begin_web(struct agent *a)
 {
     char error[256] = "";
@@ -187,6 +192,7 @@ static int begin_web(struct agent *a)
         .databases_set_aside = store_set_aside(a->store),
         .print_config = config_print_json,
         .why = why,
+        .files = stats_of_files,
         .reload = ask_reload,
         .last_reload = last_reload,
     };

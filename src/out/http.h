@@ -74,6 +74,7 @@ struct http {
     struct http_request *waiting; /* for the lookup */
     char addresses[LOOKUP_ADDRESSES * INET6_ADDRSTRLEN + 8]; /* "a,b,c"; "": none known */
     int64_t addresses_until;
+    int no_socket; /* -errno of the last one that was to be opened */
     bool resolve_anew;
 };
 

@@ -34,7 +34,8 @@ curl_socket_t http_open_socket(void *arg, curlsocktype purpose, struct curl_sock
     if (!s)
         return CURL_SOCKET_BAD;
     s->http = h;
-    if (fd_socket(&s->fd, &s->scope, to->family, to->socktype, to->protocol) < 0) {
+    h->no_socket = fd_socket(&s->fd, &s->scope, to->family, to->socktype, to->protocol);
+    if (h->no_socket < 0) {
         scope_end(&s->scope);
         return CURL_SOCKET_BAD;
     }
@@ -94,6 +95,16 @@ void http_time_came(struct timer *t)
 
 /* ---- what became of its transfers ---- */
 
+/* libcurl says of a socket that cannot be opened only that it could not connect. */
+static const char *why_failed(const struct http *h, const struct http_request *r, CURLcode code)
+{
+    if (r->too_much)
+        return r->too_much;
+    if (code == CURLE_COULDNT_CONNECT && h->no_socket < 0)
+        return strerror(-h->no_socket);
+    return r->error[0] ? r->error : libcurl.easy_strerror(code);
+}
+
 /* Whatever the answer, the addresses are asked for again after a failed connection. */
 static void check_done(struct http *h)
 {
@@ -111,7 +122,7 @@ static void check_done(struct http *h)
         if (code == CURLE_OK && status > 0)
             http_finish(r, (int)status, "");
         else
-            http_finish(r, 0, r->too_much ? r->too_much : r->error[0] ? r->error : libcurl.easy_strerror(code));
+            http_finish(r, 0, why_failed(h, r, code));
     }
 }
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,41 @@ static void deliver(struct stream *s, const char *line)
     rig_dispatch(&rig, b);
     rig_wait(&rig, 10 * SECOND);
     assert_int_equal(rig.position, rig.end);
+}
+
+/* ---- descriptors ---- */
+
+static bool said(const char *what)
+{
+    pthread_mutex_lock(&rig.sink.lock);
+    bool is = strstr(rig.sink.error, what) != NULL;
+    pthread_mutex_unlock(&rig.sink.lock);
+    return is;
+}
+
+static void test_says_why_it_has_no_socket(void **state)
+{
+    struct rlimit before, none;
+    rig_prepare(&rig, rig_accept);
+    assert_true(rig_start(&rig));
+    usleep(100000); /* what it opens at its start is open */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(0);
+    close(next);
+    none = (struct rlimit){(rlim_t)next, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct batch *b = rig_batch(&rig);
+    add(b, rig.stream, "second", false);
+    rig_dispatch(&rig, b);
+    for (int i = 0; i < 5000 && !said("Too many open files"); i++)
+        usleep(1000);
+    bool is = said("Too many open files");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(is);
+    rig_wait(&rig, 20 * SECOND);
+    assert_int_equal(rig.position, rig.end);
+    rig_stop(&rig);
+    rig_end(&rig);
 }
 
 /* ---- order ---- */
@@ -403,6 +439,7 @@ int main(void)
         TEST(test_looks_up_a_name),
         TEST(test_sends_through_a_proxy),
         TEST(test_a_closed_idle_connection_is_no_error),
+        TEST(test_says_why_it_has_no_socket),
         TEST(test_census_knows_each_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

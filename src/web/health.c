@@ -8,6 +8,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "core/letters.h"
+#include "in/files.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -170,6 +171,7 @@ static void services(struct exam *e, const struct web_context *c)
     struct tally t = {0};
     unsigned hanging = 0;
     struct counts sum = {0};
+    const struct files_stats *files = c->files ? c->files() : NULL;
 
     sources_walk(tally_source, &t);
     birth_walk(count_hanging, &hanging);
@@ -189,6 +191,10 @@ static void services(struct exam *e, const struct web_context *c)
     service(e, "file_monitor", c->config->files.enabled, HEALTHY);
     doc_uint(&e->doc, "files", t.all[SOURCE_FILE]);
     doc_uint(&e->doc, "failed", t.failed[SOURCE_FILE]);
+    if (files) { /* those without a watch are only scanned */
+        doc_uint(&e->doc, "directories", files->directories);
+        doc_uint(&e->doc, "directories_unwatched", files->unwatched);
+    }
     service_end(e);
     service(e, "container_monitor", c->config->containers_enabled, HEALTHY);
     doc_uint(&e->doc, "containers", t.all[SOURCE_CONTAINER]);

@@ -42,6 +42,7 @@ struct web_context {
     _Atomic bool ready; /* everything has started; /ready */
     uint64_t databases_set_aside;
     int (*print_config)(const struct config *c, struct buf *out);    /* config_print_json(), masked */
+    const struct files_stats *(*files)(void); /* NULL, or it returns NULL: no files are read */
     int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; */
     void (*reload)(struct web_reload *result);      /* puts the configuration in force anew; waits; NULL: cannot */
     void (*last_reload)(struct web_reload *result);
