@@ -115,6 +115,8 @@ class Sink(Process):
 class Agent(Process):
     """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads."""
 
+    through = ()  # a command that runs it
+
     def __init__(self, bench, paths, sinks):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=bench.dir))
         self.port = free_port()
@@ -131,7 +133,8 @@ sinks: {sinks.format(dir=self.dir)}
 ''')
         self.messages = self.dir / 'messages'
         with self.messages.open('wb') as log:
-            super().__init__(bench.logcap, 'run', '-c', self.config, log=log)
+            through = (word.format(dir=self.dir) for word in self.through)
+            super().__init__(*through, bench.logcap, 'run', '-c', self.config, log=log)
 
     def get(self, path, method='GET'):
         request = urllib.request.Request(f'http://127.0.0.1:{self.port}{path}', method=method)
