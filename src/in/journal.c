@@ -203,7 +203,7 @@ static int read_batch(struct journal *j)
         if (r < 0)
             break;
         j->next += e.records;
-        place_keep_cursor(j);
+        memcpy(j->cursor, e.cursor, sizeof j->cursor);
         j->at_entry = false;
     }
     if (r == -ENOSPC) {

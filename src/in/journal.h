@@ -6,7 +6,8 @@
  * the same count is found by walking on from there to their cursors. A cursor whose entry was
  * vacuumed means: on at the next entry that exists.
  *
- * An entry is one record, its MESSAGE as it is, with the entry's realtime stamp. A message over
+ * An entry is one record, its MESSAGE as it is, with the entry's realtime stamp; within its microsecond the number of the
+ * entry tells apart what a service printed at once, the same at each reading. A message over
  * max_line_bytes is split into several, at most SPLIT_MAX; what is beyond is cut and counted. The
  * pieces of an entry stay in one batch. Labels: source, service (the unit's name or the
  * identifier), instance, unit, priority, identifier, and the configuration's. Entries of logcap

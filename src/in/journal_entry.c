@@ -6,6 +6,8 @@
 #include "codec/utf8.h"
 #include "in/journal_internal.h"
 
+enum { NUMBERS = 1000 - SPLIT_MAX }; /* within a microsecond; the pieces of one message are counted on from there */
+
 /* A field's value within `size`, cut, as UTF-8; "" when the entry does not have it. */
 static void field(struct journal *j, const char *name, char *out, size_t size)
 {
@@ -74,12 +76,14 @@ int entry_read(struct journal *j, struct entry *e)
     int r = sd_journal_get_realtime_usec(j->sd, &usec);
     if (r < 0)
         return r;
+    if (!place_cursor(j, e->cursor))
+        return -EBADMSG;
     r = sd_journal_get_data(j->sd, "MESSAGE", &data, &n);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
         return r;
-    e->time = (int64_t)usec * 1000;
+    e->time = (int64_t)usec * 1000 + (int64_t)(place_number(e->cursor) % NUMBERS);
     e->message = (const char *)data + strlen("MESSAGE=");
     e->len = n - strlen("MESSAGE=");
     e->cut = e->len > SPLIT_MAX * most ? e->len - SPLIT_MAX * most : 0;

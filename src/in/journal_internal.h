@@ -48,6 +48,7 @@ struct entry {
     uint64_t cut;
     uint32_t records;
     int64_t time;
+    char cursor[POSITION_CURSOR];
     char key[JOURNAL_KEY]; /* unit, priority, identifier: each NUL-terminated */
 };
 
@@ -64,7 +65,11 @@ void entry_forget_streams(struct journal *j);
 int place_first(struct journal *j);
 /* The same place again, after the journal was opened anew. */
 int place_again(struct journal *j);
+/* The cursor of the entry at hand; keep: as the place of the last entry read. */
+bool place_cursor(struct journal *j, char cursor[POSITION_CURSOR]);
 bool place_keep_cursor(struct journal *j);
+/* The number of its entry within its journal. */
+uint64_t place_number(const char *cursor);
 
 /* Says once for each file below the journal's directories that is none; libsystemd passes over it
  * in silence. */

@@ -8,14 +8,25 @@
 
 enum { WALK_MAX = 200000 };
 
+bool place_cursor(struct journal *j, char cursor[POSITION_CURSOR])
+{
+    char *text;
+    if (sd_journal_get_cursor(j->sd, &text) < 0)
+        return false;
+    bool fits = snprintf(cursor, POSITION_CURSOR, "%s", text) < POSITION_CURSOR;
+    mem_raw_free(text);
+    return fits;
+}
+
 bool place_keep_cursor(struct journal *j)
 {
-    char *cursor;
-    if (sd_journal_get_cursor(j->sd, &cursor) < 0)
-        return false;
-    bool fits = (size_t)snprintf(j->cursor, sizeof j->cursor, "%s", cursor) < sizeof j->cursor;
-    mem_raw_free(cursor);
-    return fits;
+    return place_cursor(j, j->cursor);
+}
+
+uint64_t place_number(const char *cursor)
+{
+    const char *i = strstr(cursor, "i=");
+    return i ? strtoull(i + 2, NULL, 16) : 0;
 }
 
 /* Behind the cursor's entry, or before the first that comes after it. */

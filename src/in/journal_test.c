@@ -14,7 +14,9 @@
  * once. */
 static struct {
     char text[1 << 20];
+    int64_t last_time;
     size_t len, longest;
+    bool equal_times;
     unsigned records;
     bool hold;
 } got[2];
@@ -40,6 +42,8 @@ static void note_take(struct sink *s, struct lease *l)
                              stream_value(st, "service"), priority ? priority : "",
                              (int)b->marks[i].len, b->data + b->marks[i].off);
         got[s->index].records++;
+        got[s->index].equal_times |= b->marks[i].time == got[s->index].last_time;
+        got[s->index].last_time = b->marks[i].time;
         if (b->marks[i].len > got[s->index].longest)
             got[s->index].longest = b->marks[i].len;
     }
@@ -359,6 +363,31 @@ static void a_filter_that_changed_does_not_shift_the_places(void **state)
     assert_string_equal(got[1].text, "ssh|info|old\nssh|info|old\nssh|info|new\n");
 }
 
+static void what_was_printed_at_once_has_times_of_its_own(void **state)
+{
+    struct world w;
+    int64_t last;
+    for (int reading = 0; reading < 2; reading++) {
+        if (reading == 0) {
+            begin_file("a");
+            for (int i = 0; i < 20; i++) {
+                put("ssh.service", "again");
+                stamp -= 1000;
+            }
+            stamp += 1000;
+            end_file();
+        }
+        defaults(&w, 1);
+        assert_true(begin(&w));
+        run(&w, 20);
+        end(&w, false);
+        assert_false(got[0].equal_times);
+        assert_int_equal(got[0].last_time / 1000, stamp);
+        assert_true(reading == 0 || got[0].last_time == last);
+        last = got[0].last_time;
+    }
+}
+
 static void a_vacuumed_place_goes_on_at_the_next_entry(void **state)
 {
     struct world w;
@@ -496,6 +525,7 @@ int main(void)
         AT_HOME(at_the_end_nothing_old_is_read_and_nothing_new_missed),
         AT_HOME(sinks_at_different_places_get_what_they_miss),
         AT_HOME(a_filter_that_changed_does_not_shift_the_places),
+        AT_HOME(what_was_printed_at_once_has_times_of_its_own),
         AT_HOME(a_vacuumed_place_goes_on_at_the_next_entry),
         AT_HOME(a_damaged_file_does_not_hide_the_others),
         AT_HOME(its_own_entries_and_excluded_units_are_left_out),
