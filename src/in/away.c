@@ -60,3 +60,15 @@ void away_look(struct files *f, struct file *file)
     } else if (!here || facts.size < file->offset || clock_mono() - file->grown > AWAY_HOURS * HOUR)
         away_end(f, file);
 }
+
+void away_look_unwanted(struct files *f, struct file *file)
+{
+    char path[PATH_MAX];
+    struct facts facts;
+    int r = facts_of_path(file_path(file, path, sizeof path), false, &facts);
+    bool gone = r == -ENOENT || r == -ENOTDIR || (r == 0 && !facts_are(&facts, &file->id));
+    if (!gone || renamed_again(f, file, &facts))
+        return;
+    file->size = file->offset; /* nobody wanted the rest */
+    away_end(f, file);
+}

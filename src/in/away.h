@@ -20,6 +20,8 @@ enum { AWAY_MAX = 1000 };
 void away_begin(struct files *f, struct file *file);
 /* At each scan: reads on what has grown, lets go of what is gone or too old. The file may be freed. */
 void away_look(struct files *f, struct file *file);
+/* One that the configuration does not name any more is only remembered while it is there. The file may be freed. */
+void away_look_unwanted(struct files *f, struct file *file);
 /* Forgets it. The file is freed. */
 void away_end(struct files *f, struct file *file);
 /* It is read again: it grew, or has a name that matches. */

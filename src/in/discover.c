@@ -250,6 +250,10 @@ static void make_roots(struct files *f)
 static void recheck(struct files *f, struct file *file)
 {
     char name[NAME_MAX + 1];
+    if (file->unwanted && file->away) {
+        away_look_unwanted(f, file);
+        return;
+    }
     if (!file->listed)
         return;
     snprintf(name, sizeof name, "%s", file->name);

@@ -161,6 +161,30 @@ static void a_deleted_file_is_read_on_only_while_it_is_named(void **state)
     end(&w);
 }
 
+static void what_is_no_longer_named_is_forgotten_when_it_is_gone(void **state)
+{
+    struct world w;
+    struct other o;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    append(&w, "b.log", "bee\n");
+    expect(&w, "one\nbee\n");
+    copy_config(&o, &w, "b.log");
+    assert_int_equal(files_reload(w.files, &o.config), 0);
+    turn(&w, 1500);
+    assert_int_equal(atomic_load(&w.files->stats.files), 2);
+    append(&w, "a.log", "unread\n");
+    move(&w, "a.log", "a.log.1");
+    turn(&w, 1000);
+    assert_int_equal(atomic_load(&w.files->stats.files), 2);
+    unlink(at(&w, "a.log.1"));
+    for (int i = 0; i < 500 && atomic_load(&w.files->stats.files) > 1; i++)
+        turn(&w, 20);
+    assert_int_equal(atomic_load(&w.files->stats.files), 1);
+    assert_int_equal(lost(&w), 0);
+    end(&w);
+}
+
 static void what_cannot_be_used_changes_nothing(void **state)
 {
     struct world w;
@@ -211,6 +235,7 @@ int main(void)
         TEST(an_open_record_is_ended_by_the_new_rules),
         TEST(a_rest_goes_on_with_shorter_lines),
         TEST(a_deleted_file_is_read_on_only_while_it_is_named),
+        TEST(what_is_no_longer_named_is_forgotten_when_it_is_gone),
         TEST(what_cannot_be_used_changes_nothing),
         TEST(many_changes_leave_nothing_behind),
     };
