@@ -152,17 +152,19 @@ static int apply(struct reload *r, const struct config *next)
         return e;
     unsigned n = hold_changed_sinks(a, next, changed);
     e = hold(loops, n_loops - 1);
-    if (e == 0) {
-        bool stored = n == 0 || keeper_flush(&a->keeper) == 0;
-        for (unsigned i = 0; i < n; i++)
+    bool held = e == 0;
+    if (held)
+        e = collector_reload(&a->collector, next); /* first: all else cannot fail */
+    bool stored = held && e == 0 && (n == 0 || keeper_flush(&a->keeper) == 0);
+    for (unsigned i = 0; i < n; i++)
+        if (e == 0)
             change_sink(r, changed[i], next, stored);
-        e = collector_reload(&a->collector, next);
-        change_agent(a, next);
-        resume(loops, n_loops - 1);
-    } else {
-        for (unsigned i = 0; i < n; i++)
+        else
             sink_go_on(changed[i]);
-    }
+    if (e == 0)
+        change_agent(a, next);
+    if (held)
+        resume(loops, n_loops - 1);
     start_sinks(changed, n);
     loop_resume(web);
     return e;
