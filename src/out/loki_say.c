@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <string.h>
+
 void loki_say_failing(struct loki *k, bool loud, const char *why, int64_t delay)
 {
     struct sink *sink = k->sink;
@@ -34,6 +36,9 @@ void loki_say_refused(struct loki *k, uint32_t entries, const char *why)
     atomic_fetch_add(&k->sink->stats.rejected_records, entries);
     sink_set_error(k->sink, "refused: %s", why);
     k->complained = true;
-    log_error(k->sink->name, "%u entries are refused for good and %s: %.300s", entries,
-              k->sink->letters ? "kept as dead letters" : "dropped", why);
+    size_t length = strnlen(why, 300);
+    while (length > 0 && (why[length - 1] == '\n' || why[length - 1] == '\r'))
+        length--;
+    log_error(k->sink->name, "%u %s refused for good and %s: %.*s", entries, entries == 1 ? "entry is" : "entries are",
+              !k->sink->letters ? "dropped" : entries == 1 ? "kept as a dead letter" : "kept as dead letters", (int)length, why);
 }

@@ -140,7 +140,7 @@ static const char logs_usage[] =
     "taken whole (202) or not at all: 400 says where it is wrong, 413 that it is too large, 429 that there is\n"
     "no room or api.rate is used up (Retry-After says for how long).\n"
     "Entries live in memory until they are delivered. Those that a sink does not have when logcap has to end are\n"
-    "dropped there and counted, with the reason `shutdown`.\n"
+    "kept in the disk buffer if that sink uses it (disk_buffer), else dropped and counted, with the reason `shutdown`.\n"
     "\nPOST /dlq/reprocess and /dlq/purge take which letters are meant; all that is said must hold:\n\n"
     "  {\"sink\": \"loki\", \"reason\": \"too_old\", \"source\": \"/var/log/nginx/*\", \"older_than\": \"24h\", \"ids\": [7, 9],\n"
     "   \"dry_run\": true}\n\n"
