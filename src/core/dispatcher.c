@@ -84,7 +84,7 @@ static void sent_before(struct lease *l)
  * Fills in the sink's lease. While something is in flight the position must not overtake it, so a lease without records
  * follows in its order. Where it goes is decided in the same moment, so that no later one comes before it.
  */
-static enum way plan(struct sink *s, struct batch *b, struct amount all)
+static enum way plan(struct sink *s, struct batch *b)
 {
     struct account *a = source_account(b->source, s);
     struct lease *l = &b->leases[s->index];
@@ -96,7 +96,8 @@ static enum way plan(struct sink *s, struct batch *b, struct amount all)
     *l = (struct lease){.batch = b, .sink = s, .first = first_new(b, position.offset)};
     l->wanted = wanted_streams(s, b);
     l->taken = batch_count(b, l->first, l->wanted);
-    struct amount skipped = less(all, l->taken);
+    /* What it has already was counted when it got it. */
+    struct amount skipped = less(batch_count(b, l->first, UINT64_MAX), l->taken);
     if (l->taken.records == 0 && account_skipped(a, b, skipped))
         return TO_NOBODY;
     sent_before(l);
@@ -124,7 +125,7 @@ void dispatch(struct dispatcher *d, struct batch *b)
     atomic_fetch_add(&source->read_bytes, all.bytes);
     batch_seal(b);
     for (unsigned i = 0; i < d->n_sinks; i++) {
-        ways[i] = plan(d->sinks[i], b, all);
+        ways[i] = plan(d->sinks[i], b);
         if (ways[i] == TO_SPOOL)
             spooled[n_spooled++] = &b->leases[d->sinks[i]->index];
     }

@@ -10,7 +10,7 @@
  * What waits in the spool or among the dead letters stays counted there until it is delivered or dropped, also while a
  * sink has a lease on it; in_flight is only what comes from its source, which is read again should the process die.
  *
- * and for each sink whose match takes the whole source: source.read = taken + skipped.
+ * Skipped is what the match does not take. What is read a second time and was taken the first time counts once.
  * ledger_check() says so, over a snapshot.
  *
  * The position moves by securing only, and never backwards (but for ledger_reset()). Leases of one

@@ -112,7 +112,7 @@ static const char *read_flag(const struct json *j, bool *flag)
 
 static const char *read_value(struct letter_ask *ask, struct json *j, const char *key)
 {
-    char text[LETTER_GLOB];
+    char text[6 * LETTER_GLOB]; /* as it stands in JSON, each byte escaped */
     json_next(j);
     if (strcmp(key, "ids") == 0 || strcmp(key, "id") == 0)
         return read_ids(ask, j);

@@ -82,8 +82,11 @@ static void end_job(struct letters *l, struct job *j)
 
 void jobs_settle(struct letters *l)
 {
+    pthread_mutex_lock(&l->lock);
+    struct job *first = l->jobs;
+    pthread_mutex_unlock(&l->lock);
     /* Only this thread ends them, and only what has ended goes. */
-    for (struct job *j = l->jobs, *next; j; j = next) {
+    for (struct job *j = first, *next; j; j = next) {
         pthread_mutex_lock(&l->lock);
         next = j->next;
         pthread_mutex_unlock(&l->lock);

@@ -156,7 +156,7 @@ static void make_file(const char *name, const char *const messages[], const char
 
 static void turn_sinks(struct world *w)
 {
-    for (unsigned i = 0; i < w->n_sinks; i++)
+    for (unsigned i = 0; i < w->dispatcher.n_sinks; i++)
         for (struct qnode *n; (n = queue_pop(&w->sinks[i].queue));)
             note_take(&w->sinks[i], container_of(n, struct lease, node));
 }
