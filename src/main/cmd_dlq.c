@@ -197,6 +197,8 @@ static void wait_for(struct dlq *d, int64_t job)
         wait_a_moment(&d->scope);
     if (polls == POLLS)
         printf("%" PRId64 " %s so far; the agent goes on: see `logcap dlq list` and /dlq/stats\n", n, key);
+    else if (d->verb == REPLAY)
+        printf("%" PRId64 " delivered; those that were refused again are in `logcap dlq list`\n", n);
     else
         printf("%" PRId64 " %s\n", n, key);
 }

@@ -165,7 +165,7 @@ scenario('what is refused again stays, with another reason and one more try', as
         }});
     const out = await beside(agent, 'replay');
     assert.equal(out.code, 0, out.stderr);
-    assert.match(out.stdout, /^2 dead letters are sent again\n1 delivered\n$/);
+    assert.match(out.stdout, /^2 dead letters are sent again\n1 delivered; those that were refused again are in `logcap dlq list`\n$/);
     const {letters} = (await agent.get('/dlq')).json;
     assert.deepEqual(letters.map((l) => [l.line, l.reason, l.attempts]), [['bad 1', 'too_long', 2]]);
     assert.deepEqual(await ledger(agent), {taken: 3, delivered: 2, dead: 1, purged: 0, in_flight: 0});
