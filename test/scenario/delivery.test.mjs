@@ -144,8 +144,9 @@ scenario('the journal arrives once, with its times, over a restart', async (s) =
     await agent.stop();
     assert.equal(loki.entries.length, 800);
     assert.equal(loki.repeats, 0);
+    // Within the journal's microsecond the entry's number tells apart what was printed at once.
     for (const e of loki.entries)
-        assert.equal(e.time, (start + BigInt(e.line.split(' ')[2])) * 1000n);
+        assert.equal(e.time / 1000n, start + BigInt(e.line.split(' ')[2]));
     assert.match(loki.entries[0].labels + JSON.stringify(loki.entries[0].metadata), /demo\.service/);
 });
 
