@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "in/files.h"
-#include "in/monitor.h"
+#include "in/files/files.h"
+#include "in/files/monitor.h"
 #include "unit.h"
 
 enum { NOTES = 4 * 1024 * 1024 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "out/loki.h"
+#include "out/loki/loki.h"
 #include "unit.h"
 
 /* ---- the decoder: PushRequest, Stream, Entry ---- */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/past.h"
-#include "core/spooler.h"
+#include "core/spool/spooler.h"
 
 /* Whether somebody waits for this sink alone; while all are full nothing is gained by the spool. */
 static bool holds_up(const struct dispatcher *d, const struct sink *s, const struct nudge *room)

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/glob.h"
-#include "core/letters.h"
+#include "core/letters/letters.h"
 #include "core/source.h"
-#include "core/spooler.h"
+#include "core/spool/spooler.h"
 
 static const int64_t START_AGAIN_FIRST = 10 * MILLISECOND, START_AGAIN_MOST = 30 * SECOND;
 

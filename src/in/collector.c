@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "config/compare.h"
-#include "in/files.h"
-#include "in/journal.h"
+#include "in/files/files.h"
+#include "in/journal/journal.h"
 
 static int begin_files(struct collector *c, const struct config *config)
 {

@@ -11,7 +11,7 @@
 
 #include "base/census.h"
 #include "base/clock.h"
-#include "in/files.h"
+#include "in/files/files.h"
 #include "main/commands.h"
 #include "main/privilege.h"
 #include "out/sinks.h"

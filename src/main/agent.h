@@ -9,9 +9,9 @@
  */
 #pragma once
 
-#include "core/letters.h"
+#include "core/letters/letters.h"
 #include "core/past.h"
-#include "core/spooler.h"
+#include "core/spool/spooler.h"
 #include "in/collector.h"
 #include "main/reload.h"
 #include "main/service.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "out/http_library.h"
-#include "out/libcurl.h"
+#include "net/http_library.h"
+#include "net/libcurl.h"
 
 enum { TIMEOUT_S = 10 };
 

@@ -10,7 +10,7 @@
 #include "codec/glob.h"
 #include "config/units.h"
 #include "core/pipeline.h"
-#include "in/journal.h"
+#include "in/journal/journal.h"
 #include "main/args.h"
 #include "main/commands.h"
 #include "main/load.h"

@@ -1,5 +1,5 @@
 /*
- * `logcap dlq list|show|export|replay|purge`: the dead letters (core/letters.h).
+ * `logcap dlq list|show|export|replay|purge`: the dead letters (core/letters/letters.h).
  *
  * The first three read the store, beside a running agent or without one. Only the agent can send: replay asks it. Purge
  * asks it too if one works with this state directory; else it is done in the store, with the ledger.
@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "config/units.h"
-#include "core/letter_ask.h"
+#include "core/letters/letter_ask.h"
 #include "loop/loop.h"
 #include "main/args.h"
 #include "main/ask.h"

@@ -4,7 +4,7 @@
 
 #include "main/args.h"
 #include "main/commands.h"
-#include "out/libcurl.h"
+#include "net/libcurl.h"
 
 static const char help[] = "usage: logcap version\n\nShows the version of logcap and of the libraries it runs with.\n";
 

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "codec/utf8.h"
-#include "core/letter_json.h"
+#include "core/letters/letter_json.h"
 #include "main/cell.h"
 
 enum { TABLE_LINE = 100, JSON_MOST = 1 << 30 };

@@ -1,7 +1,7 @@
 /* dlq_show: dead letters for people (a table, one at length) and for programs (JSON lines), from a reader of the store. */
 #pragma once
 
-#include "core/letter_ask.h"
+#include "core/letters/letter_ask.h"
 
 enum dlq_form { DLQ_TABLE, DLQ_LONG, DLQ_JSON };
 

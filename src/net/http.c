@@ -1,4 +1,4 @@
-#include "out/http.h"
+#include "net/http.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "out/http_internal.h"
+#include "net/http_internal.h"
 
 /* Bounds on how long an answer of the DNS is believed. /etc/hosts has no time to live. */
 #define TTL_LEAST (1 * SECOND)

@@ -21,11 +21,11 @@
 #pragma once
 
 #include "base/mem.h"
-#include "out/http_library.h"
-#include "out/http_target.h"
-#include "out/libcurl.h"
-#include "out/lookup.h"
-#include "out/secret.h"
+#include "net/http_library.h"
+#include "net/http_target.h"
+#include "net/libcurl.h"
+#include "net/lookup.h"
+#include "net/secret.h"
 
 enum {
     HTTP_BODY_KEPT = 64 * 1024,

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "out/http.h"
+#include "net/http.h"
 
 /* Makes the multi handle unless it is there. 0 or -errno. */
 int http_multi_open(struct http *h);

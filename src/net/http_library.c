@@ -1,4 +1,4 @@
-#include "out/http_library.h"
+#include "net/http_library.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "out/libcurl.h"
+#include "net/libcurl.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned holders;

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "out/http_internal.h"
+#include "net/http_internal.h"
 
 /* ---- sockets: one object each, found again by curl's assigned pointer or by number ---- */
 

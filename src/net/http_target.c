@@ -1,4 +1,4 @@
-#include "out/http_target.h"
+#include "net/http_target.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "out/libcurl.h"
+#include "net/libcurl.h"
 
 static const char *environment(const char *lower, const char *upper)
 {

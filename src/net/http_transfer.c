@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "out/http_internal.h"
+#include "net/http_internal.h"
 
 enum { UPLOAD_LEAST = 64 * 1024, BODY_FIRST = 4 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "out/libcurl.h"
+#include "net/libcurl.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "out/lookup.h"
+#include "net/lookup.h"
 
 #include <errno.h>
 #include <netdb.h>

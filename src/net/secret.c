@@ -1,4 +1,4 @@
-#include "out/secret.h"
+#include "net/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>

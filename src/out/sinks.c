@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "out/local_file.h"
-#include "out/loki.h"
+#include "out/local/local_file.h"
+#include "out/loki/loki.h"
 #include "out/null.h"
 #include "out/stdout.h"
 

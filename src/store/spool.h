@@ -11,7 +11,7 @@
  * A place is `segment << 32 | offset` and names a record for ever: numbers are never used twice. Numbers are in the host's
  * order, little-endian on all that logcap is built for; elsewhere the magic does not match.
  *
- * What counts of it for whom is not known here but to state.db (core/lane.h; store_put_spool()): only records whose sync succeeded
+ * What counts of it for whom is not known here but to state.db (core/spool/lane.h; store_put_spool()): only records whose sync succeeded
  * may be named there. After an error spool_undo() forgets what was not synced; the batches must be appended again.
  *
  * Threads: one at a time. Errors: 0 or -errno; -EUCLEAN for damage, -ENOENT for a segment that is not there.

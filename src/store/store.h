@@ -71,7 +71,7 @@ struct store_file {
     int64_t born; /* clock_real() */
 };
 
-/* What of the spool (spool.h) still counts for a sink, as text (core/lane.h). */
+/* What of the spool (spool.h) still counts for a sink, as text (core/spool/lane.h). */
 struct store_spool {
     const char *sink, *ranges;
 };

@@ -1,5 +1,5 @@
 /*
- * store_letters: the dead letters in state.db (table dead_letters; core/letters.h says what they are).
+ * store_letters: the dead letters in state.db (table dead_letters; core/letters/letters.h says what they are).
  *
  * A letter is known by its id, which is never used twice, and by where it came from: the same entry of a source at a
  * sink (its place and its time) is one letter, however often it is refused.

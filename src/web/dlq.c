@@ -1,5 +1,5 @@
 /*
- * The dead letters over HTTP (core/letters.h). What is read is read from state.db by a reader of its own, opened for
+ * The dead letters over HTTP (core/letters/letters.h). What is read is read from state.db by a reader of its own, opened for
  * the request; what is asked for is the store's thread's work, and the answer says 202 and which job it is.
  */
 #include <errno.h>
@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/letter_ask.h"
-#include "core/letter_json.h"
-#include "core/letters.h"
+#include "core/letters/letter_ask.h"
+#include "core/letters/letter_json.h"
+#include "core/letters/letters.h"
 #include "web/routes.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MOST = 1000, ASK_BODY = 64 * 1024, SCANNED = 100 * 1000, SOURCES_SHOWN = 100 };

@@ -7,8 +7,8 @@
 
 #include "base/census.h"
 #include "base/clock.h"
-#include "core/letters.h"
-#include "in/files.h"
+#include "core/letters/letters.h"
+#include "in/files/files.h"
 #include "web/process.h"
 #include "web/routes.h"
 

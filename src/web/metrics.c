@@ -7,7 +7,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/letters.h"
+#include "core/letters/letters.h"
 #include "web/process.h"
 #include "web/routes.h"
 

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 #include "core/keeper.h"
-#include "core/spooler.h"
+#include "core/spool/spooler.h"
 #include "in/api.h"
 #include "web/server.h"
 

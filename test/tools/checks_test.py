@@ -26,7 +26,7 @@ class Layers(unittest.TestCase):
         self.assertIn('loop/a.c:2: "core/sink.h": loop stands below core', said)
 
     def test_siblings_do_not_see_each_other(self):
-        code, said = self.check(out__a='#include "in/tail.h"\n')
+        code, said = self.check(out__a='#include "in/files/tail.h"\n')
         self.assertEqual(code, 1)
         self.assertIn('side by side', said)
 

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/letter_ask.h"
+#include "core/letters/letter_ask.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "core/letter_ask.h"
+#include "core/letters/letter_ask.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "codec/glob.h"
 #include "codec/json.h"
 #include "config/units.h"
-#include "core/letters.h"
+#include "core/letters/letters.h"
 
 static const char *set_word(char *out, size_t size, const char *value)
 {

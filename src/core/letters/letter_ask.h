@@ -11,7 +11,7 @@
 #pragma once
 
 #include "base/mem.h"
-#include "core/letter_filter.h"
+#include "core/letters/letter_filter.h"
 
 struct letter_ask {
     struct letter_filter filter;

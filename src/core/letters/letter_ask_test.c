@@ -1,7 +1,7 @@
-#include "core/letter_ask.h"
+#include "core/letters/letter_ask.h"
 
 #include "base/clock.h"
-#include "core/letter_json.h"
+#include "core/letters/letter_json.h"
 #include "unit.h"
 
 static const char *read_it(struct letter_ask *ask, const char *text)

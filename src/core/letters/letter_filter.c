@@ -1,4 +1,4 @@
-#include "core/letter_filter.h"
+#include "core/letters/letter_filter.h"
 
 #include <stdlib.h>
 #include <string.h>

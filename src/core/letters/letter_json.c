@@ -1,4 +1,4 @@
-#include "core/letter_json.h"
+#include "core/letters/letter_json.h"
 
 #include <errno.h>
 #include <inttypes.h>

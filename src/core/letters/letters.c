@@ -1,4 +1,4 @@
-#include "core/letters_internal.h"
+#include "core/letters/letters_internal.h"
 
 #include <string.h>
 

@@ -23,8 +23,8 @@
 #pragma once
 
 #include "core/keeper.h"
-#include "core/letter_filter.h"
-#include "core/letters_alert.h"
+#include "core/letters/letter_filter.h"
+#include "core/letters/letters_alert.h"
 #include "core/past.h"
 
 enum letter_code {

@@ -1,4 +1,4 @@
-#include "core/letters_alert.h"
+#include "core/letters/letters_alert.h"
 
 #include "base/clock.h"
 

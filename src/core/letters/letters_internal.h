@@ -1,7 +1,7 @@
 /* What the files of letters.h share. Nobody else includes it. */
 #pragma once
 
-#include "core/letters.h"
+#include "core/letters/letters.h"
 #include "core/source.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/letters_internal.h"
+#include "core/letters/letters_internal.h"
 
 /* ---- jobs ---- */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/letters_internal.h"
+#include "core/letters/letters_internal.h"
 
 /* What an account should say is dead. */
 struct expected {

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
-#include "core/letters_internal.h"
+#include "core/letters/letters_internal.h"
 
 enum { FIRST_ENTRIES = 4 };
 

@@ -7,7 +7,7 @@
 #include "codec/json.h"
 #include "config/limits.h"
 #include "core/dispatcher.h"
-#include "core/letters_internal.h"
+#include "core/letters/letters_internal.h"
 
 /* ---- what the sink says of a group: under the book's lock, on its thread ---- */
 

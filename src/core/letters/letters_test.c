@@ -2,7 +2,7 @@
  * Dead letters with a real store, keeper and sink thread: what is refused is a letter, once, in the moment of the ledger;
  * what becomes of it then; and all of that while any call fails.
  */
-#include "core/letters.h"
+#include "core/letters/letters.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "core/lane.h"
+#include "core/spool/lane.h"
 
 #include <assert.h>
 #include <errno.h>

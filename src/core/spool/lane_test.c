@@ -1,4 +1,4 @@
-#include "core/lane.h"
+#include "core/spool/lane.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "core/spooler_internal.h"
+#include "core/spool/spooler_internal.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
  * ends in the spool.
  *
  * A lease that the spooler has is written, synced, and then secured: position, ledger and what counts of the spool
- * (core/lane.h, a row of state.db for each sink) change in one moment under the book's lock and are committed together. So
+ * (core/spool/lane.h, a row of state.db for each sink) change in one moment under the book's lock and are committed together. So
  * a process that dies loses nothing and repeats only what its sink had in flight. Where the sink has room before
  * its leases are written, they go there without the disk; so a sink that is back gets them though the disk is full.
  *
@@ -29,9 +29,9 @@
  */
 #pragma once
 
-#include "core/lane.h"
 #include "core/past.h"
 #include "core/sink.h"
+#include "core/spool/lane.h"
 #include "store/spool.h"
 #include "store/store.h"
 

@@ -1,9 +1,9 @@
 /* What the spooler's files share. Nobody else includes it. */
 #pragma once
 
-#include "core/source.h"
 #include "core/dispatcher.h"
-#include "core/spooler.h"
+#include "core/source.h"
+#include "core/spool/spooler.h"
 
 enum job_state { JOB_NEW, JOB_WRITTEN, JOB_READY /* synced, or nothing is to be written */ };
 

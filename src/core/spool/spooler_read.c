@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/spooler_internal.h"
+#include "core/spool/spooler_internal.h"
 
 static const int64_t READ_AGAIN = 1 * SECOND;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "core/spooler_internal.h"
+#include "core/spool/spooler_internal.h"
 
 enum { TEXT_MAX = 16 << 20 };
 

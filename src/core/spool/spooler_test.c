@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "core/ledger_rows.h"
-#include "core/spooler_internal.h"
+#include "core/spool/spooler_internal.h"
 #include "unit.h"
 
 enum { QUEUE = 24000, LINES = 10, LINE = 100, KEPT = 400 };

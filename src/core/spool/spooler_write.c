@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/spooler_internal.h"
+#include "core/spool/spooler_internal.h"
 
 static struct spooled *part_of(const struct lease *l)
 {

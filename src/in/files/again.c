@@ -1,4 +1,4 @@
-#include "in/again.h"
+#include "in/files/again.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What was sent and not acknowledged before a kill is read again as it was, whatever was configured since. */
-#include "in/again.h"
+#include "in/files/again.h"
 
 #include <xxhash.h>
 #include <zlib.h>

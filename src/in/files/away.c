@@ -1,11 +1,11 @@
-#include "in/away.h"
+#include "in/files/away.h"
 
 #include <errno.h>
 #include <limits.h>
 
 #include "base/clock.h"
-#include "in/monitor.h"
-#include "in/siblings.h"
+#include "in/files/monitor.h"
+#include "in/files/siblings.h"
 
 enum { AWAY_HOURS = 24 };
 

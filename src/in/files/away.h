@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 enum { AWAY_MAX = 1000 };
 

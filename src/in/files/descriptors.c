@@ -1,11 +1,11 @@
-#include "in/descriptors.h"
+#include "in/files/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 
 #include "base/clock.h"
-#include "in/monitor.h"
+#include "in/files/monitor.h"
 
 static void leave(struct files *f, struct file *file)
 {

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 /* Opens it by its name unless it is open, and says what it is. -ESTALE: the name leads to another file now. */
 int descriptor_open(struct files *f, struct file *file, struct facts *facts);

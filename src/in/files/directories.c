@@ -1,4 +1,4 @@
-#include "in/directories.h"
+#include "in/files/directories.h"
 
 #include <errno.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include <xxhash.h>
 
 #include "config/units.h"
-#include "in/monitor.h"
-#include "in/rotation.h"
+#include "in/files/monitor.h"
+#include "in/files/rotation.h"
 
 enum {
     WATCHED = IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |

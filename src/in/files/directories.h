@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 /* NULL: not known. */
 struct directory *directory_find(struct files *f, const char *path);

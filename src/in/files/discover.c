@@ -1,4 +1,4 @@
-#include "in/discover.h"
+#include "in/files/discover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,14 +8,14 @@
 
 #include "base/clock.h"
 #include "codec/glob.h"
-#include "in/away.h"
-#include "in/descriptors.h"
-#include "in/directories.h"
-#include "in/events.h"
-#include "in/monitor.h"
-#include "in/rotation.h"
-#include "in/siblings.h"
-#include "in/wanted.h"
+#include "in/files/away.h"
+#include "in/files/descriptors.h"
+#include "in/files/directories.h"
+#include "in/files/events.h"
+#include "in/files/monitor.h"
+#include "in/files/rotation.h"
+#include "in/files/siblings.h"
+#include "in/files/wanted.h"
 
 enum {
     RECHECK_SCANS = 30, /* each file is looked at once in so many scans */

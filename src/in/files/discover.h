@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 int discover_begin(struct files *f);
 void discover_end(struct files *f);

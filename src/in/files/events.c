@@ -1,13 +1,13 @@
-#include "in/events.h"
+#include "in/files/events.h"
 
 #include <string.h>
 #include <sys/inotify.h>
 
 #include "config/units.h"
-#include "in/directories.h"
-#include "in/discover.h"
-#include "in/monitor.h"
-#include "in/unseen.h"
+#include "in/files/directories.h"
+#include "in/files/discover.h"
+#include "in/files/monitor.h"
+#include "in/files/unseen.h"
 
 static void event_in(struct files *f, struct directory *d, const struct inotify_event *e)
 {

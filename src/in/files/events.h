@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 /* Without inotify a warning, and only scans. */
 void events_begin(struct files *f);

@@ -1,4 +1,4 @@
-#include "in/file.h"
+#include "in/files/file.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,11 +8,11 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
-#include "in/again.h"
-#include "in/descriptors.h"
-#include "in/directories.h"
-#include "in/monitor.h"
-#include "in/tail.h"
+#include "in/files/again.h"
+#include "in/files/descriptors.h"
+#include "in/files/directories.h"
+#include "in/files/monitor.h"
+#include "in/files/tail.h"
 
 const struct task_kind file_reader_kind = {.name = "file_reader"};
 

@@ -18,8 +18,8 @@
 #include "codec/plain.h"
 #include "core/pipeline.h"
 #include "core/source.h"
-#include "in/identity.h"
-#include "in/table.h"
+#include "in/files/identity.h"
+#include "in/files/table.h"
 #include "loop/loop.h"
 
 struct files;

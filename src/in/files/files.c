@@ -1,4 +1,4 @@
-#include "in/files.h"
+#include "in/files/files.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "in/away.h"
-#include "in/descriptors.h"
-#include "in/discover.h"
-#include "in/groups.h"
-#include "in/monitor.h"
-#include "in/rotation.h"
-#include "in/tail.h"
-#include "in/wanted.h"
+#include "in/files/away.h"
+#include "in/files/descriptors.h"
+#include "in/files/discover.h"
+#include "in/files/groups.h"
+#include "in/files/monitor.h"
+#include "in/files/rotation.h"
+#include "in/files/tail.h"
+#include "in/files/wanted.h"
 
 enum { RETRY_MS = 1000 };
 

@@ -1,7 +1,7 @@
-#include "in/files.h"
+#include "in/files/files.h"
 
-#include "in/events.h"
 #include "files_world.h"
+#include "in/files/events.h"
 
 static void only_regular_files_are_opened(void **state)
 {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "in/again.h"
+#include "in/files/again.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
-#include "in/gone.h"
+#include "in/files/gone.h"
 
-#include "in/monitor.h"
+#include "in/files/monitor.h"
 
 void gone_add(struct files *f, const struct identity *id, uint64_t offset, uint64_t tail_hash)
 {

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "in/identity.h"
+#include "in/files/identity.h"
 
 struct files;
 

@@ -1,12 +1,12 @@
-#include "in/groups.h"
+#include "in/files/groups.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
-#include "in/discover.h"
-#include "in/monitor.h"
-#include "in/wanted.h"
+#include "in/files/discover.h"
+#include "in/files/monitor.h"
+#include "in/files/wanted.h"
 
 static int make(struct generation *g, const struct files_config *options)
 {

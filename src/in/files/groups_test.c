@@ -1,4 +1,4 @@
-#include "in/groups.h"
+#include "in/files/groups.h"
 
 #include "base/census.h"
 #include "files_world.h"

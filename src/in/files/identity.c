@@ -1,4 +1,4 @@
-#include "in/identity.h"
+#include "in/files/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>

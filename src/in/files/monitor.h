@@ -1,15 +1,15 @@
 /*
- * monitor: what the parts of the file monitor share: struct files itself. Only for src/in/.
+ * monitor: what the parts of the file monitor share: struct files itself. Only for src/in/files/.
  */
 #pragma once
 
 #include <limits.h>
 
 #include "core/pipeline.h"
-#include "in/file.h"
-#include "in/files.h"
-#include "in/gone.h"
-#include "in/table.h"
+#include "in/files/file.h"
+#include "in/files/files.h"
+#include "in/files/gone.h"
+#include "in/files/table.h"
 
 struct group {
     const struct files_group *config;

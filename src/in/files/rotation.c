@@ -1,4 +1,4 @@
-#include "in/rotation.h"
+#include "in/files/rotation.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "in/away.h"
-#include "in/descriptors.h"
-#include "in/directories.h"
-#include "in/monitor.h"
-#include "in/siblings.h"
-#include "in/tail.h"
-#include "in/wanted.h"
+#include "in/files/away.h"
+#include "in/files/descriptors.h"
+#include "in/files/directories.h"
+#include "in/files/monitor.h"
+#include "in/files/siblings.h"
+#include "in/files/tail.h"
+#include "in/files/wanted.h"
 
 enum {
     ORPHAN_POLL_MS = 200,

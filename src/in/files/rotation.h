@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 /* The name leads nowhere, or to another file. The file may be freed. */
 void rotation_lost_name(struct files *f, struct file *file);

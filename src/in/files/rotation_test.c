@@ -1,4 +1,4 @@
-#include "in/rotation.h"
+#include "in/files/rotation.h"
 
 #include <sys/wait.h>
 

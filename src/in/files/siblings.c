@@ -1,14 +1,14 @@
-#include "in/siblings.h"
+#include "in/files/siblings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "in/descriptors.h"
-#include "in/monitor.h"
-#include "in/tail.h"
-#include "in/wanted.h"
+#include "in/files/descriptors.h"
+#include "in/files/monitor.h"
+#include "in/files/tail.h"
+#include "in/files/wanted.h"
 
 enum {
     BELOW_MAX = 64,       /* directories in the file's own one */

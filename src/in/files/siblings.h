@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 struct sibling {
     char path[PATH_MAX];

@@ -1,4 +1,4 @@
-#include "in/table.h"
+#include "in/files/table.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "in/tail.h"
+#include "in/files/tail.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "codec/lines.h"
-#include "in/again.h"
-#include "in/descriptors.h"
-#include "in/monitor.h"
-#include "in/rotation.h"
+#include "in/files/again.h"
+#include "in/files/descriptors.h"
+#include "in/files/monitor.h"
+#include "in/files/rotation.h"
 
 enum {
     CHUNK_MORE = 64 * 1024, /* beyond max_line_bytes */

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 enum turn {
     TURN_IDLE,    /* nothing more to read now */

@@ -1,4 +1,4 @@
-#include "in/tail.h"
+#include "in/files/tail.h"
 
 #include "files_world.h"
 

@@ -1,15 +1,15 @@
-#include "in/unseen.h"
+#include "in/files/unseen.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "in/descriptors.h"
-#include "in/directories.h"
-#include "in/monitor.h"
-#include "in/rotation.h"
-#include "in/siblings.h"
-#include "in/wanted.h"
+#include "in/files/descriptors.h"
+#include "in/files/directories.h"
+#include "in/files/monitor.h"
+#include "in/files/rotation.h"
+#include "in/files/siblings.h"
+#include "in/files/wanted.h"
 
 void unseen_left(struct files *f, const struct directory *d, const char *name, uint32_t cookie)
 {

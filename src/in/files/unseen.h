@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "in/file.h"
+#include "in/files/file.h"
 
 /* The events, in their order: a name left a directory, a name came to one. The cookie says which belong together. */
 void unseen_left(struct files *f, const struct directory *d, const char *name, uint32_t cookie);

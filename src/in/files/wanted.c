@@ -1,10 +1,10 @@
-#include "in/wanted.h"
+#include "in/files/wanted.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "codec/glob.h"
-#include "in/monitor.h"
+#include "in/files/monitor.h"
 
 bool group_takes(const struct files_group *group, const char *path, const char **by)
 {

@@ -1,4 +1,4 @@
-#include "in/journal.h"
+#include "in/journal/journal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "in/journal_internal.h"
+#include "in/journal/journal_internal.h"
 
 #define OPEN_AGAIN (30 * SECOND)
 

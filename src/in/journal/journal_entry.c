@@ -4,7 +4,7 @@
 
 #include "codec/glob.h"
 #include "codec/utf8.h"
-#include "in/journal_internal.h"
+#include "in/journal/journal_internal.h"
 
 enum { NUMBERS = 1000 - SPLIT_MAX }; /* within a microsecond; the pieces of one message are counted on from there */
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "in/journal_internal.h"
+#include "in/journal/journal_internal.h"
 
 /* The first bytes of a journal file, see systemd's journal file format; its header has 208 bytes at
  * least. */

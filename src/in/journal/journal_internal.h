@@ -6,7 +6,7 @@
 
 #include <systemd/sd-journal.h>
 
-#include "in/journal.h"
+#include "in/journal/journal.h"
 
 enum {
     JOURNAL_STREAMS = 256, /* remembered */

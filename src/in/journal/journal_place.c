@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "in/journal_internal.h"
+#include "in/journal/journal_internal.h"
 
 enum { WALK_MAX = 200000 };
 

@@ -1,4 +1,4 @@
-#include "in/journal.h"
+#include "in/journal/journal.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

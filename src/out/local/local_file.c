@@ -1,12 +1,12 @@
-#include "out/local_file.h"
+#include "out/local/local_file.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "out/entry.h"
-#include "out/local_pattern.h"
-#include "out/local_rotate.h"
+#include "out/local/local_pattern.h"
+#include "out/local/local_rotate.h"
 
 enum { PIECES = 512, JSON_CHUNK = 256 << 10, JSON_LIMIT = 64 << 20 };
 static const int64_t BACKOFF_MIN = SECOND, BACKOFF_MAX = 30 * SECOND, HOUSEKEEPING = MINUTE;

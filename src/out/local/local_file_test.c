@@ -11,9 +11,9 @@
 #include "core/dispatcher.h"
 #include "core/keeper.h"
 #include "core/source.h"
-#include "out/local_file.h"
-#include "out/local_pattern.h"
-#include "out/local_rows.h"
+#include "out/local/local_file.h"
+#include "out/local/local_pattern.h"
+#include "out/local/local_rows.h"
 #include "store/store.h"
 
 /* A sink that runs on its own thread with a real store and keeper, as in the agent. */

@@ -1,4 +1,4 @@
-#include "out/local_output.h"
+#include "out/local/local_output.h"
 
 #include <errno.h>
 #include <fcntl.h>

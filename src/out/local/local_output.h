@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "out/local_rows.h"
+#include "out/local/local_rows.h"
 
 struct output {
     struct output *next, *next_dirty;

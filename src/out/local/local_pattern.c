@@ -1,4 +1,4 @@
-#include "out/local_pattern.h"
+#include "out/local/local_pattern.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "out/local_rotate.h"
+#include "out/local/local_rotate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,7 @@
 
 #include <zlib.h>
 
-#include "out/local_output.h"
+#include "out/local/local_output.h"
 
 enum squeeze_state { SQUEEZE_IDLE, SQUEEZE_ANNOUNCED, SQUEEZE_RUNNING, SQUEEZE_DONE };
 

@@ -1,10 +1,10 @@
-#include "out/local_rows.h"
+#include "out/local/local_rows.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "out/local_file.h"
+#include "out/local/local_file.h"
 #include "store/store.h"
 
 int rows_begin(struct local_rows *r, struct scope *owner, struct sink *sink)

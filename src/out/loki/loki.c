@@ -1,13 +1,13 @@
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
 #include "codec/json.h"
 #include "core/source.h"
-#include "out/loki_body.h"
-#include "out/loki_options.h"
-#include "out/loki_slot.h"
+#include "out/loki/loki_body.h"
+#include "out/loki/loki_options.h"
+#include "out/loki/loki_slot.h"
 
 static const char *dns_servers = "";
 

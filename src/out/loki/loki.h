@@ -16,7 +16,7 @@
  *                         entry once), or at once when the answer says that all were refused: dead letters
  *   anything else         401, 403, 404, redirects: configuration, or a gateway's outage. Kept, tried again each
  *                         backoff_max, and said as an error
- * Where there are no dead letters (core/letters.h) those are dropped, DROP_INVALID in the ledger; bytes cut from lines over
+ * Where there are no dead letters (core/letters/letters.h) those are dropped, DROP_INVALID in the ledger; bytes cut from lines over
  * max_line_bytes are DROP_TOO_LONG.
  *
  * The circuit breaker (breaker.h) counts what is said to be tried again as failures, but for 429: Loki says that of one
@@ -41,9 +41,9 @@
 #pragma once
 
 #include "core/sink.h"
-#include "out/http.h"
-#include "out/loki_pace.h"
-#include "out/loki_request.h"
+#include "net/http.h"
+#include "out/loki/loki_pace.h"
+#include "out/loki/loki_request.h"
 #include "out/retry.h"
 
 #define LOKI_IDLE (2 * SECOND)

@@ -1,4 +1,4 @@
-#include "out/loki_body.h"
+#include "out/loki/loki_body.h"
 
 #include <assert.h>
 #include <errno.h>

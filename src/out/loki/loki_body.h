@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 enum { LOKI_RAW_LIMIT = 1024 * 1024 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "out/loki_options.h"
+#include "out/loki/loki_options.h"
 
 #include <errno.h>
 #include <string.h>

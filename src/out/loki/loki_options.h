@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 /* Fills in k->options, under k's scope. dns_servers: see lookup.h. 0 or -ENOMEM. */
 int loki_options_set(struct loki *k, const char *dns_servers);

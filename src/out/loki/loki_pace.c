@@ -1,11 +1,11 @@
-#include "out/loki_pace.h"
+#include "out/loki/loki_pace.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/json.h"
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 /* ---- what others see ---- */
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "loki_rig.h"
-#include "out/loki.h"
+#include "out/loki/loki.h"
 #include "unit.h"
 
 enum { SOURCES = 40 };

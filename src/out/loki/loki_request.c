@@ -1,4 +1,4 @@
-#include "out/loki_request.h"
+#include "out/loki/loki_request.h"
 
 #include <assert.h>
 #include <errno.h>

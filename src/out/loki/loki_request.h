@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "core/letters.h"
-#include "out/loki_rules.h"
+#include "core/letters/letters.h"
+#include "out/loki/loki_rules.h"
 #include "out/times.h"
 
 enum { SPANS_MAX = 2 + 32 }; /* the depth of halving 2^32 entries */

@@ -1,4 +1,4 @@
-#include "out/loki_rules.h"
+#include "out/loki/loki_rules.h"
 
 #include <errno.h>
 #include <stdio.h>

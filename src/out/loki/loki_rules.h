@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "out/loki_streams.h"
+#include "out/loki/loki_streams.h"
 
 struct loki_rules {
     struct settings *settings; /* a reference; NULL: no memory, then no intents are stored */

@@ -1,4 +1,4 @@
-#include "out/loki_say.h"
+#include "out/loki/loki_say.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 /* loud: nothing will be delivered until a person acts; it is tried again each `delay` ns. */
 void loki_say_failing(struct loki *k, bool loud, const char *why, int64_t delay);

@@ -1,12 +1,12 @@
-#include "out/loki_slot.h"
+#include "out/loki/loki_slot.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "out/loki_body.h"
-#include "out/loki_say.h"
+#include "out/loki/loki_body.h"
+#include "out/loki/loki_say.h"
 
 static const struct task_kind send_kind = {.name = "loki_send", .max_age = 10 * MINUTE};
 

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 int loki_slot_begin(struct loki_slot *s, struct loki *k);
 void loki_slot_take(struct loki_slot *s, struct lease *l);

@@ -1,4 +1,4 @@
-#include "out/loki_streams.h"
+#include "out/loki/loki_streams.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * The Loki sink against a scripted server: whatever the server does, each line is stored or counted, in order.
  */
-#include "out/loki.h"
+#include "out/loki/loki.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
