@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "web/doc.h"
+#include "codec/doc.h"
 #include "web/shown.h"
 #include "web/web.h"
 

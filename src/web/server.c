@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "web/doc.h"
+#include "codec/doc.h"
 #include "web/host.h"
 
 enum { ACCEPTS_A_TURN = 64, BACKLOG = 128 };

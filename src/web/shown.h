@@ -3,7 +3,7 @@
 
 #include "core/sink.h"
 #include "core/source.h"
-#include "web/doc.h"
+#include "codec/doc.h"
 
 void amount_write(struct doc *d, const char *key, struct amount a);
 void counts_write(struct doc *d, const struct counts *c);

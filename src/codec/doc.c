@@ -1,4 +1,4 @@
-#include "web/doc.h"
+#include "codec/doc.h"
 
 #include <inttypes.h>
 #include <math.h>
