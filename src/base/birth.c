@@ -297,7 +297,7 @@ const char *birth_kind_name(enum birth_kind kind)
 {
     static const char *const names[BIRTH_KINDS] = {
         "none", "scope", "memory", "fd",    "watch",  "timer",
-        "task", "thread", "lease", "batch", "handle",
+        "task", "thread", "lease", "batch", "handle", "process",
     };
     return (unsigned)kind < BIRTH_KINDS ? names[kind] : "unknown";
 }

@@ -32,6 +32,7 @@ enum birth_kind {
     BIRTH_LEASE,  /* a sink's hold on a batch */
     BIRTH_BATCH,
     BIRTH_HANDLE, /* what a library gave us: a regex, a curl handle, a database */
+    BIRTH_PROCESS,
     BIRTH_KINDS
 };
 
@@ -49,7 +50,7 @@ struct birth_info {
     uint8_t kind;
     uint8_t state;  /* tasks: enum birth_state */
     uint16_t frames;
-    int32_t fd; /* descriptors: the number; threads: the kernel's thread id; else -1 */
+    int32_t fd; /* descriptors: the number; threads: the kernel's thread id; processes: theirs; else -1 */
     int64_t born;
     int64_t beat; /* tasks: the last sign of life */
     uint64_t bytes;

@@ -19,6 +19,11 @@ static void find_top(void)
     pthread_attr_destroy(&attr);
 }
 
+uintptr_t stack_top_known(void)
+{
+    return stack_top > 1 ? stack_top : 0;
+}
+
 __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) unsigned
 stack_walk(uintptr_t *frames, unsigned max, unsigned skip)
 {

@@ -10,5 +10,8 @@
 
 #include <stdint.h>
 
+/* The end of the calling thread's stack; 0 before its first walk. For signal handlers. */
+uintptr_t stack_top_known(void);
+
 /* Fills at most `max` return addresses, innermost first, without the first `skip`; returns how many. */
 unsigned stack_walk(uintptr_t *frames, unsigned max, unsigned skip);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/probe.h"
 
 static const struct task_kind thread_kind = {.name = "thread", .heartbeat = 10 * SECOND};
 
@@ -42,6 +43,7 @@ static int start(struct thread *t, const char *name)
         return -r;
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     sigfillset(&all);
+    sigdelset(&all, PROBE_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     r = pthread_create(&t->id, &attr, thread_main, t);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -6,7 +6,8 @@
  * `stop`, joins, and ends that scope: the owner waits for nothing but what `stop` makes return.
  *
  * Threads: begin and end belong to the owner's thread; `stop` is called there and must be safe
- * against the running thread (loop_stop() is). Signals are blocked in all threads but main.
+ * against the running thread (loop_stop() is). Signals are blocked in all threads but main, all but
+ * that of base/probe.h.
  */
 #pragma once
 
