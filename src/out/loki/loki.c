@@ -7,6 +7,7 @@
 #include "core/source.h"
 #include "out/loki/loki_body.h"
 #include "out/loki/loki_options.h"
+#include "out/loki/loki_say.h"
 #include "out/loki/loki_slot.h"
 
 static const char *dns_servers = "";
@@ -181,6 +182,8 @@ static int start_parts(struct loki *k)
 {
     struct loop *loop = &k->sink->loop;
     int r = loki_pace_begin(k);
+    if (r == 0)
+        r = loki_say_begin(k);
     if (r == 0)
         r = timer_begin(&k->idle, &k->scope, loop, "loki idle", idle_came);
     if (r == 0)

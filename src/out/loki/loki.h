@@ -83,6 +83,9 @@ struct loki {
     struct retry_limits retry_limits;
     struct loki_pace pace;
     bool stopping, complained;
+    struct timer calm;           /* since entries were refused the last time; see loki_say.h for these three */
+    unsigned refused_for;        /* a bit for each enum letter_code that was said */
+    uint64_t refused;            /* entries, since the first of them was said */
     uint64_t random;
     /* For describe(), which any thread calls. */
     _Atomic unsigned in_flight, retrying;

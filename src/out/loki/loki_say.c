@@ -31,11 +31,31 @@ void loki_say_working(struct loki *k)
         log_info(sink->name, "delivers again");
 }
 
-void loki_say_refused(struct loki *k, uint32_t entries, const char *why)
+static void calm_came(struct timer *t)
 {
+    struct loki *k = container_of(t, struct loki, calm);
+    log_info(k->sink->name, "no entry was refused for a minute; %llu were before that",
+             (unsigned long long)k->refused);
+    k->refused_for = 0;
+    k->refused = 0;
+}
+
+int loki_say_begin(struct loki *k)
+{
+    return timer_begin(&k->calm, &k->scope, &k->sink->loop, "loki calm", calm_came);
+}
+
+void loki_say_refused(struct loki *k, uint32_t entries, enum letter_code code, const char *why)
+{
+    bool said = k->refused_for >> code & 1;
     atomic_fetch_add(&k->sink->stats.rejected_records, entries);
     sink_set_error(k->sink, "refused: %s", why);
     k->complained = true;
+    k->refused += entries;
+    k->refused_for |= 1u << code;
+    timer_set(&k->calm, LOKI_CALM);
+    if (said)
+        return;
     size_t length = strnlen(why, 300);
     while (length > 0 && (why[length - 1] == '\n' || why[length - 1] == '\r'))
         length--;

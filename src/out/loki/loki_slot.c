@@ -69,7 +69,7 @@ static void refuse(struct loki_slot *s, enum letter_code code, const char *why)
     if (n < 0)
         failed_here(s, "out of memory");
     else
-        loki_say_refused(s->loki, (uint32_t)n, why);
+        loki_say_refused(s->loki, (uint32_t)n, code, why);
 }
 
 static void refused(struct loki_slot *s, enum letter_code code, const char *why, bool only_streams)
@@ -236,7 +236,7 @@ static bool bury_dead(struct loki_slot *s)
         return true;
     int64_t n = loki_request_bury(s->request);
     if (n > 0)
-        loki_say_refused(s->loki, (uint32_t)n, "their times are too old or too far ahead, as configured");
+        loki_say_refused(s->loki, (uint32_t)n, LETTER_TOO_OLD, "their times are too old or too far ahead, as configured");
     if (n < 0)
         failed_here(s, "out of memory");
     return n >= 0;

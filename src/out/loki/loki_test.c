@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "loki_rig.h"
 #include "unit.h"
 
@@ -63,11 +64,13 @@ static enum server_act small_only(struct http_server *s, struct server_request *
     return SERVER_ANSWER;
 }
 
+static const char *_Atomic refusal = "too old";
+
 static enum server_act refuses_all(struct http_server *s, struct server_request *r)
 {
     unsigned bad, n = rig_read(s->arg, r, false, &bad);
     char why[100];
-    snprintf(why, sizeof why, "%u errors like: too old", n);
+    snprintf(why, sizeof why, "%u errors like: %s", n, refusal);
     server_answer(r, 400, "", why);
     return SERVER_ANSWER;
 }
@@ -172,6 +175,40 @@ static void test_drops_what_is_refused_as_a_whole(void **state)
     assert_int_equal(rig.requests, 1);
     with_server(policy, 0, 10 * SECOND);
     assert_int_equal(rig.counts.dropped[DROP_INVALID].records, LINES);
+}
+
+static void wait_said(enum log_level level, uint64_t count)
+{
+    for (int i = 0; i < 50000 && log_count(level) < count; i++)
+        usleep(1000);
+    assert_int_equal(log_count(level), count);
+}
+
+/* One message for each reason, and one when a minute has passed without any refusal; the counter has each of them. */
+static void test_says_once_that_entries_are_refused(void **state)
+{
+    enum { ROUNDS = 4 };
+    static const char *const reasons[ROUNDS] = {"too old", "too old", "max entry size", "too old"};
+    uint64_t errors = log_count(LOG_LEVEL_ERROR), infos = log_count(LOG_LEVEL_INFO);
+    rig_prepare(&rig, refuses_all);
+    assert_true(rig_start(&rig));
+    for (unsigned round = 1; round <= 2; round++) {
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            refusal = reasons[i];
+            feed(&rig, 0);
+            rig_wait(&rig, 10 * SECOND);
+        }
+        assert_int_equal(rig.requests, ROUNDS * round);
+        assert_int_equal(log_count(LOG_LEVEL_ERROR), errors + 2 * round);
+        assert_int_equal(log_count(LOG_LEVEL_INFO), infos + round - 1);
+        assert_int_equal(loop_pause(&rig.sink.loop, 50 * SECOND), 0);
+        timer_set(&((struct loki *)rig.sink.state)->calm, 0);
+        loop_resume(&rig.sink.loop);
+        wait_said(LOG_LEVEL_INFO, infos + round);
+    }
+    rig_stop(&rig);
+    assert_int_equal(rig.counts.dropped[DROP_INVALID].records, 2 * ROUNDS * LINES);
+    rig_end(&rig);
 }
 
 static void assert_kept(void)
@@ -291,6 +328,7 @@ int main(void)
         TEST(test_finds_the_offenders),
         TEST(test_halves_what_is_too_large),
         TEST(test_drops_what_is_refused_as_a_whole),
+        TEST(test_says_once_that_entries_are_refused),
         TEST(test_stops_at_once),
         TEST(test_dead_dns_holds_nothing_up),
         TEST(test_a_stop_wakes_those_who_wait_for_memory),
