@@ -7,7 +7,7 @@
  *     between; it is raised at the end of the cooldown if it still holds then.
  * A lower severity changes nothing: an alarm says how bad it became.
  *
- * Pure; the caller's clock, in ns. One alarm a series.
+ * Pure; the caller's clock, in ns above 0. One alarm a series.
  */
 #pragma once
 

@@ -12,7 +12,7 @@ const struct judge_settings judge_defaults = {.trend = true, .interval = 30 * SE
 
 void judge_begin(struct judge *j, const struct judge_settings *settings)
 {
-    *j = (struct judge){.settings = *settings, .verdict.limit_in = -1};
+    *j = (struct judge){.settings = *settings, .last = LEAK_NEVER, .verdict = {.since = LEAK_NEVER, .limit_in = -1}};
     trace_begin(&j->trace);
 }
 
@@ -67,7 +67,7 @@ static void apply_trend(struct judge *j)
     trend_find(&t, &j->trace, j->settings.least);
     v->state = states[t.answer];
     v->confidence = t.confidence;
-    v->since = 0;
+    v->since = LEAK_NEVER;
     v->slope = v->slope_low = v->slope_high = 0;
     if (v->state < LEAK_GROWING)
         return;
@@ -117,9 +117,9 @@ static void conclude(struct judge *j)
 bool judge_add(struct judge *j, int64_t time, double value, double expected)
 {
     double beyond = value - expected;
-    if (!isfinite(beyond) || (j->last && time <= j->last))
+    if (!isfinite(beyond) || time < 0 || time <= j->last)
         return false;
-    if (!j->last)
+    if (j->last == LEAK_NEVER)
         j->first = time;
     j->last = time;
     j->value = value;

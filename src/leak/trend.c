@@ -63,7 +63,7 @@ static double slopes(const struct windows *w, unsigned from, struct trend *out)
 void trend_find(struct trend *out, const struct trace *t, double least)
 {
     struct windows w;
-    *out = (struct trend){.answer = TREND_UNKNOWN};
+    *out = (struct trend){.answer = TREND_UNKNOWN, .since = LEAK_NEVER};
     cut(&w, t);
     if (w.n < WINDOWS_LEAST)
         return;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "leak/trace.h"
+#include "leak/verdict.h"
 
 enum trend_answer {
     TREND_UNKNOWN, /* too little was seen */
@@ -19,7 +20,7 @@ struct trend {
     double level;       /* the floor now */
     double rise;        /* since it began */
     double noise;       /* one sigma of what the shape leaves over */
-    int64_t since;      /* 0: it does not grow */
+    int64_t since;      /* LEAK_NEVER: it does not grow */
     double slope, slope_low, slope_high; /* a ns */
     double confidence;
 };

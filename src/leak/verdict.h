@@ -33,6 +33,7 @@ const char *leak_state_name(enum leak_state state);          /* "undetermined" "
 const char *leak_severity_name(enum leak_severity severity); /* "none" "warning" "high" "critical" */
 const char *leak_rule_name(enum leak_rule rule);             /* "none" "trend" "increase" "absolute" "rate" "limit" */
 
+#define LEAK_NEVER INT64_C(-1) /* as a time */
 enum { LEAK_REASON = 192 };
 
 /* Values are in the series' unit, times in ns of the clock the samples came with. */
@@ -44,7 +45,7 @@ struct verdict {
     double baseline;  /* what it is compared with; meaningless while !has_baseline */
     double threshold; /* that `rule` compared with; 0: none */
     bool has_baseline;
-    int64_t since;     /* when the growth began; 0: it does not grow */
+    int64_t since;     /* when the growth began; LEAK_NEVER: it does not grow */
     double slope;      /* a minute; 0 unless growing or leaking */
     double slope_low, slope_high; /* its 95 % band (Theil-Sen) */
     double confidence; /* of `state`, 0 to 1 */

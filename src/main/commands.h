@@ -15,6 +15,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_dlq(int argc, char **argv);
+int cmd_leaks(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);
 int cmd_positions(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"why", cmd_why, "ask the running agent why a file is or is not read"},
     {"positions", cmd_positions, "show or reset how far each source is delivered"},
     {"ledger", cmd_ledger, "show what became of what was read, and whether it adds up"},
+    {"leaks", cmd_leaks, "replay a recorded series through the leak detector"},
     {"dlq", cmd_dlq, "list, show, export, replay or purge what sinks will never take"},
     {"verify", cmd_verify, "check what is kept in the state directory, and repair it"},
     {"version", cmd_version, "show the version"},
