@@ -114,6 +114,28 @@ static struct place place_seen(const struct config *c, const struct binding *b, 
     return n ? n->at : (struct place){*c->file ? c->file : "configuration", 0, 0};
 }
 
+static void check_server(const struct config *c, const struct binding *agent, struct problems *problems)
+{
+    const struct http_config *s = &c->server;
+    bool password = *s->password || *s->password_file;
+    if (!*s->host)
+        problem(problems, place_seen(c, agent, "server.host"), "server.host is empty; write 127.0.0.1, or 0.0.0.0 for all");
+    if (*s->token && *s->token_file)
+        problem(problems, place_seen(c, agent, "server.token_file"), "server.token and token_file exclude each other");
+    if (*s->password && *s->password_file)
+        problem(problems, place_seen(c, agent, "server.password_file"), "server.password and password_file exclude each other");
+    if (password && !*s->username)
+        problem(problems, place_seen(c, agent, *s->password ? "server.password" : "server.password_file"),
+                "a password needs server.username");
+    if (*s->username && !password)
+        problem(problems, place_seen(c, agent, "server.username"), "server.username needs a password or password_file");
+    if (strchr(s->username, ':'))
+        problem(problems, place_seen(c, agent, "server.username"), "a user name cannot contain ':'");
+    if (!*s->cert_file != !*s->key_file)
+        problem(problems, place_seen(c, agent, *s->cert_file ? "server.tls.cert_file" : "server.tls.key_file"),
+                "server.tls.cert_file and key_file need each other");
+}
+
 void check_config(const struct config *c, const struct binding *agent, const struct binding *files,
                   struct problems *problems)
 {
@@ -136,6 +158,5 @@ void check_config(const struct config *c, const struct binding *agent, const str
         problem(problems, place_seen(c, agent, "disk_buffer.directory"), "disk_buffer.directory must be an absolute path");
     if (c->metrics.path[0] != '/')
         problem(problems, place_seen(c, agent, "metrics.path"), "metrics.path must begin with '/'");
-    if (!*c->server.host)
-        problem(problems, place_seen(c, agent, "server.host"), "server.host is empty; write 127.0.0.1, or 0.0.0.0 for all");
+    check_server(c, agent, problems);
 }

@@ -152,6 +152,15 @@ struct dead_letters_config {
     struct { uint64_t rate, total; } alert; /* letters, of a minute and at once; 0: none */
 };
 
+/* The HTTP API and the page; metrics have a port of their own as well. */
+struct http_config {
+    const char *host;
+    uint32_t port, max_connections, max_feeds;
+    struct string_list allowed_hosts;
+    const char *token, *token_file, *username, *password, *password_file;
+    const char *cert_file, *key_file; /* "": no TLS */
+};
+
 struct config {
     struct scope scope;
     const char *file; /* "": built-in defaults */
@@ -162,7 +171,7 @@ struct config {
     uint64_t max_tasks;
     bool hot_reload;
     const char *host;   /* label `instance` */
-    struct { const char *host; uint32_t port; uint32_t max_connections; } server;
+    struct http_config server;
     struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;
     struct { bool enabled; const char *directory; uint64_t max_size, min_free, memory; enum spool_full when_full; } disk_buffer;
     const char *spool_dir; /* no key: disk_buffer.directory, or below state_dir */

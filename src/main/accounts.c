@@ -185,7 +185,10 @@ static int ask_pages(struct accounts *a, const struct config *c, struct buf *ans
             r = accounts_read_page(a, answer->data, answer->len, &total);
         else if (r == 0)
             r = -EBADMSG;
-        if (r == -EBADMSG)
+        if (r == -EBADMSG && (status == 401 || status == 403))
+            snprintf(error, size, "it does not let us in (status %ld): server.token or server.password is not the running agent's",
+                     status);
+        else if (r == -EBADMSG)
             snprintf(error, size, "what answers there (status %ld) is no agent of this version", status);
         if (r < 0)
             return r;

@@ -12,6 +12,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "in/files/files.h"
+#include "main/address.h"
 #include "main/commands.h"
 #include "main/privilege.h"
 #include "out/sinks.h"
@@ -175,6 +176,14 @@ static const struct files_stats *stats_of_files(void)
     return collector_files(&agent.collector);
 }
 
+/* For the commands that ask this agent. */
+static void say_where(struct agent *a)
+{
+    struct address at = {.port = a->web.server.listeners[0].port, .tls = *a->config->server.cert_file};
+    snprintf(at.host, sizeof at.host, "%s", a->config->server.host);
+    address_write(&a->scope, a->config->state_dir, &at);
+}
+
 static int begin_web(struct agent *a)
 {
     char error[256] = "";
@@ -199,6 +208,8 @@ static int begin_web(struct agent *a)
     int r = web_begin(&a->web, &a->scope, &a->web_context, error, sizeof error);
     if (r < 0)
         log_error("web", "%s", error);
+    else
+        say_where(a);
     return r;
 }
 
@@ -263,6 +274,8 @@ static void agent_end(struct agent *a)
     service_stopping();
     service_end(&a->service);
     reload_end(&a->reload);
+    if (thing_alive(&a->web.scope.thing))
+        address_remove(a->reload.first->state_dir);
     web_end(&a->web);
     collector_end(&a->collector);
     for (unsigned i = 0; i < a->n_sinks; i++) {

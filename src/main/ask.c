@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "main/address.h"
 #include "net/http_library.h"
 #include "net/libcurl.h"
+#include "net/secret.h"
 
 enum { TIMEOUT_S = 10 };
 
@@ -25,15 +27,41 @@ static size_t receive(char *data, size_t size, size_t n, void *arg)
 }
 
 /* An address that means "all of mine" is asked at the loopback; one of IPv6 goes into brackets. */
-static char *url_of(struct scope *scope, const struct config *c, const char *path)
+static char *url_of(struct scope *scope, const struct address *a, const char *path)
 {
-    const char *host = c->server.host;
+    const char *host = a->host;
     if (strcmp(host, "0.0.0.0") == 0)
         host = "127.0.0.1";
     if (strcmp(host, "::") == 0)
         host = "::1";
     bool v6 = strchr(host, ':') && *host != '[';
-    return scope_printf(scope, "http://%s%s%s:%u%s", v6 ? "[" : "", host, v6 ? "]" : "", c->server.port, path);
+    return scope_printf(scope, "%s://%s%s%s:%u%s", a->tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", a->port, path);
+}
+
+/* What the configuration says of who may ask. */
+struct credentials {
+    struct secret token, password;
+};
+
+static void show_credentials(CURL *handle, const struct http_config *c, struct credentials *secrets)
+{
+    const char *token = secret_get(&secrets->token), *password = secret_get(&secrets->password);
+    if (token && *token) {
+        libcurl.easy_setopt(handle, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        libcurl.easy_setopt(handle, CURLOPT_XOAUTH2_BEARER, token);
+    } else if (password && *password) {
+        libcurl.easy_setopt(handle, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        libcurl.easy_setopt(handle, CURLOPT_USERNAME, c->username);
+        libcurl.easy_setopt(handle, CURLOPT_PASSWORD, password);
+    }
+}
+
+/* Its name need not be the one we ask for, so it must be the very certificate that is configured. */
+static void expect_certificate(CURL *handle, const struct http_config *c)
+{
+    if (*c->cert_file)
+        libcurl.easy_setopt(handle, CURLOPT_CAINFO, c->cert_file);
+    libcurl.easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
 char *ask_escape(struct scope *scope, const char *text)
@@ -51,7 +79,10 @@ static int ask(struct scope *scope, const struct config *c, const char *path, co
                long *status, char *error, size_t size)
 {
     struct easy e = {0};
-    char *url = url_of(scope, c, path);
+    struct address address;
+    struct credentials secrets;
+    address_find(scope, c, &address);
+    char *url = url_of(scope, &address, path);
     if (!url || buf_puts(answer, "") < 0 || thing_begin(&e.thing, scope, BIRTH_HANDLE, "curl", 0, easy_end) < 0)
         return -ENOMEM;
     e.handle = libcurl.easy_init();
@@ -61,6 +92,11 @@ static int ask(struct scope *scope, const struct config *c, const char *path, co
     }
     libcurl.easy_setopt(e.handle, CURLOPT_URL, url);
     libcurl.easy_setopt(e.handle, CURLOPT_PROXY, "");
+    secret_begin(&secrets.token, scope, c->server.token, c->server.token_file);
+    secret_begin(&secrets.password, scope, c->server.password, c->server.password_file);
+    show_credentials(e.handle, &c->server, &secrets);
+    if (address.tls)
+        expect_certificate(e.handle, &c->server);
     if (body)
         libcurl.easy_setopt(e.handle, CURLOPT_POSTFIELDS, body);
     libcurl.easy_setopt(e.handle, CURLOPT_NOSIGNAL, 1L);
@@ -72,6 +108,8 @@ static int ask(struct scope *scope, const struct config *c, const char *path, co
         libcurl.easy_getinfo(e.handle, CURLINFO_RESPONSE_CODE, status);
     snprintf(error, size, "%s", code == CURLE_OK ? "" : libcurl.easy_strerror(code));
     thing_end(&e.thing);
+    secret_end(&secrets.token);
+    secret_end(&secrets.password);
     return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY || answer->failed ? -ENOMEM : -ENOTCONN;
 }
 

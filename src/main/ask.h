@@ -1,5 +1,6 @@
 /*
- * ask: what a running agent says over HTTP, at the address that its configuration gives it.
+ * ask: what a running agent says over HTTP, at the address where it answers (address.h), with the token or password that its
+ * configuration wants.
  */
 #pragma once
 

@@ -28,7 +28,18 @@ static bool split(const char *header, char name[HOST_MAX])
     return true;
 }
 
-bool host_allowed(const char *header, const char *const *own)
+static bool is_own(const char *name, const struct own_names *own)
+{
+    for (const char *const *o = own->names; *o; o++)
+        if (**o && strcasecmp(name, *o) == 0)
+            return true;
+    for (unsigned i = 0; own->more && i < own->more->n; i++)
+        if (strcasecmp(name, own->more->items[i]) == 0)
+            return true;
+    return false;
+}
+
+bool host_allowed(const char *header, const struct own_names *own)
 {
     char name[HOST_MAX];
     struct in6_addr address;
@@ -37,18 +48,17 @@ bool host_allowed(const char *header, const char *const *own)
         return false;
     if (inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1)
         return true;
-    if (strcasecmp(name, "localhost") == 0)
-        return true;
-    for (; *own; own++)
-        if (**own && strcasecmp(name, *own) == 0)
-            return true;
-    return false;
+    return strcasecmp(name, "localhost") == 0 || is_own(name, own);
 }
 
-bool origin_allowed(const char *header, const char *const *own)
+bool origin_allowed(const char *header, const char *host, const struct own_names *own)
 {
-    const char *host = strstr(header, "://");
-    return host && host_allowed(host + 3, own);
+    char name[HOST_MAX];
+    const char *page = strstr(header, "://");
+    if (!page)
+        return false;
+    page += 3;
+    return (host && strcasecmp(page, host) == 0) || (split(page, name) && is_own(name, own));
 }
 
 bool host_is_loopback(const char *host)

@@ -7,11 +7,20 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "config/config.h"
 
-/* "name", "name:port", "1.2.3.4:port", "[::1]:port". `own` are names that are ours, NULL-terminated. */
-bool host_allowed(const char *header, const char *const *own);
-/* Whether an Origin header ("http://name:port") speaks of an allowed host. "null" does not. */
-bool origin_allowed(const char *header, const char *const *own);
+/* Names that are ours: NULL-terminated, and the operator's list (server.allowed_hosts; may be NULL). */
+struct own_names {
+    const char *const *names;
+    const struct string_list *more;
+};
+
+/* "name", "name:port", "1.2.3.4:port", "[::1]:port". */
+bool host_allowed(const char *header, const struct own_names *own);
+/*
+ * Whether an Origin header ("http://name:port") is the page's at `host` (the Host header; may be NULL), or of one of our
+ * names, as behind a proxy. Addresses and localhost have other servers too: they must be the very host. "null" is not.
+ */
+bool origin_allowed(const char *header, const char *host, const struct own_names *own);
 /* Whether nobody but this machine reaches an address we listen on: "localhost", 127.0.0.0/8, "::1". */
 bool host_is_loopback(const char *host);

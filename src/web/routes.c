@@ -8,9 +8,9 @@ static void index_answer(struct web *w, struct request *q);
 static void config_answer(struct web *w, struct request *q);
 
 static const struct route routes[] = {
-    {"/", ROUTE_GET, "this list", index_answer},
-    {"/health", ROUTE_GET, "how it is: healthy, degraded (200), unhealthy (503)", health_answer},
-    {"/ready", ROUTE_GET, "whether everything has started (200 or 503)", ready_answer},
+    {"/help", ROUTE_GET, "this list", index_answer},
+    {"/health", ROUTE_GET | ROUTE_OPEN, "how it is: healthy, degraded (200), unhealthy (503)", health_answer},
+    {"/ready", ROUTE_GET | ROUTE_OPEN, "whether everything has started (200 or 503)", ready_answer},
     {"/stats", ROUTE_GET, "sinks, memory, threads, log", stats_answer},
     {"/sources", ROUTE_GET, "each source with its ledger; ?limit=N&offset=N", sources_answer},
     {"/positions", ROUTE_GET, "how far each source is secured at each sink; ?limit=N&offset=N", positions_answer},
@@ -18,7 +18,7 @@ static const struct route routes[] = {
     {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
     {"/config/reload", ROUTE_GET | ROUTE_POST, "POST: puts the configuration file in force; GET: what came of it last", reload_answer},
-    {"/metrics", ROUTE_GET, "for Prometheus", metrics_answer},
+    {"/metrics", ROUTE_GET | ROUTE_OPEN, "for Prometheus", metrics_answer},
     {"/dlq", ROUTE_GET, "the dead letters; ?sink=&reason=&source=GLOB&older_than=24h&id=&limit=N&after=ID", dlq_answer},
     {"/dlq/stats", ROUTE_GET, "how many there are, by reason, sink and source; what was asked for", dlq_stats_answer},
     {"/dlq/reprocess", ROUTE_POST, "sends dead letters again, see below", dlq_reprocess_answer, dlq_admit},
@@ -55,18 +55,42 @@ enum route_method route_method(const char *name)
 }
 
 /* false: it comes from a page that has no business here, and is answered. */
-static bool comes_from_here(struct web *w, struct request *q)
+static bool comes_from_here(struct web *w, struct request *q, bool open)
 {
+    const struct own_names own = {w->own_names, &w->context->config->server.allowed_hosts};
     const char *host = request_header(q, "Host"), *origin = request_header(q, "Origin");
-    if (q->listener->loopback && host && !host_allowed(host, w->own_names)) {
-        request_fail(q, 403, "not for host %s: ask for localhost, an address, or the configured name", host);
+    if (host && !host_allowed(host, &own) && !(open && !q->listener->loopback)) {
+        request_fail(q, 403, "not for host %s: ask for localhost, an address or the machine's name, or add it to server.allowed_hosts",
+                     host);
         return false;
     }
-    if (origin && strcmp(q->method, "POST") == 0 && !origin_allowed(origin, w->own_names)) {
-        request_fail(q, 403, "not from the page at %s", origin);
+    if (route_method(q->method) == ROUTE_GET)
+        return true;
+    const char *site = request_header(q, "Sec-Fetch-Site");
+    if ((origin && !origin_allowed(origin, host, &own)) || (site && !origin && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)) {
+        request_fail(q, 403, "not from the page at %s", origin ? origin : "another site");
         return false;
     }
     return true;
+}
+
+/* false: who asks has not said who it is, and is answered. */
+static bool may_ask(struct web *w, struct request *q)
+{
+    if (auth_is_configured(&w->context->config->server)) {
+        if (auth_allows(&w->auth, request_header(q, "Authorization")))
+            return true;
+        atomic_fetch_add(&w->server.unauthorized, 1);
+        q->challenge = "Basic realm=\"logcap\", charset=\"UTF-8\"";
+        request_fail(q, 401, "say who you are: the header `Authorization: Bearer TOKEN` (server.token), or a user name and password");
+        return false;
+    }
+    if (q->listener->loopback)
+        return true;
+    atomic_fetch_add(&w->server.unauthorized, 1);
+    request_fail(q, 403, "on an address that other machines reach only /metrics, /health and /ready answer, until server.token "
+                         "or server.password is set");
+    return false;
 }
 
 static struct web *web_of(struct request *q)
@@ -82,16 +106,18 @@ static const struct route *route_of(struct web *w, struct request *q)
 void routes_admit(struct request *q)
 {
     struct web *w = web_of(q);
-    if (!comes_from_here(w, q))
-        return;
     const struct route *r = route_of(w, q);
+    bool open = r && r->methods & ROUTE_OPEN;
+    if (!comes_from_here(w, q, open) || (!open && !may_ask(w, q)))
+        return;
     if (!r) {
         if (q->listener->tag == WEB_ALL)
-            request_fail(q, 404, "no such path: %s; GET / lists them", q->path);
+            request_fail(q, 404, "no such path: %s; GET /help lists them", q->path);
         else
             request_fail(q, 404, "no such path: %s; here are only %s and /health", q->path, w->context->config->metrics.path);
     } else if (!(route_method(q->method) & r->methods)) {
-        q->allow = r->methods == ROUTE_POST ? "POST" : r->methods == ROUTE_GET ? "GET, HEAD" : "GET, HEAD, POST";
+        unsigned methods = r->methods & (ROUTE_GET | ROUTE_POST);
+        q->allow = methods == ROUTE_POST ? "POST" : methods == ROUTE_GET ? "GET, HEAD" : "GET, HEAD, POST";
         request_fail(q, 405, "%s takes %s", r->path, q->allow);
     } else if (r->admit) {
         r->admit(w, q);

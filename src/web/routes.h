@@ -8,10 +8,11 @@
 #include "web/web.h"
 
 enum route_method { ROUTE_GET = 1, ROUTE_POST = 2 };
+enum { ROUTE_OPEN = 4 }; /* beside the methods: it is answered without a token and to whoever asks under any name, for probes */
 
 struct route {
     const char *path; /* one that ends in '*': whatever begins so, and is no other */
-    enum route_method methods;
+    unsigned methods; /* enum route_method, ROUTE_OPEN */
     const char *says; /* for the index */
     void (*answer)(struct web *w, struct request *q);
     void (*admit)(struct web *w, struct request *q); /* before the body; NULL: none is taken */

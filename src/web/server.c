@@ -13,7 +13,7 @@
 #include "codec/doc.h"
 #include "web/host.h"
 
-enum { ACCEPTS_A_TURN = 64, BACKLOG = 128 };
+enum { ACCEPTS_A_TURN = 64, BACKLOG = 128, FEED_BLOCK = 16 * 1024 };
 
 static const struct task_kind client_kind = {.name = "http_client", .max_age = HOUR};
 
@@ -22,6 +22,7 @@ struct client {
     struct client *next, *prev;
     struct server *server;
     const struct listener *listener;
+    struct request *request; /* whose reply goes on, or NULL */
     struct task task;
     struct fd fd;
     struct timer deadline;
@@ -31,6 +32,7 @@ struct client {
 };
 
 static void pump(struct server *s);
+static void wake(struct client *c);
 
 /* ---- clients ---- */
 
@@ -56,6 +58,7 @@ static void client_shut(struct client *c)
     c->closing = true;
     atomic_fetch_sub(&c->server->open, 1);
     shutdown(c->fd.n, SHUT_RDWR);
+    wake(c);
 }
 
 static void client_too_late(struct timer *t)
@@ -169,7 +172,7 @@ static int client_accept(struct listener *l)
     atomic_fetch_add(&s->open, 1);
     timer_set(&c->deadline, s->config.deadline);
     task_wait(&c->task);
-    if (MHD_add_connection(s->daemon, c->fd.n, (struct sockaddr *)&c->from, len) != MHD_YES) {
+    if (MHD_add_connection(l->engine->daemon, c->fd.n, (struct sockaddr *)&c->from, len) != MHD_YES) {
         fd_release(&c->fd); /* the library has closed it in any case */
         client_free(c);
     }
@@ -228,6 +231,81 @@ void request_fail(struct request *q, unsigned status, const char *format, ...)
     q->content_type = "application/json";
 }
 
+/* The library is let look at it again. */
+static void wake(struct client *c)
+{
+    struct request *q = c->request;
+    if (!q || !q->asleep)
+        return;
+    q->asleep = false;
+    MHD_resume_connection(q->connection);
+    timer_set(&c->listener->engine->timer, 0);
+}
+
+void request_wake(struct request *q)
+{
+    wake(q->client);
+}
+
+void request_cut(struct request *q)
+{
+    client_shut(q->client);
+}
+
+static ssize_t read_more(void *arg, uint64_t position, char *data, size_t max)
+{
+    struct request *q = arg;
+    struct server *s = q->client->server;
+    ssize_t n = s->ending || q->client->closing ? -1 : q->more(q, data, max);
+    if (n < 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0) {
+        q->asleep = true;
+        MHD_suspend_connection(q->connection);
+    }
+    return n;
+}
+
+static struct MHD_Response *response_of(struct request *q)
+{
+    if (q->more) {
+        q->client->request = q;
+        timer_clear(&q->client->deadline);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK, read_more, q, NULL);
+    }
+    if (q->fixed)
+        return MHD_create_response_from_buffer(q->fixed_n, (void *)(uintptr_t)q->fixed, MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(q->out.len, q->out.data, MHD_RESPMEM_PERSISTENT);
+}
+
+static void add_header(struct MHD_Response *r, const char *name, const char *value)
+{
+    if (value)
+        MHD_add_response_header(r, name, value);
+}
+
+static void add_headers(const struct request *q, struct MHD_Response *r)
+{
+    add_header(r, "Content-Type", q->content_type);
+    add_header(r, "Cache-Control", q->cache ? q->cache : "no-store");
+    add_header(r, "X-Content-Type-Options", "nosniff");
+    add_header(r, "Content-Security-Policy", q->policy ? q->policy : "default-src 'none'; frame-ancestors 'none'");
+    add_header(r, "X-Frame-Options", "DENY");
+    add_header(r, "Referrer-Policy", "no-referrer");
+    add_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+    add_header(r, "Cross-Origin-Opener-Policy", "same-origin");
+    add_header(r, "ETag", q->etag);
+    add_header(r, "Content-Encoding", q->encoding);
+    add_header(r, "Vary", q->encoding ? "Accept-Encoding" : NULL);
+    add_header(r, "Allow", q->allow);
+    add_header(r, "WWW-Authenticate", q->challenge);
+    if (q->retry_after) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u", q->retry_after);
+        add_header(r, "Retry-After", seconds);
+    }
+}
+
 static enum MHD_Result reply(struct request *q)
 {
     if (q->out.failed) {
@@ -235,20 +313,10 @@ static enum MHD_Result reply(struct request *q)
         request_fail(q, MHD_HTTP_SERVICE_UNAVAILABLE,
                      "the reply does not fit into the memory that replies may take now; ask for less (limit=N)");
     }
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(q->out.len, q->out.data, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r = response_of(q);
     if (!r)
         return MHD_NO;
-    MHD_add_response_header(r, "Content-Type", q->content_type);
-    MHD_add_response_header(r, "Cache-Control", "no-store");
-    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-    if (q->allow)
-        MHD_add_response_header(r, "Allow", q->allow);
-    if (q->retry_after) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u", q->retry_after);
-        MHD_add_response_header(r, "Retry-After", seconds);
-    }
+    add_headers(q, r);
     enum MHD_Result result = MHD_queue_response(q->connection, q->status, r);
     MHD_destroy_response(r);
     q->replied = true;
@@ -333,6 +401,9 @@ static void request_over(void *arg, struct MHD_Connection *connection, void **co
         return;
     *context = NULL;
     struct client *c = q->client;
+    c->request = NULL;
+    if (q->over)
+        q->over(q);
     scope_end(&q->scope);
     c->answering = false;
     c->waiting_since = c->server->loop->now;
@@ -342,24 +413,31 @@ static void request_over(void *arg, struct MHD_Connection *connection, void **co
 
 /* ---- the library on our loop ---- */
 
-static void pump(struct server *s)
+static void pump_engine(struct engine *e)
 {
     MHD_UNSIGNED_LONG_LONG ms;
-    MHD_run(s->daemon);
-    if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
-        timer_set(&s->timer, (int64_t)ms * MILLISECOND);
+    MHD_run(e->daemon);
+    if (MHD_get_timeout(e->daemon, &ms) == MHD_YES)
+        timer_set(&e->timer, (int64_t)ms * MILLISECOND);
     else
-        timer_clear(&s->timer);
+        timer_clear(&e->timer);
+}
+
+static void pump(struct server *s)
+{
+    for (int i = 0; i < ENGINES; i++)
+        if (s->engines[i].daemon)
+            pump_engine(&s->engines[i]);
 }
 
 static void epoll_ready(struct watch *w, uint32_t events)
 {
-    pump(container_of(w, struct server, watch));
+    pump_engine(container_of(w, struct engine, watch));
 }
 
 static void time_came(struct timer *t)
 {
-    pump(container_of(t, struct server, timer));
+    pump_engine(container_of(t, struct engine, timer));
 }
 
 __attribute__((format(printf, 2, 0))) static void library_says(void *arg, const char *format, va_list ap)
@@ -370,39 +448,66 @@ __attribute__((format(printf, 2, 0))) static void library_says(void *arg, const 
     log_debug("web", "libmicrohttpd: %s", text);
 }
 
+/* It must not be stopped while a connection sleeps. */
 static void daemon_end(struct thing *t)
 {
-    struct server *s = container_of(t, struct server, daemon_thing);
-    MHD_stop_daemon(s->daemon); /* ends all clients through connection_changed() */
-    s->daemon = NULL;
+    struct engine *e = container_of(t, struct engine, thing);
+    struct server *s = e->server;
+    s->ending = true;
+    for (struct client *c = s->clients; c; c = c->next)
+        if (c->request && c->request->asleep && c->listener->engine == e) {
+            c->request->asleep = false;
+            MHD_resume_connection(c->request->connection);
+        }
+    MHD_stop_daemon(e->daemon); /* ends its clients through connection_changed() */
+    e->daemon = NULL;
 }
 
-static int daemon_begin(struct server *s)
+static struct MHD_Daemon *daemon_start(struct server *s, bool tls)
 {
-    int r = thing_begin(&s->daemon_thing, &s->scope, BIRTH_HANDLE, "libmicrohttpd", 0, daemon_end);
-    if (r < 0)
-        return r;
-    s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, s,
+    const struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)s->config.cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)s->config.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (char[]){"NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"}},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0,
+        NULL, NULL, on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, library_says, s,
         MHD_OPTION_CONNECTION_LIMIT, 2 * s->config.max_connections + ACCEPTS_A_TURN,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEADER_BYTES,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((s->config.idle + SECOND - 1) / SECOND),
         MHD_OPTION_NOTIFY_COMPLETED, request_over, s,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info =
-        s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
+        MHD_OPTION_ARRAY, tls ? secure : secure + 3, MHD_OPTION_END);
+}
+
+static int engine_begin(struct server *s, struct engine *e, bool tls)
+{
+    e->server = s;
+    int r = fd_expect_begin(&e->wake, &s->scope, "libmicrohttpd wake");
+    if (r == 0)
+        r = thing_begin(&e->thing, &s->scope, BIRTH_HANDLE, tls ? "libmicrohttpd, TLS" : "libmicrohttpd", 0, daemon_end);
+    if (r < 0) {
+        fd_expect_end(&e->wake);
+        return r;
+    }
+    e->daemon = daemon_start(s, tls);
+    fd_expect_end(&e->wake);
+    const union MHD_DaemonInfo *info = e->daemon ? MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info) {
-        if (!s->daemon)
-            thing_unborn(&s->daemon_thing);
-        return -ENOMEM;
+        if (!e->daemon)
+            thing_unborn(&e->thing);
+        return tls ? -EKEYREJECTED : -ENOMEM;
     }
     /* The library closes it: only its record is ours. */
-    r = thing_begin(&s->epoll_thing, &s->scope, BIRTH_FD, "libmicrohttpd epoll", 0, NULL);
+    r = thing_begin(&e->epoll_thing, &s->scope, BIRTH_FD, "libmicrohttpd epoll", 0, NULL);
     if (r < 0)
         return r;
-    birth_set_fd(s->epoll_thing.birth, info->epoll_fd);
-    return watch_begin(&s->watch, &s->scope, s->loop, info->epoll_fd, EPOLLIN, epoll_ready);
+    birth_set_fd(e->epoll_thing.birth, info->epoll_fd);
+    r = watch_begin(&e->watch, &s->scope, s->loop, info->epoll_fd, EPOLLIN, epoll_ready);
+    return r < 0 ? r : timer_begin(&e->timer, &s->scope, s->loop, "libmicrohttpd", time_came);
 }
 
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config)
@@ -414,18 +519,19 @@ int server_begin(struct server *s, struct scope *owner, struct loop *loop, const
     r = scope_begin(&s->clients_scope, &s->scope, "clients");
     if (r == 0) {
         scope_set_budget(&s->clients_scope, 0, SERVER_MEMORY);
-        r = daemon_begin(s);
+        r = engine_begin(s, &s->engines[ENGINE_PLAIN], false);
     }
-    if (r == 0)
-        r = timer_begin(&s->timer, &s->scope, loop, "libmicrohttpd", time_came);
+    if (r == 0 && config->cert)
+        r = engine_begin(s, &s->engines[ENGINE_TLS], true);
     if (r == 0)
         r = timer_begin(&s->retry_accept, &s->scope, loop, "accept again", accept_again);
+    s->config.cert = s->config.key = NULL;
     if (r < 0)
         scope_end(&s->scope);
     return r;
 }
 
-static int listen_at(struct server *s, const struct addrinfo *a, int tag)
+static int listen_at(struct server *s, const struct addrinfo *a, int tag, bool tls)
 {
     struct listener *l = &s->listeners[s->n_listeners];
     struct sockaddr_storage bound = {0};
@@ -433,7 +539,7 @@ static int listen_at(struct server *s, const struct addrinfo *a, int tag)
     int on = 1, off = 0;
     if (s->n_listeners == SERVER_LISTENERS)
         return -E2BIG;
-    *l = (struct listener){.server = s, .tag = tag};
+    *l = (struct listener){.server = s, .tag = tag, .engine = &s->engines[tls ? ENGINE_TLS : ENGINE_PLAIN]};
     int r = fd_socket(&l->fd, &s->scope, a->ai_family, SOCK_STREAM, 0);
     if (r < 0)
         return r;
@@ -456,7 +562,7 @@ static int listen_at(struct server *s, const struct addrinfo *a, int tag)
     return 0;
 }
 
-int server_listen(struct server *s, const char *host, uint32_t port, int tag, char *why, size_t size)
+int server_listen(struct server *s, const char *host, uint32_t port, int tag, bool tls, char *why, size_t size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *all;
     char service[16];
@@ -470,7 +576,7 @@ int server_listen(struct server *s, const char *host, uint32_t port, int tag, ch
         return -EADDRNOTAVAIL;
     }
     for (struct addrinfo *a = all; a; a = a->ai_next) {
-        r = listen_at(s, a, tag);
+        r = listen_at(s, a, tag, tls);
         if (r < 0)
             error = r;
         if (r == -EADDRINUSE)

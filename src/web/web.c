@@ -25,27 +25,69 @@ static void web_stop(struct thread *t)
     loop_stop(&w->loop);
 }
 
+static bool is_on_the_network(const struct server *s, int tag)
+{
+    bool found = false;
+    for (unsigned i = 0; i < s->n_listeners; i++)
+        found |= s->listeners[i].tag == tag && !s->listeners[i].loopback;
+    return found;
+}
+
+static void say_who_may_ask(const struct web *w, const struct http_config *c)
+{
+    if (!is_on_the_network(&w->server, WEB_ALL))
+        return;
+    if (!auth_is_configured(c))
+        log_warn("web", "server.host is %s, which other machines reach: only /metrics, /health and /ready answer there until "
+                 "server.token or server.password is set", c->host);
+    else if (!*c->cert_file)
+        log_warn("web", "server.host is %s, which other machines reach: without server.tls secrets go over the network as they are",
+                 c->host);
+}
+
+/* The server, which reads certificate and key now and keeps neither. */
+static int begin_server(struct web *w, struct server_config *server, char *error, size_t size)
+{
+    const struct http_config *c = &w->context->config->server;
+    struct secret cert, key;
+    int r = -EKEYREJECTED;
+    secret_begin(&cert, &w->scope, "", c->cert_file);
+    secret_begin(&key, &w->scope, "", c->key_file);
+    if (*c->cert_file) {
+        server->cert = secret_get(&cert);
+        server->key = secret_get(&key);
+    }
+    if (!*c->cert_file || (server->cert && server->key))
+        r = server_begin(&w->server, &w->scope, &w->loop, server);
+    if (r == -EKEYREJECTED)
+        snprintf(error, size, "cannot speak TLS with %s and %s (server.tls)", c->cert_file, c->key_file);
+    secret_end(&cert);
+    secret_end(&key);
+    return r;
+}
+
 static int begin_all(struct web *w, char *error, size_t size)
 {
     const struct config *c = w->context->config;
-    const struct server_config server = {
-        .max_connections = c->server.max_connections ? c->server.max_connections : 64,
+    struct server_config server = {
+        .max_connections = c->server.max_connections,
         .idle = IDLE_S * SECOND,
         .deadline = w->context->deadline ? w->context->deadline : DEADLINE_S * SECOND,
         .admit = routes_admit,
         .answer = routes_answer,
         .arg = w,
     };
-    snprintf(error, size, "not enough memory for the HTTP server");
     int r = loop_begin(&w->loop, &w->scope, "loop");
     if (r == 0 && c->api.enabled)
         r = api_begin(&w->api, &w->scope, c, w->context->dispatcher, w->context->past);
     if (r == 0)
-        r = server_begin(&w->server, &w->scope, &w->loop, &server);
+        r = begin_server(w, &server, error, size);
     if (r == 0)
-        r = server_listen(&w->server, c->server.host, c->server.port, WEB_ALL, error, size);
+        r = server_listen(&w->server, c->server.host, c->server.port, WEB_ALL, *c->server.cert_file, error, size);
     if (r == 0 && c->metrics.enabled)
-        r = server_listen(&w->server, c->metrics.host, c->metrics.port, WEB_METRICS, error, size);
+        r = server_listen(&w->server, c->metrics.host, c->metrics.port, WEB_METRICS, false, error, size);
+    if (r == 0)
+        say_who_may_ask(w, &c->server);
     if (r == 0)
         r = thread_begin(&w->thread, &w->scope, "web", web_run, web_stop, w);
     return r;
@@ -55,6 +97,7 @@ void web_reload(struct web *w)
 {
     w->own_names[0] = w->context->config->server.host;
     w->own_names[1] = w->context->config->metrics.host;
+    auth_follow(&w->auth, &w->context->config->server);
     w->api.config = w->context->config;
 }
 
@@ -64,19 +107,23 @@ int web_begin(struct web *w, struct scope *owner, struct web_context *context, c
     if (gethostname(w->host_name, sizeof w->host_name - 1) < 0)
         w->host_name[0] = 0;
     w->own_names[2] = w->host_name;
-    web_reload(w);
+    snprintf(error, size, "not enough memory for the HTTP server");
     int r = scope_begin(&w->scope, owner, "web");
-    if (r < 0) {
-        snprintf(error, size, "not enough memory for the HTTP server");
-        return r;
-    }
-    r = begin_all(w, error, size);
     if (r < 0)
-        scope_end(&w->scope);
+        return r;
+    r = auth_begin(&w->auth, &w->scope, &context->config->server);
+    if (r == 0) {
+        web_reload(w);
+        r = begin_all(w, error, size);
+    }
+    if (r < 0)
+        web_end(w);
     return r;
 }
 
 void web_end(struct web *w)
 {
+    thread_end(&w->thread);
+    auth_end(&w->auth);
     scope_end(&w->scope);
 }

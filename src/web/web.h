@@ -5,9 +5,12 @@
  *   metrics.host:port   metrics.path and /health only
  *
  * A port that cannot be had is an error at start: an agent that nobody can look at is not wanted.
- * On a loopback address only requests for a loopback name, an address literal or the configured names are
- * answered (403 otherwise, see host.h); what listens on the network is asked under any name, but a POST must not
- * come from another site's page (Origin).
+ * Who may ask: on a loopback address whoever is on this machine; with a token or password configured who knows it; on an
+ * address that other machines reach without either nobody. /metrics, /health and /ready are for all (ROUTE_OPEN). Requests are
+ * answered for a loopback name, an address literal or our names only (403 otherwise, see host.h; on the network the three open
+ * ones under any name), and nothing but GET if another site's page sent them.
+ *
+ * A page that is opened from a browser gets what it shows by the same routes, and live events (live.h, tail.h).
  */
 #pragma once
 
@@ -16,6 +19,7 @@
 #include "core/keeper.h"
 #include "core/spool/spooler.h"
 #include "in/api.h"
+#include "web/auth.h"
 #include "web/server.h"
 
 /* What came of the reloads of the configuration. */
@@ -54,6 +58,7 @@ struct web {
     struct scope scope;
     struct loop loop;
     struct api api; /* alive if api.enabled */
+    struct auth auth;
     struct server server;
     struct thread thread;
     struct web_context *context;

@@ -16,6 +16,7 @@ static struct pool pool;
 static struct dispatcher dispatcher = {.pool = &pool};
 static struct web web;
 static int64_t deadline; /* for the next begin() */
+static const char *host = "127.0.0.1", *token = "";
 
 static int print_config(const struct config *c, struct buf *out)
 {
@@ -29,7 +30,8 @@ static int why(const char *path, struct buf *out)
 
 static int up(char *error, size_t size)
 {
-    config = (struct config){.state_dir = "/", .server = {.host = "127.0.0.1", .max_connections = 8},
+    config = (struct config){.state_dir = "/", .server = {.host = host, .max_connections = 8, .max_feeds = 4, .token = token, .token_file = "", .username = "",
+                                        .password = "", .password_file = "", .cert_file = "", .key_file = ""},
                              .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
     context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
@@ -63,6 +65,8 @@ static void begin(void)
 static void end(void)
 {
     deadline = 0;
+    host = "127.0.0.1";
+    token = "";
     web_end(&web);
     sources_end();
     pool_end(&pool);
@@ -107,10 +111,18 @@ static void says(const char *reply, unsigned status, const char *part)
         fail_msg("expected %u and \"%s\" in: %s", status, part, reply);
 }
 
+static const char *post(const char *extra, const char *body)
+{
+    static char request[8192];
+    snprintf(request, sizeof request, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
+             "Content-Length: %zu\r\n\r\n%s", extra, strlen(body), body);
+    return converse(0, request);
+}
+
 static void routes_answer_what_they_say(void **state)
 {
     begin();
-    says(converse(0, GET("/")), 200, "/health");
+    says(converse(0, GET("/help")), 200, "/health");
     says(converse(0, GET("/health")), 200, "\"goroutine_tracker\":{\"status\":\"healthy\"");
     says(converse(0, GET("/ready")), 200, "\"ready\":true");
     says(converse(0, GET("/stats")), 200, "\"pool\":{\"used_bytes\":0,\"limit_bytes\":1048576}");
@@ -134,14 +146,61 @@ static void methods_and_hosts(void **state)
     begin();
     const char *head = converse(0, "HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     says(head, 200, "Cache-Control: no-store");
+    says(head, 200, "Content-Security-Policy: default-src 'none'");
     assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
     says(converse(0, "DELETE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), 405, "Allow: GET, HEAD");
     says(converse(0, "GET /stats HTTP/1.1\r\nHost: evil.example:8401\r\nConnection: close\r\n\r\n"), 403, "not for host");
     says(converse(0, "POST /stats HTTP/1.1\r\nHost: [::1]:1\r\nOrigin: http://evil.example\r\n"
                      "Connection: close\r\nContent-Length: 0\r\n\r\n"), 403, "not from the page");
+    says(converse(0, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost:8401\r\nOrigin: http://localhost:3000\r\n"
+                     "Connection: close\r\nContent-Length: 0\r\n\r\n"), 403, "not from the page");
+    says(converse(0, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n"
+                     "Connection: close\r\nContent-Length: 0\r\n\r\n"), 403, "not from the page");
+    says(converse(0, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost:8401\r\nOrigin: http://localhost:8401\r\n"
+                     "Connection: close\r\nContent-Length: 15\r\n\r\n{\"message\":\"m\"}"), 202, "accepted");
     const char *two = converse(0, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n" GET("/health"));
     says(two, 200, "\"ready\":true");
     assert_non_null(strstr(two, "\"services\""));
+    end();
+}
+
+#define ASK(path, headers) "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" headers "\r\n"
+
+static void a_token_is_asked_for(void **state)
+{
+    token = "t0ken";
+    begin();
+    says(converse(0, GET("/stats")), 401, "WWW-Authenticate: Basic realm=\"logcap\"");
+    says(converse(0, GET("/nothing")), 401, "say who you are");
+    says(converse(0, ASK("/stats", "Authorization: Bearer wrong\r\n")), 401, "error");
+    says(converse(0, ASK("/stats", "Authorization: Bearer t0ken\r\n")), 200, "\"pool\"");
+    says(converse(0, ASK("/stats", "Authorization: Basic eDp0MGtlbg==\r\n")), 200, "\"pool\"");
+    says(post("", "{\"message\":\"m\"}"), 401, "error");
+    says(converse(0, GET("/health")), 200, "services");
+    says(converse(0, GET("/ready")), 200, "true");
+    says(converse(0, GET("/metrics")), 200, "logcap_build_info");
+    says(converse(1, GET("/metrics")), 200, "logcap_build_info");
+    assert_int_equal(web.server.unauthorized, 4);
+    end();
+}
+
+static void on_the_network_nothing_else_is_open(void **state)
+{
+    host = "0.0.0.0";
+    begin();
+    says(converse(0, GET("/stats")), 403, "until server.token");
+    says(converse(0, GET("/help")), 403, "until server.token");
+    says(post("", "{\"message\":\"m\"}"), 403, "until server.token");
+    says(converse(0, "GET /health HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n"), 200, "services");
+    says(converse(0, GET("/metrics")), 200, "logcap_build_info");
+    end();
+    host = "0.0.0.0";
+    token = "t0ken";
+    begin();
+    says(converse(0, GET("/stats")), 401, "error");
+    says(converse(0, ASK("/stats", "Authorization: Bearer t0ken\r\n")), 200, "\"pool\"");
+    says(converse(0, "GET /stats HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer t0ken\r\nConnection: close\r\n\r\n"), 403,
+         "server.allowed_hosts");
     end();
 }
 
@@ -180,14 +239,6 @@ static void slow_ones_make_room(void **state)
     for (int i = 0; i < MANY; i++)
         close(n[i]);
     end();
-}
-
-static const char *post(const char *extra, const char *body)
-{
-    static char request[8192];
-    snprintf(request, sizeof request, "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
-             "Content-Length: %zu\r\n\r\n%s", extra, strlen(body), body);
-    return converse(0, request);
 }
 
 static void say(int n, const char *text)
@@ -359,6 +410,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(routes_answer_what_they_say),
         TEST(methods_and_hosts),
+        TEST(a_token_is_asked_for),
+        TEST(on_the_network_nothing_else_is_open),
         TEST(hostile_heads_and_bodies),
         TEST(slow_ones_make_room),
         TEST(the_silent_and_the_slow_are_closed),
