@@ -54,18 +54,7 @@ const char *census_path(const struct census *c, uint32_t id, char *path, size_t 
     return path;
 }
 
-const char *census_owner_path(uint32_t scope_id, char *path, size_t size)
-{
-    struct census c;
-    path[0] = 0;
-    if (census_take(&c)) {
-        census_path(&c, scope_id, path, size);
-        census_drop(&c);
-    }
-    return path;
-}
-
-void census_print(FILE *out)
+static void print(FILE *out)
 {
     struct census c;
     struct symbols symbols;
@@ -102,6 +91,6 @@ bool census_empty(FILE *out)
     if (n == 0)
         return true;
     fprintf(out, "census: %llu things were not given back:\n", (unsigned long long)n);
-    census_print(out);
+    print(out);
     return false;
 }

@@ -20,16 +20,12 @@ struct census {
 };
 bool census_take(struct census *c);
 void census_drop(struct census *c);
-const char *census_path(const struct census *c, uint32_t scope_id, char *path, size_t size);
-
-/* Prints each living thing, oldest first, with its owner's path, age and birth stack, with the names of functions. */
-void census_print(FILE *out);
 
 /* Writes the path of a scope, "logcap/sinks/loki", into `path`; returns path. */
-const char *census_owner_path(uint32_t scope_id, char *path, size_t size);
+const char *census_path(const struct census *c, uint32_t scope_id, char *path, size_t size);
 
 /*
  * The check at the end of the process and of each test: true when nothing is alive below the root.
- * Otherwise the census goes to `out`.
+ * Otherwise the census goes to `out`: oldest first, with the names of functions.
  */
 bool census_empty(FILE *out);

@@ -43,18 +43,13 @@ static int settle(struct fd *f, int n)
     return 0;
 }
 
-int fd_open_at(struct fd *f, struct scope *owner, int dir, const char *name, int flags, mode_t mode)
-{
-    const char *base = strrchr(name, '/');
-    int r = reserve(f, owner, base && base[1] ? base + 1 : name);
-    if (r < 0)
-        return r;
-    return settle(f, fault_here("open") ? -1 : openat(dir, name, flags | O_CLOEXEC, mode));
-}
-
 int fd_open(struct fd *f, struct scope *owner, const char *path, int flags, mode_t mode)
 {
-    return fd_open_at(f, owner, AT_FDCWD, path, flags, mode);
+    const char *base = strrchr(path, '/');
+    int r = reserve(f, owner, base && base[1] ? base + 1 : path);
+    if (r < 0)
+        return r;
+    return settle(f, fault_here("open") ? -1 : open(path, flags | O_CLOEXEC, mode));
 }
 
 int fd_socket(struct fd *f, struct scope *owner, int domain, int type, int protocol)
@@ -136,12 +131,6 @@ int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const cha
     settle(reader, n[0]);
     settle(writer, n[1]);
     return 0;
-}
-
-int fd_adopt(struct fd *f, struct scope *owner, int n, const char *name)
-{
-    int r = reserve(f, owner, name);
-    return r < 0 ? r : settle(f, n);
 }
 
 int fd_release(struct fd *f)

@@ -23,7 +23,6 @@ struct fd {
 };
 
 int fd_open(struct fd *f, struct scope *owner, const char *path, int flags, mode_t mode);
-int fd_open_at(struct fd *f, struct scope *owner, int dir, const char *name, int flags, mode_t mode);
 int fd_socket(struct fd *f, struct scope *owner, int domain, int type, int protocol);
 int fd_accept(struct fd *f, struct scope *owner, int listener, struct sockaddr *from, socklen_t *len);
 int fd_epoll(struct fd *f, struct scope *owner);
@@ -33,8 +32,6 @@ int fd_inotify(struct fd *f, struct scope *owner);
 /* Watches a directory or file: the watch's number, which goes with the descriptor, or -errno. */
 int fd_inotify_add(int n, const char *path, uint32_t mask);
 int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const char *name);
-/* A descriptor that somebody else opened (a library, the parent process) becomes ours. */
-int fd_adopt(struct fd *f, struct scope *owner, int n, const char *name);
 /* Gives the number away (to a library that will close it) and forgets it. */
 int fd_release(struct fd *f);
 void fd_close(struct fd *f); /* nothing when not alive */

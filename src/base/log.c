@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,16 +20,6 @@ void log_setup(enum log_level least, bool json)
 {
     least_level = least;
     as_json = json;
-}
-
-bool log_level_from(const char *name, enum log_level *level)
-{
-    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++)
-        if (strcasecmp(name, level_names[i]) == 0) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    return false;
 }
 
 uint64_t log_count(enum log_level level)

@@ -23,7 +23,6 @@ struct log_site {
 };
 
 void log_setup(enum log_level least, bool json);
-bool log_level_from(const char *name, enum log_level *level); /* "debug" "info" "warn" "error" */
 void log_write(struct log_site *site, enum log_level level, const char *component,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 uint64_t log_count(enum log_level level); /* messages since start, swallowed ones too */

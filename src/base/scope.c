@@ -123,18 +123,6 @@ int thing_resize(struct thing *t, uint64_t bytes)
     return 0;
 }
 
-int thing_move(struct thing *t, struct scope *to)
-{
-    int r = charge(to->budget, 1, t->bytes);
-    if (r < 0)
-        return r;
-    discharge(t->scope->budget, 1, t->bytes);
-    unlink_thing(t);
-    link_newest(t, to);
-    birth_set_owner(t->birth, to->id);
-    return 0;
-}
-
 static void end_below(struct scope *s)
 {
     while (s->newest)

@@ -61,11 +61,6 @@ extern struct scope scope_root;
 
 int scope_begin(struct scope *s, struct scope *parent, const char *name);
 void scope_end(struct scope *s);
-static inline void scope_cleanup(struct scope **s)
-{
-    if (*s)
-        scope_end(*s);
-}
 
 /* An object that is a scope: `size` zeroed bytes that begin with a struct scope. NULL: errno says why. */
 void *scope_new(struct scope *parent, size_t size, const char *name);
@@ -91,9 +86,6 @@ void thing_end(struct thing *t);
 
 /* Changes how many bytes the thing stands for; -EDQUOT leaves it as it was. */
 int thing_resize(struct thing *t, uint64_t bytes);
-
-/* Hands the thing over to another scope of the same thread, as its newest. -EDQUOT leaves it. */
-int thing_move(struct thing *t, struct scope *to);
 
 static inline int thing_alive(const struct thing *t)
 {

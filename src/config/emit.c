@@ -23,7 +23,7 @@ static void next(struct emit *e)
     e->first = false;
 }
 
-void emit_text(struct emit *e, const char *text)
+static void emit_text(struct emit *e, const char *text)
 {
     buf_puts(e->out, "\"");
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -111,7 +111,7 @@ static void emit_url(struct emit *e, const char *url)
     emit_text(e, url);
 }
 
-const char *emit_choice(const char *choices, unsigned index, char *text, size_t size)
+static const char *choice(const char *choices, unsigned index, char *text, size_t size)
 {
     while (index--) {
         choices = strchr(choices, '|');
@@ -146,8 +146,8 @@ static void emit_value(struct emit *e, const struct option *o, const void *field
         emit_number(e, o, field);
         return;
     case OPTION_CHOICE:
-        emit_text(e, emit_choice(o->choices, o->width == sizeof(bool) ? *(const bool *)field : *(const unsigned *)field,
-                                 text, sizeof text));
+        emit_text(e, choice(o->choices, o->width == sizeof(bool) ? *(const bool *)field : *(const unsigned *)field, text,
+                            sizeof text));
         return;
     case OPTION_STRINGS:
     case OPTION_GLOBS:

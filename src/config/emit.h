@@ -16,9 +16,5 @@ struct emit {
 void emit_key(struct emit *e, const char *key);
 void emit_open(struct emit *e, const char *key, char bracket); /* '{' or '['; NULL key: a list's entry */
 void emit_close(struct emit *e, char bracket);
-void emit_text(struct emit *e, const char *text); /* quoted */
 /* All options of the set; `base` may be NULL with comments. Nested keys ("log.level") make sections. */
 void emit_options(struct emit *e, const struct option_set *set, const void *base);
-
-/* A choice's word, a number with its unit; for docs too. */
-const char *emit_choice(const char *choices, unsigned index, char *text, size_t size);

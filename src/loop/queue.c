@@ -31,11 +31,6 @@ int queue_begin(struct queue *q, struct scope *owner, struct loop *l, const char
     return 0;
 }
 
-void queue_end(struct queue *q)
-{
-    thing_end(&q->nudge.thing);
-}
-
 int queue_push(struct queue *q, struct qnode *node, uint64_t weight)
 {
     pthread_mutex_lock(&q->lock);

@@ -31,7 +31,6 @@ struct queue {
 /* fn is called on the loop when something was pushed; it pops until NULL, or nudges itself for later. */
 int queue_begin(struct queue *q, struct scope *owner, struct loop *l, const char *name,
                 uint64_t limit, void (*fn)(struct queue *));
-void queue_end(struct queue *q);
 
 int queue_push(struct queue *q, struct qnode *node, uint64_t weight); /* any thread */
 struct qnode *queue_pop(struct queue *q);                             /* the loop's thread */

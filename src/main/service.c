@@ -54,11 +54,6 @@ void service_ready(const char *status)
     notify_with_status("READY=1\n", status);
 }
 
-void service_status(const char *status)
-{
-    notify_with_status("", status);
-}
-
 void service_reloading(void)
 {
     /* MONOTONIC_USEC is what Type=notify-reload (systemd 253) needs; older ones ignore it. */

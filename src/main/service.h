@@ -22,6 +22,5 @@ void service_end(struct service *s);
 
 /* `status` is a sentence for `systemctl status`. */
 void service_ready(const char *status);
-void service_status(const char *status);
 void service_reloading(void);
 void service_stopping(void);

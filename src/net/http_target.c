@@ -16,7 +16,8 @@ static const char *environment(const char *lower, const char *upper)
     return value && value[0] ? value : NULL;
 }
 
-bool http_target_exempt(const char *no_proxy, const char *host)
+/* no_proxy: a list, as in the environment. */
+static bool is_exempt(const char *no_proxy, const char *host)
 {
     size_t host_len = strlen(host);
     for (const char *at = no_proxy; *at;) {
@@ -41,7 +42,7 @@ bool http_target_exempt(const char *no_proxy, const char *host)
 static const char *proxy_from_environment(const char *scheme, const char *host)
 {
     const char *exempt = environment("no_proxy", "NO_PROXY");
-    if (exempt && http_target_exempt(exempt, host))
+    if (exempt && is_exempt(exempt, host))
         return "";
     /* HTTP_PROXY is not looked at: a CGI server fills it from a request's header. */
     const char *proxy = strcmp(scheme, "https") == 0 ? environment("https_proxy", "HTTPS_PROXY")

@@ -23,5 +23,3 @@ struct http_target {
 
 /* 0; -EINVAL: the URL or the proxy makes no sense; -ENOMEM. */
 int http_target_find(struct http_target *t, struct scope *owner, const char *url, const char *proxy);
-/* Whether `no_proxy` (a list as in the environment) exempts the host. */
-bool http_target_exempt(const char *no_proxy, const char *host);

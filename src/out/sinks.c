@@ -14,14 +14,9 @@ static const struct sink_type *const types[] = {
     &null_sink,
 };
 
-const struct sink_type *sink_type_at(unsigned i)
-{
-    return i < sizeof types / sizeof *types ? types[i] : NULL;
-}
-
 const struct sink_type *sink_type_find(const char *name)
 {
-    for (unsigned i = 0; sink_type_at(i); i++)
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i]->name, name) == 0)
             return types[i];
     return NULL;

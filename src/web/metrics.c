@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/letters/letters.h"
+#include "net/http_library.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -211,6 +212,8 @@ static void write_process(struct buf *out, const struct web_context *c, struct s
     plain(out, "file_descriptors_open", "gauge", "Open descriptors, under the predecessor's name.", (double)p.fds);
     plain(out, "logcap_pool_used_bytes", "gauge", "Memory reserved from the pool.", (double)c->pool->used);
     plain(out, "logcap_pool_limit_bytes", "gauge", "Beyond this the readers wait.", (double)c->pool->limit);
+    plain(out, "logcap_http_library_bytes", "gauge", "What libcurl and c-ares hold for requests to servers.",
+          (double)http_library_bytes());
 }
 
 static void write_api(struct buf *out, struct api *api)

@@ -589,8 +589,3 @@ int server_listen(struct server *s, const char *host, uint32_t port, int tag, bo
              error == -EADDRINUSE ? "; another logcap may be running, or choose another port in server.port or metrics.port" : "");
     return error;
 }
-
-void server_end(struct server *s)
-{
-    scope_end(&s->scope);
-}

@@ -132,4 +132,3 @@ struct server {
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config);
 /* Adds listeners for all addresses of `host`. 0 or -errno, and a sentence in `why`. Port 0: any. */
 int server_listen(struct server *s, const char *host, uint32_t port, int tag, bool tls, char *why, size_t size);
-void server_end(struct server *s);
