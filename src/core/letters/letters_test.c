@@ -153,6 +153,18 @@ static void begin(void)
     assert_true(up());
 }
 
+/* What letters_change() asks of its caller, around whatever it is that changes in w.config. */
+static void hold(void)
+{
+    assert_int_equal(loop_pause(&w.keeper.loop, 60 * SECOND), 0);
+}
+
+static void changed(void)
+{
+    letters_change(w.letters, &w.config);
+    loop_resume(&w.keeper.loop);
+}
+
 /* Lines, each with its end; '+' at a line's end: it goes on in the next. Times follow the place. */
 static bool feed(const char *text)
 {
@@ -294,8 +306,9 @@ static void what_is_refused_is_a_letter(void **state)
 static void without_them_it_is_dropped(void **state)
 {
     begin();
+    hold();
     w.config.dead_letters.enabled = false;
-    letters_change(w.letters, &w.config);
+    changed();
     feed("bad\n");
     WAIT(counts().dropped[DROP_INVALID].records == 1);
     assert_int_equal(counts().dead.records, 0);
@@ -386,8 +399,9 @@ static void purged_they_are_accounted_for(void **state)
     assert_int_equal(letters_ask(w.letters, LETTER_PURGE, &one, &job), 0);
     WAIT(there() == 1);
     assert_int_equal(counts().dropped[DROP_PURGED].records, 1);
+    hold();
     w.config.dead_letters.max_age = 1; /* too old at once */
-    letters_change(w.letters, &w.config);
+    changed();
     WAIT(there() == 0);
     assert_int_equal(counts().dropped[DROP_PURGED].records, 2);
     down();
