@@ -54,6 +54,7 @@ struct account {
     struct position position; /* cursor points to `cursor` or is NULL */
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
+    struct counts *left; /* where they are left when the source ends (past.h), or NULL */
     uint64_t intended; /* where the last intent ends that the store may have; 0: it has none */
     uint32_t leases; /* in flight, empty ones too */
     /*

@@ -208,7 +208,7 @@ struct past *past_load(struct scope *owner, struct store *store, struct sink *co
     return p;
 }
 
-static const struct past_at *at_sink(const struct past *past, const struct past_source *p, const struct sink *sink)
+static struct past_at *at_sink(const struct past *past, struct past_source *p, const struct sink *sink)
 {
     for (unsigned i = 0; i < past->n_sinks; i++)
         if (past->sinks[i] == sink)
@@ -225,18 +225,20 @@ static const struct past_at *furthest(const struct past *past, const struct past
     return best;
 }
 
-void past_resume(const struct past *past, const struct past_source *p, struct source *s)
+void past_resume(const struct past *past, struct past_source *p, struct source *s)
 {
     if (!source_resume_once(s))
         return;
     EACH_ACCOUNT(a, s) {
-        const struct past_at *at = at_sink(past, p, a->book->sink), *place = at && at->known ? at : furthest(past, p);
+        struct past_at *at = at_sink(past, p, a->book->sink);
+        const struct past_at *place = at && at->known ? at : furthest(past, p);
         if (place)
             account_place(a, &place->position);
-        if (at)
-            account_resume(a, &at->counts);
-        if (at)
-            a->intended = at->intended;
+        if (!at)
+            continue;
+        account_resume(a, &at->counts);
+        a->left = &at->counts;
+        a->intended = at->intended;
     }
     /* Else the next commit would forget it. Last, since it may be committed at once with what the accounts have. */
     if (p->identity && !s->identity)
@@ -288,7 +290,7 @@ static bool waits(const struct past_source *p, unsigned n_sinks)
 
 int past_obtain_waiting(const struct past *p)
 {
-    for (const struct past_source *known = p->all; known; known = known->next) {
+    for (struct past_source *known = p->all; known; known = known->next) {
         int kind = waits(known, p->n_sinks) ? source_kind_of(known->key) : -1;
         if (kind < 0)
             continue;

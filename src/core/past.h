@@ -3,7 +3,8 @@
  * sent and may not have arrived (intents.h).
  *
  * Read once, before the keeper starts; immutable but for `claimed` and `spans`, which are the collector's that recognised the
- * source. Owned by the scope given.
+ * source, and the counts of a source that ends, which are left here (under the registry's lock) for when it comes back. Owned by
+ * the scope given; it outlives the sources.
  */
 #pragma once
 
@@ -56,7 +57,7 @@ struct past_source *past_find(const struct past *p, const char *key); /* NULL: n
  * Gives a source its positions and counters, once in its life. A sink that was not there before begins where the
  * furthest of the others is: it gets what comes from now on.
  */
-void past_resume(const struct past *past, const struct past_source *p, struct source *s);
+void past_resume(const struct past *past, struct past_source *p, struct source *s);
 /* The same for the collector that recognised it, also when the spool had it before. Sets claimed. */
 void past_claim(const struct past *past, struct past_source *p, struct source *s);
 /*

@@ -154,8 +154,11 @@ static void strike(struct source *s)
 static void source_thing_end(struct thing *t)
 {
     struct source *s = container_of(t, struct source, thing);
-    EACH_ACCOUNT(a, s)
+    EACH_ACCOUNT(a, s) {
+        if (a->left)
+            *a->left = a->counts;
         mem_raw_free(a->cursor);
+    }
     pthread_mutex_destroy(&s->lock);
     mem_raw_free(s->error);
     mem_raw_free(s->identity);

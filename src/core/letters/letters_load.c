@@ -25,7 +25,7 @@ static struct source *obtain(struct reading *r, const struct store_letter_sum *s
 {
     int kind = source_kind_of(sum->source_key);
     struct source *s = kind < 0 ? NULL : source_obtain((enum source_kind)kind, sum->source_key, sum->source_name);
-    const struct past_source *p = s && r->past ? past_find(r->past, sum->source_key) : NULL;
+    struct past_source *p = s && r->past ? past_find(r->past, sum->source_key) : NULL;
     if (p)
         past_resume(r->past, p, s);
     if (s && r->past)

@@ -55,7 +55,7 @@ static struct account *obtain(const struct spooled *s, const struct spool_head *
         return NULL;
     struct source *source = source_obtain((enum source_kind)h->kind, h->key, h->name);
     struct past *past = s->spooler->past;
-    const struct past_source *before = source && past ? past_find(past, h->key) : NULL;
+    struct past_source *before = source && past ? past_find(past, h->key) : NULL;
     if (before)
         past_resume(past, before, source);
     struct account *a = source ? source_account(source, s->sink) : NULL;

@@ -58,7 +58,7 @@ static bool begin_spooler(struct world *w)
         good = spooler_add(&w->spooler, &w->sinks[0], w->store) == 0;
     if (good)
         w->source = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
-    const struct past_source *before = good && w->source ? past_find(past, "file:1") : NULL;
+    struct past_source *before = good && w->source ? past_find(past, "file:1") : NULL;
     if (before)
         past_resume(past, before, w->source);
     return good && w->source;
