@@ -15,7 +15,7 @@ const char *malloc_conf = "narenas:1,tcache:false,dirty_decay_ms:1000,muzzy_deca
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *what;
+    const char *what; /* NULL: not listed; these come last */
 };
 
 static const struct command commands[] = {
@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"dlq", cmd_dlq, "list, show, export, replay or purge what sinks will never take"},
     {"verify", cmd_verify, "check what is kept in the state directory, and repair it"},
     {"version", cmd_version, "show the version"},
+    {"resolve", cmd_resolve, NULL}, /* of no use to who calls it */
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -36,7 +37,7 @@ static int usage(FILE *out, int code)
 {
     fprintf(out, "logcap captures the logs of a host and delivers them to Grafana Loki and local files.\n\n"
                  "usage: logcap COMMAND [OPTION...]\n\n");
-    for (unsigned i = 0; i < COMMANDS; i++)
+    for (unsigned i = 0; i < COMMANDS && commands[i].what; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].what);
     fprintf(out, "\nlogcap COMMAND --help says more. Without a configuration file logcap reads the host's logs and the\n"
                  "journal and writes local files.\n\n"
