@@ -156,7 +156,7 @@ struct amount batch_count(const struct batch *b, uint32_t first, uint64_t wanted
     for (uint32_t i = first; i < b->n; i++)
         if (wanted >> b->marks[i].stream & 1) {
             sum.bytes += b->marks[i].len;
-            sum.records += !b->marks[i].more;
+            sum.records += !b->marks[i].more || i + 1 == b->n;
         }
     return sum;
 }

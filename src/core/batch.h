@@ -137,7 +137,14 @@ static inline bool batch_mark(struct batch *b, struct mark m)
 }
 void batch_drop(struct batch *b); /* unsealed: nothing of it was counted */
 
-/* The entries (MORE joined) from mark `first` on in the streams whose bits are set in `wanted`. */
+/* Behind the last mark of the entry that begins at `mark`: its pieces are joined by MORE. */
+static inline uint32_t batch_entry_end(const struct batch *b, uint32_t mark)
+{
+    while (b->marks[mark].more && mark + 1 < b->n)
+        mark++;
+    return mark + 1;
+}
+/* The entries from mark `first` on in the streams whose bits are set in `wanted`. */
 struct amount batch_count(const struct batch *b, uint32_t first, uint64_t wanted);
 
 /* For the dispatcher: batch_seal() moves a small batch into a small block; a hold keeps the batch alive. */

@@ -34,6 +34,11 @@ void dispatch_forget(struct dispatcher *d, struct nudge *room)
     }
 }
 
+static uint64_t all_streams(const struct batch *b)
+{
+    return b->n_streams ? UINT64_MAX >> (64 - b->n_streams) : 0;
+}
+
 static uint64_t wanted_streams(const struct sink *s, const struct batch *b)
 {
     uint64_t wanted = 0;
@@ -84,7 +89,7 @@ static void sent_before(struct lease *l)
  * Fills in the sink's lease. While something is in flight the position must not overtake it, so a lease without records
  * follows in its order. Where it goes is decided in the same moment, so that no later one comes before it.
  */
-static enum way plan(struct sink *s, struct batch *b)
+static enum way plan(struct sink *s, struct batch *b, struct amount all)
 {
     struct account *a = source_account(b->source, s);
     struct lease *l = &b->leases[s->index];
@@ -95,9 +100,10 @@ static enum way plan(struct sink *s, struct batch *b)
     account_read(a, &position, cursor, &counts);
     *l = (struct lease){.batch = b, .sink = s, .first = first_new(b, position.offset)};
     l->wanted = wanted_streams(s, b);
-    l->taken = batch_count(b, l->first, l->wanted);
     /* What it has already was counted when it got it. */
-    struct amount skipped = less(batch_count(b, l->first, UINT64_MAX), l->taken);
+    struct amount new = l->first ? batch_count(b, l->first, UINT64_MAX) : all;
+    l->taken = l->wanted == all_streams(b) ? new : batch_count(b, l->first, l->wanted);
+    struct amount skipped = less(new, l->taken);
     if (l->taken.records == 0 && account_skipped(a, b, skipped))
         return TO_NOBODY;
     sent_before(l);
@@ -125,7 +131,7 @@ void dispatch(struct dispatcher *d, struct batch *b)
     atomic_fetch_add(&source->read_bytes, all.bytes);
     batch_seal(b);
     for (unsigned i = 0; i < d->n_sinks; i++) {
-        ways[i] = plan(d->sinks[i], b);
+        ways[i] = plan(d->sinks[i], b, all);
         if (ways[i] == TO_SPOOL)
             spooled[n_spooled++] = &b->leases[d->sinks[i]->index];
     }

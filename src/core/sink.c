@@ -342,9 +342,7 @@ bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next)
         ++*i;
     if (*i >= b->n)
         return false;
-    *next = *i + 1;
-    while (*next < b->n && b->marks[*next - 1].more)
-        ++*next;
+    *next = batch_entry_end(b, *i);
     return true;
 }
 

@@ -14,9 +14,8 @@ struct walk {
     const struct loki_request *r;
     unsigned lease;
     unsigned stream;
-    uint32_t mark, next; /* the entry */
+    uint32_t mark, next; /* the entry; 0: the stream begins */
     uint32_t ordinal;    /* of the next entry */
-    bool new_stream;     /* it is the first of its stream in its lease */
 };
 
 static void walk_begin(struct walk *w, const struct loki_request *r, uint32_t from)
@@ -24,33 +23,26 @@ static void walk_begin(struct walk *w, const struct loki_request *r, uint32_t fr
     *w = (struct walk){.r = r};
     while (w->lease < r->n && w->ordinal + r->leases[w->lease].entries <= from)
         w->ordinal += r->leases[w->lease++].entries;
-    if (w->lease < r->n)
-        w->next = r->leases[w->lease].lease->first;
-    w->new_stream = true;
 }
 
 static bool walk_next(struct walk *w)
 {
-    bool fresh = w->new_stream;
     for (; w->lease < w->r->n; w->lease++, w->stream = 0) {
         const struct lease *l = w->r->leases[w->lease].lease;
-        for (; w->stream < l->batch->n_streams; w->stream++) {
+        const struct batch *b = l->batch;
+        for (; w->stream < b->n_streams; w->stream++, w->next = 0) {
             if (!(l->wanted >> w->stream & 1))
                 continue;
-            if (fresh)
+            if (w->next < l->first)
                 w->next = l->first;
-            w->mark = w->next;
-            while (lease_next(l, &w->mark, &w->next)) {
-                if (l->batch->marks[w->mark].stream == w->stream) {
+            while ((w->mark = w->next) < b->n) {
+                w->next = batch_entry_end(b, w->mark);
+                if (b->marks[w->mark].stream == w->stream) {
                     w->ordinal++;
-                    w->new_stream = false;
                     return true;
                 }
-                w->mark = w->next;
             }
-            fresh = true;
         }
-        fresh = true;
     }
     return false;
 }
@@ -80,14 +72,6 @@ static const struct stream *walk_stream(const struct walk *w)
 
 /* ---- life ---- */
 
-static uint32_t count_entries(const struct lease *l)
-{
-    uint32_t n = 0, i = l->first, next;
-    for (; lease_next(l, &i, &next); i = next)
-        n++;
-    return n;
-}
-
 struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, unsigned n)
 {
     struct loki_request *r = scope_new(owner, sizeof *r, "request");
@@ -102,7 +86,7 @@ struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, 
         struct lease *l = container_of(*head, struct lease, node);
         *head = l->node.next;
         r->leases[r->n].lease = l;
-        r->leases[r->n].entries = count_entries(l);
+        r->leases[r->n].entries = (uint32_t)l->taken.records;
         r->entries += r->leases[r->n].entries;
         r->bytes += l->taken.bytes;
     }
