@@ -63,9 +63,7 @@ static bool needs_restart(const char *path)
         if (strncmp(path, restart_keys[i], n) == 0 && (restart_keys[i][n - 1] == '.' || path[n] == 0))
             return true;
     }
-    size_t n = strlen(path);
-    return strncmp(path, "sinks.", 6) == 0 &&
-           ((n > 5 && strcmp(path + n - 5, ".type") == 0) || (n > 12 && strcmp(path + n - 12, ".disk_buffer") == 0));
+    return false;
 }
 
 static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after)
@@ -74,8 +72,8 @@ static void differs(struct comparison *c, const char *before, const char *name, 
     snprintf(path, sizeof path, "%s%s%s", before, name, key);
     if (c->out && !c->only_restart)
         buf_printf(c->out, "%s%s%s", c->n ? ", " : "", path, after);
-    else if (c->out && (*after || needs_restart(path)))
-        buf_printf(c->out, "%s%s%s", c->n_named++ ? ", " : "", path, after);
+    else if (c->out && needs_restart(path))
+        buf_printf(c->out, "%s%s", c->n_named++ ? ", " : "", path);
     c->n++;
 }
 

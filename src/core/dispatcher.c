@@ -48,12 +48,12 @@ static uint64_t wanted_streams(const struct sink *s, const struct batch *b)
     return wanted;
 }
 
-/* The first mark that lies behind the position: what this sink does not have yet. */
-static uint32_t first_new(const struct batch *b, uint64_t position)
+/* The first mark that lies behind what this sink was given. */
+static uint32_t first_new(const struct batch *b, uint64_t reach)
 {
-    if (position <= b->from)
+    if (reach <= b->from)
         return 0;
-    uint64_t have = position - b->from;
+    uint64_t have = reach - b->from;
     if (b->ordinal)
         return have < b->n ? (uint32_t)have : b->n;
     uint32_t low = 0, high = b->n;
@@ -93,12 +93,11 @@ static enum way plan(struct sink *s, struct batch *b, struct amount all)
 {
     struct account *a = source_account(b->source, s);
     struct lease *l = &b->leases[s->index];
-    struct position position;
-    struct counts counts;
-    char cursor[POSITION_CURSOR];
+    uint64_t reach = account_reach(a);
 
-    account_read(a, &position, cursor, &counts);
-    *l = (struct lease){.batch = b, .sink = s, .first = first_new(b, position.offset)};
+    if (b->to <= reach && b->to > b->from)
+        return TO_NOBODY; /* read again for another one */
+    *l = (struct lease){.batch = b, .sink = s, .first = first_new(b, reach)};
     l->wanted = wanted_streams(s, b);
     /* What it has already was counted when it got it. */
     struct amount new = l->first ? batch_count(b, l->first, UINT64_MAX) : all;
@@ -111,6 +110,8 @@ static enum way plan(struct sink *s, struct batch *b, struct amount all)
     l->birth = birth_new(BIRTH_LEASE, s->scope.id, b->source->name, 0);
     pthread_mutex_lock(&s->book.lock);
     l->number = account_taken(a, l->taken, skipped);
+    if (a->reach < b->to)
+        a->reach = b->to;
     bool spool = spooler_takes(l);
     if (!spool)
         sink_add_lease(l);
@@ -127,8 +128,11 @@ void dispatch(struct dispatcher *d, struct batch *b)
     unsigned n_spooled = 0;
 
     assert(b->n_streams > 0 || b->n == 0);
-    atomic_fetch_add(&source->read_records, all.records);
-    atomic_fetch_add(&source->read_bytes, all.bytes);
+    if (b->to > source->counted) {
+        atomic_fetch_add(&source->read_records, all.records);
+        atomic_fetch_add(&source->read_bytes, all.bytes);
+        source->counted = b->to;
+    }
     batch_seal(b);
     for (unsigned i = 0; i < d->n_sinks; i++) {
         ways[i] = plan(d->sinks[i], b, all);

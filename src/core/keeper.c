@@ -412,16 +412,31 @@ static void keeper_stop(struct thread *t)
     loop_stop(&k->loop);
 }
 
+static void connect_book(struct book *b, struct nudge *n)
+{
+    pthread_mutex_lock(&b->lock);
+    b->keeper = n;
+    if (n && b->dirty)
+        nudge_set(n);
+    pthread_mutex_unlock(&b->lock);
+}
+
 static void connect_books(struct keeper *k, struct nudge *n)
 {
-    for (unsigned i = 0; i < k->n_sinks; i++) {
-        struct book *b = &k->sinks[i]->book;
-        pthread_mutex_lock(&b->lock);
-        b->keeper = n;
-        if (n && b->dirty)
-            nudge_set(n);
-        pthread_mutex_unlock(&b->lock);
-    }
+    for (unsigned i = 0; i < k->n_sinks; i++)
+        connect_book(&k->sinks[i]->book, n);
+}
+
+void keeper_add(struct keeper *k, struct sink *sink, unsigned n_sinks)
+{
+    connect_book(&sink->book, &k->dirty);
+    k->n_sinks = n_sinks;
+}
+
+void keeper_remove(struct keeper *k, struct sink *sink, unsigned n_sinks)
+{
+    connect_book(&sink->book, NULL);
+    k->n_sinks = n_sinks;
 }
 
 static int begin(struct keeper *k)

@@ -54,6 +54,9 @@ struct keeper {
 
 int keeper_begin(struct keeper *k, struct scope *owner, struct store *store, struct sink *const *sinks,
                  unsigned n_sinks, int64_t interval, struct keeper_guest *guest); /* NULL: none */
+/* While its loop is paused: a sink comes or goes; n_sinks: how many there are now of those that keeper_begin() was given. */
+void keeper_add(struct keeper *k, struct sink *sink, unsigned n_sinks);
+void keeper_remove(struct keeper *k, struct sink *sink, unsigned n_sinks);
 /* Commits what is dirty, now. 0 or -errno. Only while the keeper's loop is paused. */
 int keeper_flush(struct keeper *k);
 /* Commits what is left and joins. After all sinks have stopped, before sources and books end. */

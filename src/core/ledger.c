@@ -27,15 +27,19 @@ int book_begin(struct book *b, struct sink *sink)
     return 0;
 }
 
-void book_end(struct book *b)
+void book_forget(struct book *b)
 {
-    /* Without a keeper (a dry run) the dirty accounts still hold their sources. */
     while (b->dirty) {
         struct account *a = b->dirty;
         b->dirty = a->next_dirty;
         a->dirty = false;
         source_unref(a->source);
     }
+}
+
+void book_end(struct book *b)
+{
+    book_forget(b); /* without a keeper (a dry run) there may be some */
     pthread_mutex_destroy(&b->lock);
 }
 
@@ -125,6 +129,7 @@ bool account_skipped(struct account *a, const struct batch *b, struct amount ski
     bool idle = a->leases == 0;
     if (idle) {
         BOTH(add, a, skipped, skipped);
+        a->reach = b->to;
         advance(a, b->to, b->tail_hash, b->cursor);
         account_mark_dirty(a);
     }
@@ -322,7 +327,7 @@ struct amount account_spool_lost(struct account *a)
 void account_place(struct account *a, const struct position *position)
 {
     pthread_mutex_lock(&a->book->lock);
-    a->position.offset = position->offset;
+    a->position.offset = a->reach = position->offset;
     a->position.tail_hash = position->tail_hash;
     if (position->cursor && !a->cursor)
         a->cursor = mem_raw_alloc(POSITION_CURSOR);
@@ -330,6 +335,27 @@ void account_place(struct account *a, const struct position *position)
         snprintf(a->cursor, POSITION_CURSOR, "%s", position->cursor);
     a->position.cursor = position->cursor ? a->cursor : NULL;
     pthread_mutex_unlock(&a->book->lock);
+}
+
+void account_follow(struct account *a, const struct account *other)
+{
+    pthread_mutex_lock(&other->book->lock);
+    struct position position = other->position;
+    uint64_t reach = other->reach;
+    char cursor[POSITION_CURSOR];
+    snprintf(cursor, sizeof cursor, "%s", position.cursor ? position.cursor : "");
+    pthread_mutex_unlock(&other->book->lock);
+    position.cursor = cursor[0] ? cursor : NULL;
+    account_place(a, &position);
+    a->reach = reach;
+}
+
+uint64_t account_reach(struct account *a)
+{
+    pthread_mutex_lock(&a->book->lock);
+    uint64_t reach = a->reach;
+    pthread_mutex_unlock(&a->book->lock);
+    return reach;
 }
 
 static uint64_t above(uint64_t a, uint64_t b)

@@ -55,6 +55,7 @@ struct account {
     char *cursor;             /* POSITION_CURSOR bytes under the source's scope, or NULL */
     struct counts counts;
     struct counts *left; /* where they are left when the source ends (past.h), or NULL */
+    uint64_t reach; /* up to here it was given all that it wants, or has it: never before the position */
     uint64_t intended; /* where the last intent ends that the store may have; 0: it has none */
     uint32_t leases; /* in flight, empty ones too */
     /*
@@ -98,6 +99,8 @@ struct book {
 
 int book_begin(struct book *b, struct sink *sink);
 void book_end(struct book *b);
+/* What is dirty will not be stored: lets go of its sources. */
+void book_forget(struct book *b);
 /* Any thread. They must outlive the keeper. */
 void book_add_rows(struct book *b, struct book_rows *rows);
 void book_remove_rows(struct book *b, struct book_rows *rows); /* while the keeper is paused */
@@ -166,12 +169,15 @@ enum account_spooled account_spooled(struct account *a, const struct secured *s)
 /* All that waits in the spool but is not lent is dropped: it is not there. Says how much. */
 struct amount account_spool_lost(struct account *a);
 
-/* Sets the position, before the first dispatch. */
+/* Sets the position: before the first dispatch, or while all who dispatch are paused. */
 void account_place(struct account *a, const struct position *position);
 /* So much is found among the dead letters: what is missing was purged, what the account did not know of was taken too. */
 void account_found_dead(struct account *a, struct amount dead);
 /* An earlier process' counts: before the first dispatch. What waits counts as taken by this one too. */
 void account_resume(struct account *a, const struct counts *counts);
+/* As far as another account of the same source: its position, and what it was given. Like account_place(). */
+void account_follow(struct account *a, const struct account *other);
+uint64_t account_reach(struct account *a);
 /* Makes the keeper look at it. The lock is held; takes a reference on the source that the keeper gives back. */
 void account_mark_dirty(struct account *a);
 

@@ -3,8 +3,8 @@
  * sent and may not have arrived (intents.h).
  *
  * Read once, before the keeper starts; immutable but for `claimed` and `spans`, which are the collector's that recognised the
- * source, and the counts of a source that ends, which are left here (under the registry's lock) for when it comes back. Owned by
- * the scope given; it outlives the sources.
+ * source, for what a sink that comes or goes changes, and the counts of a source that ends, which are left here (under the
+ * registry's lock) for when it comes back. Owned by the scope given; it outlives the sources.
  */
 #pragma once
 
@@ -42,7 +42,7 @@ struct past_source {
 struct past {
     struct past_source *all;
     size_t n;
-    struct sink *sinks[SINKS_MAX]; /* of the indices */
+    struct sink *sinks[SINKS_MAX]; /* of the indices; NULL: it was removed since */
     const char *sink_names[SINKS_MAX];
     unsigned n_sinks;
     bool has_spans;      /* some source has */
@@ -68,6 +68,14 @@ const struct past_span *past_span_at(const struct past *p, const struct source *
 void past_span_read(const struct past *p, const struct source *s, const struct past_span *span);
 /* What it was sent with to the sink of this name; NULL: it was not. */
 const char *past_span_sent_with(const struct past_span *span, const char *sink);
+
+/*
+ * A sink that comes while the agent runs, after sources_add_sink(), while all others are paused: its accounts get what the
+ * store has of it. At files it goes on where it was, at other sources where the furthest of the other sinks is. Sources of
+ * which something waits for it are obtained. 0 or -errno. past_leave(): one that goes.
+ */
+int past_rejoin(struct past *p, struct store *store, struct sink *sink);
+void past_leave(struct past *p, const struct sink *sink);
 
 /*
  * Obtains the sources of which records wait in the spool or among the dead letters, so that their accounts are there; they

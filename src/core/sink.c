@@ -214,6 +214,15 @@ void sink_go_on(struct sink *s)
     loop_again(&s->loop);
 }
 
+void sink_give_up(struct sink *s)
+{
+    assert(!thing_alive(&s->thread.scope.thing));
+    atomic_store(&s->holding, false);
+    queue_shut(&s->queue);
+    return_leases(s);
+    room_wake(&s->room); /* who waited for it need not any more */
+}
+
 int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store)
 {
     sink_go_on(s);

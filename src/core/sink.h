@@ -12,7 +12,7 @@
  * Another configuration: sink_hold() asks the type to let go as for a stop, but the queue stays open and leases that come
  * back are kept; after sink_join(), while all others who look at it are paused, sink_change() puts the new
  * configuration in force, or sink_go_on() leaves it as it was; sink_start() goes on with what was kept, in its order.
- * Accounts, book and counters stay.
+ * Accounts, book and counters stay. Or sink_give_up() and sink_end(), for one that is not configured any more.
  *
  * A type that cannot start (no memory, no descriptors) is tried again, at first after 10 ms, in the end each 30 s. Until
  * then the sink is failing, as /health and /stats say, and its leases wait in the queue, up to queue_size as ever.
@@ -120,6 +120,8 @@ void sink_stop(struct sink *s, int64_t deadline); /* main's thread: asks; sink_e
 void sink_hold(struct sink *s, int64_t deadline);
 /* The configurations must stay. `store` is for type->load; 0 or -errno of that. */
 int sink_change(struct sink *s, const struct sink_config *config, const struct config *root, struct store *store);
+/* Of one that goes, after sink_hold() and sink_join(), while all others are paused: what it kept comes back. sink_end() follows. */
+void sink_give_up(struct sink *s);
 /* As it was: with the configuration and the state that it has. */
 void sink_go_on(struct sink *s);
 void sink_join(struct sink *s); /* waits for its thread; the books stay until sink_end() */

@@ -151,13 +151,22 @@ static void strike(struct source *s)
 
 /* ---- life ---- */
 
+/* Those of sinks that came later have memory of their own. */
+static void account_free(const struct source *s, struct account *a)
+{
+    if (a->left)
+        *a->left = a->counts;
+    mem_raw_free(a->cursor);
+    if (a < s->first || (char *)a >= s->key)
+        mem_raw_free(a);
+}
+
 static void source_thing_end(struct thing *t)
 {
     struct source *s = container_of(t, struct source, thing);
-    EACH_ACCOUNT(a, s) {
-        if (a->left)
-            *a->left = a->counts;
-        mem_raw_free(a->cursor);
+    for (struct account *a = s->accounts, *next; a; a = next) {
+        next = a->next;
+        account_free(s, a);
     }
     pthread_mutex_destroy(&s->lock);
     mem_raw_free(s->error);
@@ -213,6 +222,16 @@ struct source *source_obtain(enum source_kind kind, const char *key, const char 
     return s;
 }
 
+struct source *source_find(const char *key)
+{
+    pthread_mutex_lock(&registry.lock);
+    struct source *s = find(key);
+    if (s && !revive(s))
+        s = NULL;
+    pthread_mutex_unlock(&registry.lock);
+    return s;
+}
+
 bool source_resume_once(struct source *s)
 {
     pthread_mutex_lock(&registry.lock);
@@ -265,6 +284,92 @@ struct account *source_account(const struct source *s, const struct sink *sink)
         if (a->book == &sink->book)
             return a;
     return NULL;
+}
+
+struct account *source_furthest(struct source *s, const struct sink *sink)
+{
+    struct account *furthest = NULL;
+    uint64_t most = 0;
+    EACH_ACCOUNT(a, s) {
+        uint64_t reach = account_reach(a);
+        if (a->book != &sink->book && (!furthest || reach > most)) {
+            furthest = a;
+            most = reach;
+        }
+    }
+    return furthest;
+}
+
+uint64_t source_reach(struct source *s, uint64_t offset)
+{
+    uint64_t lowest = UINT64_MAX;
+    EACH_ACCOUNT(a, s) {
+        uint64_t reach = account_reach(a);
+        if (reach >= offset && reach < lowest)
+            lowest = reach;
+    }
+    return lowest;
+}
+
+/* ---- sinks that come and go ---- */
+
+static struct account **account_place_of(struct source *s, const struct sink *sink)
+{
+    struct account **at = &s->accounts;
+    while (*at && (*at)->book != &sink->book)
+        at = &(*at)->next;
+    return at;
+}
+
+static bool add_account(struct source *s, struct sink *sink)
+{
+    struct account *a = mem_raw_alloc(sizeof *a), *other = source_furthest(s, sink);
+    if (!a)
+        return false;
+    *a = (struct account){.book = &sink->book, .source = s};
+    *account_place_of(s, sink) = a;
+    if (other)
+        account_follow(a, other);
+    return true;
+}
+
+int sources_add_sink(struct sink *sink, unsigned n_sinks)
+{
+    int r = 0;
+    pthread_mutex_lock(&registry.lock);
+    for (struct source *s = registry.head; s && r == 0; s = s->next)
+        r = add_account(s, sink) ? 0 : -ENOMEM;
+    if (r == 0)
+        registry.n_sinks = n_sinks;
+    pthread_mutex_unlock(&registry.lock);
+    if (r < 0)
+        sources_remove_sink(sink, registry.n_sinks);
+    return r;
+}
+
+/* In two steps: what holds its source goes without the lock. */
+void sources_remove_sink(struct sink *sink, unsigned n_sinks)
+{
+    struct account *removed = NULL;
+    pthread_mutex_lock(&registry.lock);
+    registry.n_sinks = n_sinks;
+    for (struct source *s = registry.head; s; s = s->next) {
+        struct account **at = account_place_of(s, sink), *a = *at;
+        if (!a)
+            continue;
+        *at = a->next;
+        a->next = removed;
+        removed = a;
+    }
+    pthread_mutex_unlock(&registry.lock);
+    for (struct account *a = removed, *next; a; a = next) {
+        struct source *s = a->source;
+        bool waits = a->waits;
+        next = a->next;
+        account_free(s, a);
+        if (waits)
+            source_unref(s);
+    }
 }
 
 struct position source_lowest(struct source *s)

@@ -32,6 +32,7 @@ struct source {
     char *name; /* what a person knows it by: the path */
     _Atomic int state;
     _Atomic uint64_t read_records, read_bytes; /* dispatched; line ends not counted */
+    uint64_t counted;                          /* the dispatcher's own: up to here; what is read again counts once */
     _Atomic uint64_t offset, size;             /* the reader's place and where the source ends now */
     _Atomic uint64_t cut_bytes, lost_by_rotator, rotations, truncations;
     _Atomic int64_t last_read;                 /* clock_real() */
@@ -49,11 +50,18 @@ struct source {
 /* ---- the registry ---- */
 struct sink;
 int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sinks); /* kept: must outlive it */
+/*
+ * While all who look at sources are paused: each source gets an account of this sink, as far as the furthest of the others,
+ * or loses it. `n_sinks`: of those that sources_begin() was given, from now on. 0, or -ENOMEM and nothing is changed.
+ */
+int sources_add_sink(struct sink *sink, unsigned n_sinks);
+void sources_remove_sink(struct sink *sink, unsigned n_sinks);
 /* Nothing but what waits may be left; that is let go of. */
 void sources_end(void);
 
 /* The source of this key, with one reference more, or a new one with one reference and all positions at 0. NULL: ENOMEM. */
 struct source *source_obtain(enum source_kind kind, const char *key, const char *name);
+struct source *source_find(const char *key); /* a reference; NULL: there is none now */
 /* True once in a source's life. */
 bool source_resume_once(struct source *s);
 struct source *source_ref(struct source *s);
@@ -68,6 +76,10 @@ static inline bool source_rereadable(const struct source *s)
 struct account *source_account(const struct source *s, const struct sink *sink); /* NULL: it has none */
 /* The lowest position over the sinks: where reading starts. */
 struct position source_lowest(struct source *s);
+/* The lowest place over the sinks up to which one was given what it wants, behind `offset`; UINT64_MAX: none is behind it. */
+uint64_t source_reach(struct source *s, uint64_t offset);
+/* The account that was given most, but for that of `sink`; NULL: there is no other. */
+struct account *source_furthest(struct source *s, const struct sink *sink);
 
 /* NULL for format: all is well again. */
 void source_set_error(struct source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -105,6 +105,12 @@ int collector_reload(struct collector *c, const struct config *config)
     return files < 0 ? files : journal;
 }
 
+void collector_add_sink(struct collector *c, const struct sink *sink)
+{
+    if (c->files)
+        files_add_sink(c->files, sink);
+}
+
 const struct files_stats *collector_files(const struct collector *c)
 {
     const struct files *files = c->files;

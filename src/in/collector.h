@@ -32,6 +32,8 @@ int collector_begin(struct collector *c, struct scope *owner, const struct confi
  * the collector's loop is paused. The configurations in files_config and journal_config must stay.
  */
 int collector_reload(struct collector *c, const struct config *config);
+/* A sink came, with what the store knew of it. While the collector's loop is paused. */
+void collector_add_sink(struct collector *c, const struct sink *sink);
 /* Any thread, until the end. NULL: no files are read. */
 const struct files_stats *collector_files(const struct collector *c);
 void collector_end(struct collector *c);

@@ -13,10 +13,9 @@
 #include "base/clock.h"
 #include "in/files/files.h"
 #include "main/address.h"
+#include "main/agent_sinks.h"
 #include "main/commands.h"
 #include "main/privilege.h"
-#include "out/sinks.h"
-#include "out/stdout.h"
 
 /*
  * memory_limit less what is not batches: SQLite's cache and heap (1 MiB), HTTP connections (1 MiB), curl and its
@@ -56,39 +55,6 @@ static int begin_signals(struct agent *a)
                  : watch_begin(&a->signal_watch, &a->scope, &a->loop, a->signals.n, EPOLLIN, on_signal);
 }
 
-/* A dry run shows on stdout what would be sent. */
-static const struct sink_config dry_sink = {
-    .name = "stdout",
-    .type = "stdout",
-    .enabled = true,
-    .queue_size = 4 << 20,
-    .stdout_.ends_process = true,
-};
-
-static int begin_sinks(struct agent *a)
-{
-    const struct config *c = a->config;
-    unsigned n = a->dry_run ? 1 : c->n_sinks;
-    for (unsigned i = 0; i < n; i++) {
-        const struct sink_config *sc = a->dry_run ? &dry_sink : &c->sinks[i];
-        struct sink *s = &a->sinks[i];
-        int r = sink_begin(s, &a->scope, i, sc, c, sink_type_find(sc->type), &a->pool);
-        if (r < 0)
-            return r;
-        a->sink_list[a->n_sinks++] = s;
-        if (s->type->load && a->store)
-            r = s->type->load(s, a->store);
-        if (r < 0)
-            log_error("agent", "%s: cannot read what it wrote before: %s", s->name, strerror(-r));
-    }
-    a->dispatcher = (struct dispatcher){
-        .sinks = a->sink_list,
-        .n_sinks = a->n_sinks,
-        .pool = &a->pool,
-    };
-    return 0;
-}
-
 static int open_store(struct agent *a)
 {
     int r = 0;
@@ -105,26 +71,6 @@ uint64_t agent_pool_limit(uint64_t memory_limit)
     return memory_limit > 2 * RESERVED_BYTES ? memory_limit - RESERVED_BYTES : memory_limit / 2;
 }
 
-/* Without it sinks that lag hold up the others, as the log says; everything else goes on. */
-static void begin_spooler(struct agent *a)
-{
-    unsigned wanted = 0;
-    int r = 0;
-    for (unsigned i = 0; i < a->n_sinks; i++)
-        wanted += config_spools(a->config, a->sink_list[i]->config);
-    if (!a->store || !wanted)
-        return;
-    r = spooler_begin(&a->spooler, &a->scope, a->config, &a->pool, a->past, spooler_last_place(a->store));
-    for (unsigned i = 0; i < a->n_sinks && r == 0; i++)
-        if (config_spools(a->config, a->sink_list[i]->config))
-            r = spooler_add(&a->spooler, a->sink_list[i], a->store);
-    if (r == 0)
-        r = spooler_keep_others(&a->spooler, a->store);
-    if (r < 0)
-        log_error("spool", "cannot use %s: %s; a sink that lags holds up the others", a->config->spool_dir,
-                  strerror(-r));
-}
-
 static int begin_core(struct agent *a)
 {
     const struct config *c = a->config;
@@ -134,7 +80,7 @@ static int begin_core(struct agent *a)
     if (r == 0)
         r = pool_begin(&a->pool, &a->scope, agent_pool_limit(c->memory_limit));
     if (r == 0)
-        r = begin_sinks(a);
+        r = agent_sinks_begin(a);
     if (r == 0)
         a->pool.leases = a->n_sinks;
     if (r == 0)
@@ -147,7 +93,7 @@ static int begin_core(struct agent *a)
         !(a->letters = letters_begin(&a->scope, c, a->store, a->past, &a->pool, a->sink_list, a->n_sinks)))
         r = -ENOMEM;
     if (r == 0)
-        begin_spooler(a);
+        agent_spooler_begin(a);
     if (r == 0 && a->store)
         r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks, c->commit_interval,
                          letters_guest(a->letters));

@@ -9,13 +9,14 @@
 
 #include "base/clock.h"
 #include "config/compare.h"
-#include "main/agent.h"
+#include "main/agent_sinks.h"
 
 enum {
     CHANGES = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
     SETTLED_MS = 500, /* editors write a file in several steps */
 };
 #define GRACE_MOST (5 * SECOND) /* instead of drain_grace: nothing is lost by returning a lease, and main's watchdog waits */
+#define START_AGAIN (1 * SECOND)
 #define PATIENCE (5 * SECOND) /* for a turn of another loop: a commit to a slow disk, a long batch */
 
 /* ---- configurations that are followed ---- */
@@ -42,10 +43,16 @@ static void free_what_nobody_follows(struct reload *r)
 
 /* ---- holding the others ---- */
 
-static struct loop *const *others(struct agent *a, unsigned *n)
+enum { LOOPS_MAX = 4 + SINKS_MAX };
+
+/* If sinks come or go those of the other sinks too: whoever looks at an account or a list of sinks. */
+static struct loop *const *others(struct agent *a, bool sinks, unsigned *n)
 {
-    static struct loop *loops[4];
+    static struct loop *loops[LOOPS_MAX];
     *n = 0;
+    for (unsigned i = 0; sinks && i < a->n_sinks; i++)
+        if (!atomic_load(&a->sink_list[i]->holding))
+            loops[(*n)++] = &a->sink_list[i]->loop;
     loops[(*n)++] = &a->collector.loop;
     if (thing_alive(&a->spooler.scope.thing))
         loops[(*n)++] = &a->spooler.loop;
@@ -74,11 +81,29 @@ static int hold(struct loop *const *loops, unsigned n)
 
 /* ---- sinks ---- */
 
-/* What the sink is to follow: its part of `next`, or its own again if that needs a restart. */
+/* What the sink is to follow. NULL: it goes; one of another kind under its name comes in its place. */
 static const struct sink_config *wanted(const struct sink *s, const struct config *next)
 {
     const struct sink_config *c = config_sink(next, s->name);
-    return c && strcmp(c->type, s->config->type) == 0 ? c : s->config;
+    return c && strcmp(c->type, s->config->type) == 0 && c->disk_buffer == s->config->disk_buffer ? c : NULL;
+}
+
+static struct sink *running(const struct agent *a, const char *name)
+{
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        if (strcmp(a->sink_list[i]->name, name) == 0)
+            return a->sink_list[i];
+    return NULL;
+}
+
+static bool sinks_come_or_go(const struct agent *a, const struct config *next)
+{
+    bool different = false;
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        different |= !wanted(a->sink_list[i], next);
+    for (unsigned i = 0; i < next->n_sinks; i++)
+        different |= !running(a, next->sinks[i].name);
+    return different;
 }
 
 static int64_t grace_of(const struct sink *s)
@@ -93,7 +118,8 @@ static unsigned hold_changed_sinks(struct agent *a, const struct config *next, s
     int64_t now = clock_mono();
     for (unsigned i = 0; i < a->n_sinks; i++) {
         struct sink *s = a->sink_list[i];
-        if (!config_same_sink(s->config, wanted(s, next)))
+        const struct sink_config *c = wanted(s, next);
+        if (!c || !config_same_sink(s->config, c))
             changed[n++] = s;
     }
     for (unsigned i = 0; i < n; i++)
@@ -103,26 +129,59 @@ static unsigned hold_changed_sinks(struct agent *a, const struct config *next, s
     return n;
 }
 
-/* A sink whose rows could not be stored must not read them again: it goes on as it was. */
+/* One whose rows could not be stored must not read them again, and not be forgotten: it goes on as it was. */
 static void change_sink(struct reload *r, struct sink *s, const struct config *next, bool stored)
 {
-    if (!stored && s->type->load) {
+    const struct sink_config *c = wanted(s, next);
+    if (!stored && (!c || s->type->load)) {
         buf_printf(&r->report, "; sinks.%s stays as it was: its state cannot be stored now, reload again", s->name);
         sink_go_on(s);
         return;
     }
-    int e = sink_change(s, wanted(s, next), next, r->agent->store);
+    if (!c) {
+        agent_remove_sink(r->agent, s);
+        return;
+    }
+    int e = sink_change(s, c, next, r->agent->store);
     if (e < 0)
         log_error("reload", "%s: cannot read what it wrote before: %s", s->name, strerror(-e));
 }
 
-static void start_sinks(struct sink *const *sinks, unsigned n)
+static void add_sinks(struct reload *r, const struct config *next)
 {
-    for (unsigned i = 0; i < n; i++) {
-        int e = sink_start(sinks[i]);
+    for (unsigned i = 0; i < next->n_sinks; i++) {
+        const struct sink_config *c = &next->sinks[i];
+        int e = running(r->agent, c->name) ? 0 : agent_add_sink(r->agent, c, next);
         if (e < 0)
-            log_error("reload", "%s: its thread cannot be started: %s; restart the agent", sinks[i]->name, strerror(-e));
+            buf_printf(&r->report, "; sinks.%s is not there: %s, reload again", c->name, strerror(-e));
     }
+}
+
+/* false: some cannot be started now. */
+static bool start_sinks(struct agent *a, bool say)
+{
+    bool all = true;
+    for (unsigned i = 0; i < a->n_sinks; i++) {
+        struct sink *s = a->sink_list[i];
+        if (thing_alive(&s->thread.scope.thing))
+            continue;
+        atomic_store(&s->stats.failing, false);
+        int e = sink_start(s);
+        if (e == 0)
+            continue;
+        all = false;
+        atomic_store(&s->stats.failing, true);
+        sink_set_error(s, "its thread cannot be started: %s", strerror(-e));
+        if (say)
+            log_error("reload", "%s: its thread cannot be started: %s; it is tried again", s->name, strerror(-e));
+    }
+    return all;
+}
+
+static void start_again(struct timer *t)
+{
+    if (!start_sinks(container_of(t, struct reload, start_again)->agent, false))
+        timer_set(t, START_AGAIN);
 }
 
 /* ---- what is the same for all ---- */
@@ -145,28 +204,32 @@ static int apply(struct reload *r, const struct config *next)
 {
     struct agent *a = r->agent;
     struct sink *changed[SINKS_MAX];
+    bool sinks = sinks_come_or_go(a, next);
     unsigned n_loops;
-    struct loop *const *loops = others(a, &n_loops), *web = loops[n_loops - 1];
-    int e = loop_pause(web, PATIENCE);
+    int e = loop_pause(&a->web.loop, PATIENCE);
     if (e < 0)
         return e;
     unsigned n = hold_changed_sinks(a, next, changed);
+    struct loop *const *loops = others(a, sinks, &n_loops);
     e = hold(loops, n_loops - 1);
     bool held = e == 0;
     if (held)
-        e = collector_reload(&a->collector, next); /* first: all else cannot fail */
-    bool stored = held && e == 0 && (n == 0 || keeper_flush(&a->keeper) == 0);
+        e = collector_reload(&a->collector, next); /* first: all else goes on without what cannot be */
+    bool stored = held && e == 0 && ((n == 0 && !sinks) || keeper_flush(&a->keeper) == 0);
     for (unsigned i = 0; i < n; i++)
         if (e == 0)
             change_sink(r, changed[i], next, stored);
         else
             sink_go_on(changed[i]);
-    if (e == 0)
+    if (e == 0) {
+        add_sinks(r, next);
         change_agent(a, next);
+    }
     if (held)
         resume(loops, n_loops - 1);
-    start_sinks(changed, n);
-    loop_resume(web);
+    if (!start_sinks(a, true))
+        timer_set(&r->start_again, START_AGAIN);
+    loop_resume(&a->web.loop);
     return e;
 }
 
@@ -207,7 +270,7 @@ static bool put_in_force(struct reload *r)
     const struct config *next = config_load(&a->scope, r->path, &r->report);
     if (!next)
         return false;
-    if (config_differences(a->config, next, &r->report) == 0 && r->report.len == 0) {
+    if (config_differences(a->config, next, &r->report) == 0 && r->report.len == 0 && !sinks_come_or_go(a, next)) {
         buf_puts(&r->report, "nothing differs");
         config_free((struct config *)next);
         return true;
@@ -325,6 +388,8 @@ int reload_begin(struct reload *r, struct agent *agent, const char *path)
         e = nudge_begin(&r->asked_for, &r->scope, &agent->loop, "reload", asked_for);
     if (e == 0)
         e = timer_begin(&r->settled, &r->scope, &agent->loop, "reload", settled);
+    if (e == 0)
+        e = timer_begin(&r->start_again, &r->scope, &agent->loop, "start sinks", start_again);
     return e < 0 ? e : begin_changes(r);
 }
 

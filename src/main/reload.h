@@ -31,7 +31,7 @@ struct reload {
     struct nudge asked_for;
     struct fd inotify;
     struct watch changes;
-    struct timer settled;
+    struct timer settled, start_again;
     const struct config *first, *alive[CONFIGS_MAX];
     unsigned n_alive;
     struct buf report; /* main's, while a reload is under way */

@@ -56,12 +56,13 @@ static void write_by_reason(struct doc *d, const struct letter_numbers *n)
 static void write_by_sink(struct doc *d, const struct web_context *c, const struct letter_numbers *n)
 {
     doc_object(d, "by_sink");
-    for (unsigned s = 0; s <= SINKS_MAX; s++) {
+    for (unsigned s = 0; s <= c->n_sinks; s++) {
+        const struct sink *sink = s < c->n_sinks ? c->sinks[s] : NULL;
         struct letter_tally sum = {0};
         for (int code = 0; code < LETTER_CODES; code++)
-            add_tally(&sum, &n->there[s][code]);
-        if (s < c->n_sinks || sum.letters)
-            tally_write(d, s < c->n_sinks ? c->sinks[s]->name : "(not configured)", &sum);
+            add_tally(&sum, &n->there[sink ? sink->index : SINKS_MAX][code]);
+        if (sink || sum.letters)
+            tally_write(d, sink ? sink->name : "(not configured)", &sum);
     }
     doc_object_end(d);
 }

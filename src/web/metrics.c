@@ -238,20 +238,21 @@ static void write_letters(struct buf *out, const struct web_context *c)
     family(out, "logcap_dead_letters", "gauge", "Entries that a sink will never take, kept until somebody looks.");
     for (unsigned s = 0; s < c->n_sinks; s++)
         for (int code = 0; code < LETTER_CODES; code++) {
-            sizes[s] += n.there[s][code].size;
-            with_reason(out, "logcap_dead_letters", c->sinks[s]->name, letter_code_name(code), n.there[s][code].letters);
+            sizes[s] += n.there[c->sinks[s]->index][code].size;
+            with_reason(out, "logcap_dead_letters", c->sinks[s]->name, letter_code_name(code),
+                        n.there[c->sinks[s]->index][code].letters);
         }
     family(out, "logcap_dead_letters_refused_total", "counter", "Entries refused for good and kept, replayed ones too.");
     for (unsigned s = 0; s < c->n_sinks; s++)
         for (int code = 0; code < LETTER_CODES; code++)
             with_reason(out, "logcap_dead_letters_refused_total", c->sinks[s]->name, letter_code_name(code),
-                        n.refused[s][code]);
+                        n.refused[c->sinks[s]->index][code]);
     family(out, "logcap_dead_letters_bytes", "gauge", "What they take; the limit is dead_letters.max_size.");
     for (unsigned s = 0; s < c->n_sinks; s++)
         labelled(out, "logcap_dead_letters_bytes", "sink", c->sinks[s]->name, (double)sizes[s]);
     family(out, "logcap_dead_letters_delivered_total", "counter", "Dead letters that were delivered after all.");
     for (unsigned s = 0; s < c->n_sinks; s++)
-        labelled(out, "logcap_dead_letters_delivered_total", "sink", c->sinks[s]->name, (double)n.delivered[s]);
+        labelled(out, "logcap_dead_letters_delivered_total", "sink", c->sinks[s]->name, (double)n.delivered[c->sinks[s]->index]);
     plain(out, "logcap_dead_letters_purged_total", "counter", "Dead letters removed by their limits or by an operator.",
           (double)n.purged);
     plain(out, "logcap_dead_letters_alert", "gauge", "1 while a limit of dead_letters.alert is passed.", n.alert);

@@ -34,7 +34,7 @@ unsigned letters_sink(const struct letters *l, const char *name)
 {
     for (unsigned i = 0; i < l->n_sinks; i++)
         if (strcmp(l->sinks[i]->name, name) == 0)
-            return i;
+            return l->sinks[i]->index;
     return OTHERS;
 }
 
@@ -105,7 +105,7 @@ static int write_common(struct letters *l, struct store *store)
 static int write(struct book_rows *rows, struct store *store)
 {
     struct letters_at *at = at_of(rows);
-    int r = at->sink->index == 0 ? write_common(at->letters, store) : 0;
+    int r = at->sink == at->letters->sinks[0] ? write_common(at->letters, store) : 0;
     for (struct refused *w = at->writing; w && r == 0; w = w->next)
         r = refused_write(w, store);
     return r == 0 ? round_write(at, store) : r;
@@ -145,7 +145,7 @@ static void stored(struct book_rows *rows)
     refused_free(at->writing);
     at->writing = NULL;
     round_stored(at);
-    if (at->sink->index + 1 < l->n_sinks)
+    if (at->sink != l->sinks[l->n_sinks - 1])
         return;
     purge_stored(l);
     l->scheduled = true;
@@ -192,7 +192,7 @@ static void look(struct letters *l)
     if (l->config->dead_letters.reprocess.enabled && !l->scheduled)
         letters_want_commit(l);
     for (unsigned i = 0; i < l->n_sinks; i++)
-        soon |= !l->at[i].round && round_start(&l->at[i]);
+        soon |= !at_sink(l, i)->round && round_start(at_sink(l, i));
     jobs_settle(l);
     if (soon)
         nudge_set(&l->wake);
@@ -212,7 +212,7 @@ static void tick(struct timer *t)
 {
     struct letters *l = container_of(t, struct letters, tick);
     for (unsigned i = 0; i < l->n_sinks; i++)
-        l->at[i].idle = false;
+        at_sink(l, i)->idle = false;
     look(l);
 }
 
@@ -248,21 +248,20 @@ struct keeper_guest *letters_guest(struct letters *l)
 
 /* ---- life ---- */
 
-static int begin_at(struct letters *l, unsigned i)
+static int begin_at(struct letters *l, struct sink *sink)
 {
-    struct letters_at *at = &l->at[i];
-    struct sink *sink = l->sinks[i];
+    struct letters_at *at = &l->at[sink->index];
     at->letters = l;
     at->sink = sink;
     at->rows.put = put;
     at->rows.write = write;
     at->rows.stored = stored;
     at->origin = round_origin;
+    sink->letters = at;
     int r = scope_begin(&at->scope, &l->scope, sink->name);
     if (r < 0)
         return r;
     book_add_rows(&sink->book, &at->rows);
-    sink->letters = at;
     return 0;
 }
 
@@ -281,7 +280,7 @@ struct letters *letters_begin(struct scope *owner, const struct config *config, 
     l->purge_after = clock_mono();
     int r = scope_begin(&l->jobs_scope, &l->scope, "jobs");
     for (; l->n_sinks < n_sinks && r == 0; l->n_sinks++)
-        r = begin_at(l, l->n_sinks);
+        r = begin_at(l, sinks[l->n_sinks]);
     letters_change(l, config);
     if (r == 0)
         r = letters_load(l, past);
@@ -297,7 +296,7 @@ void letters_change(struct letters *l, const struct config *config)
     const struct dead_letters_config *c = &config->dead_letters;
     bool starts_itself = c->reprocess.enabled && !(l->config && l->config->dead_letters.reprocess.enabled);
     for (unsigned i = 0; i < l->n_sinks; i++)
-        atomic_store(&l->at[i].keeps, c->enabled);
+        atomic_store(&at_sink(l, i)->keeps, c->enabled);
     pthread_mutex_lock(&l->lock);
     l->alert.rate = c->alert.rate;
     l->alert.total = c->alert.total;
@@ -309,17 +308,57 @@ void letters_change(struct letters *l, const struct config *config)
         nudge_set(&l->wake);
 }
 
+int letters_add(struct letters *l, struct sink *sink, unsigned n_sinks, const struct past *past)
+{
+    unsigned i = sink->index;
+    int r = begin_at(l, sink);
+    if (r < 0)
+        return r;
+    l->n_sinks = n_sinks;
+    atomic_store(&l->at[i].keeps, l->config->dead_letters.enabled);
+    pthread_mutex_lock(&l->lock);
+    memset(l->numbers.refused[i], 0, sizeof l->numbers.refused[i]);
+    l->numbers.delivered[i] = 0;
+    for (struct job *j = l->jobs; j; j = j->next)
+        j->over[i] = true; /* it was asked of those that there were */
+    pthread_mutex_unlock(&l->lock);
+    return letters_count_anew(l, past);
+}
+
+static void end_at(struct letters_at *at)
+{
+    refused_free(at->writing);
+    refused_free(at->pending);
+    round_free(at);
+    at->writing = at->pending = NULL;
+    at->sink->letters = NULL;
+}
+
+void letters_remove(struct letters *l, struct sink *sink, unsigned n_sinks)
+{
+    struct letters_at *at = &l->at[sink->index];
+    sink_forget(sink, &l->wake);
+    end_at(at);
+    book_remove_rows(&sink->book, &at->rows);
+    scope_end(&at->scope);
+    pthread_mutex_lock(&l->lock);
+    for (int c = 0; c < LETTER_CODES; c++) {
+        struct letter_tally *t = &l->numbers.there[sink->index][c], *others = &l->numbers.there[OTHERS][c];
+        add(others, (int64_t)t->letters, t->bytes, t->size);
+        *t = (struct letter_tally){0};
+    }
+    pthread_mutex_unlock(&l->lock);
+    at->sink = NULL;
+    l->n_sinks = n_sinks;
+    nudge_set(&l->wake); /* a job may wait for nothing more */
+}
+
 void letters_end(struct letters *l)
 {
     if (!l)
         return;
-    for (unsigned i = 0; i < l->n_sinks; i++) {
-        struct letters_at *at = &l->at[i];
-        refused_free(at->writing);
-        refused_free(at->pending);
-        round_free(at);
-        l->sinks[i]->letters = NULL;
-    }
+    for (unsigned i = 0; i < l->n_sinks; i++)
+        end_at(at_sink(l, i));
     purge_stored(l);
     scope_end(&l->jobs_scope);
     pthread_mutex_destroy(&l->lock);

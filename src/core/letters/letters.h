@@ -101,5 +101,11 @@ struct letters *letters_begin(struct scope *owner, const struct config *config, 
 struct keeper_guest *letters_guest(struct letters *l);
 /* Another configuration, while the store's thread is paused. It must stay until the next. */
 void letters_change(struct letters *l, const struct config *config);
+/*
+ * A sink that comes, after past_rejoin(), or goes, after its last commit, while all others are paused; n_sinks: how many there
+ * are now of those that letters_begin() was given. The letters of one that goes stay. 0 or -errno.
+ */
+int letters_add(struct letters *l, struct sink *sink, unsigned n_sinks, const struct past *past);
+void letters_remove(struct letters *l, struct sink *sink, unsigned n_sinks);
 /* After the keeper has ended, before sinks and sources. */
 void letters_end(struct letters *l); /* NULL is allowed */

@@ -92,7 +92,7 @@ struct letters {
     struct store *store;
     struct sink *const *sinks;
     unsigned n_sinks;
-    struct letters_at at[SINKS_MAX];
+    struct letters_at at[SINKS_MAX]; /* by the sinks' index */
 
     /* The store's thread. */
     struct loop *loop;
@@ -114,6 +114,11 @@ struct letters {
     struct scope jobs_scope;
     uint64_t last_job;
 };
+
+static inline struct letters_at *at_sink(const struct letters *l, unsigned i)
+{
+    return l->sinks[i]->letters;
+}
 
 /* letters.c */
 void letters_want_commit(struct letters *l);
@@ -144,5 +149,7 @@ void jobs_settle(struct letters *l); /* ends those that have no more */
 
 /* letters_load.c */
 int letters_load(struct letters *l, const struct past *past);
+/* What is there, after a sink came. */
+int letters_count_anew(struct letters *l, const struct past *past);
 /* The database was begun anew: what was in the old one is gone. */
 void letters_lost(struct letters *l);

@@ -34,7 +34,7 @@ int letters_ask(struct letters *l, enum letter_verb verb, const struct letter_fi
         j->filter = *filter;
         j->until = INT64_MAX;
         for (unsigned i = 0; i < l->n_sinks; i++)
-            j->over[i] = verb != LETTER_REPLAY || (filter->sink[0] && strcmp(filter->sink, l->sinks[i]->name) != 0);
+            j->over[l->sinks[i]->index] = verb != LETTER_REPLAY || (filter->sink[0] && strcmp(filter->sink, l->sinks[i]->name) != 0);
         *id = j->is.id;
         j->next = l->jobs;
         l->jobs = j;
@@ -60,7 +60,7 @@ unsigned letters_jobs(struct letters *l, struct letter_job jobs[LETTER_JOBS])
 static bool all_sinks(const struct letters *l, const struct job *j)
 {
     for (unsigned i = 0; i < l->n_sinks; i++)
-        if (!j->over[i] || (l->at[i].round && l->at[i].round->job == j))
+        if (!j->over[l->sinks[i]->index] || (at_sink(l, i)->round && at_sink(l, i)->round->job == j))
             return false;
     return true;
 }
@@ -131,7 +131,7 @@ struct purging {
 static bool busy(const struct letters *l, int64_t id)
 {
     for (unsigned i = 0; i < l->n_sinks; i++)
-        if (round_has(&l->at[i], id))
+        if (round_has(at_sink(l, i), id))
             return true;
     return false;
 }
@@ -155,7 +155,7 @@ static bool discard(struct letters *l, const struct store_letter *row, struct le
     if (ref->sink == OTHERS || kind < 0)
         return false;
     struct source *s = source_obtain((enum source_kind)kind, row->source_key, row->source_name);
-    struct account *a = s ? source_account(s, l->sinks[ref->sink]) : NULL;
+    struct account *a = s ? source_account(s, l->at[ref->sink].sink) : NULL;
     if (!a) {
         source_unref(s);
         return false;

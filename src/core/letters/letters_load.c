@@ -28,7 +28,7 @@ static struct source *obtain(struct reading *r, const struct store_letter_sum *s
     struct past_source *p = s && r->past ? past_find(r->past, sum->source_key) : NULL;
     if (p)
         past_resume(r->past, p, s);
-    if (s && r->past)
+    if (s && r->past && atomic_load(&s->refs) == 1)
         atomic_store(&s->state, SOURCE_GONE);
     return s;
 }
@@ -42,7 +42,7 @@ static bool add_sum(const struct store_letter_sum *sum, void *arg)
     if (sink == OTHERS)
         return true;
     struct source *s = obtain(r, sum);
-    struct account *a = s ? source_account(s, l->sinks[sink]) : NULL;
+    struct account *a = s ? source_account(s, l->at[sink].sink) : NULL;
     if (!a) {
         source_unref(s);
         return true;
@@ -169,16 +169,24 @@ int letters_load(struct letters *l, const struct past *past)
     return 0;
 }
 
+int letters_count_anew(struct letters *l, const struct past *past)
+{
+    pthread_mutex_lock(&l->lock);
+    memset(l->numbers.there, 0, sizeof l->numbers.there);
+    l->numbers.all = (struct letter_tally){0};
+    pthread_mutex_unlock(&l->lock);
+    int e = bring_in_line(l, past);
+    if (e < 0)
+        log_error("letters", "cannot read the dead letters: %s", store_error(l->store));
+    return e;
+}
+
 void letters_lost(struct letters *l)
 {
     pthread_mutex_lock(&l->lock);
     unsigned long long before = l->numbers.all.letters;
-    memset(l->numbers.there, 0, sizeof l->numbers.there);
-    l->numbers.all = (struct letter_tally){0};
     pthread_mutex_unlock(&l->lock);
-    int e = bring_in_line(l, NULL);
-    if (e < 0)
-        log_error("letters", "cannot read the dead letters: %s", store_error(l->store));
+    (void)letters_count_anew(l, NULL);
     pthread_mutex_lock(&l->lock);
     unsigned long long now = l->numbers.all.letters;
     pthread_mutex_unlock(&l->lock);

@@ -13,7 +13,7 @@ static const int64_t WATCH_EVERY = 250 * MILLISECOND, FORGET_AFTER = 100 * MILLI
                      FULL_EVERY = 500 * MILLISECOND;
 static const int64_t RETRY_FIRST = 100 * MILLISECOND, RETRY_MOST = 30 * SECOND;
 
-enum { MEMORY_SHARE = 8, FREE_FOR_READING = 8, SEGMENTS_LEAST = 32, SEGMENT_LEAST = 1 << 20 };
+enum { MEMORY_SHARE = 8, SEGMENTS_LEAST = 32, SEGMENT_LEAST = 1 << 20 };
 
 void spooler_say(struct spooler *sp, const char *format, ...)
 {
@@ -379,20 +379,8 @@ int spooler_begin(struct spooler *sp, struct scope *owner, const struct config *
     return 0;
 }
 
-/* Sinks that are down must leave memory for the others, so that these go on. */
-static void share_memory(struct spooler *sp)
-{
-    unsigned n = 1;
-    for (struct spooled *p = sp->sinks; p; p = p->next)
-        n++;
-    uint64_t share = (sp->pool->limit - sp->pool->limit / FREE_FOR_READING - sp->memory) / n;
-    for (struct spooled *p = sp->sinks; p; p = p->next)
-        p->sink->share = share;
-}
-
 int spooler_start(struct spooler *sp)
 {
-    share_memory(sp);
     return thread_begin(&sp->thread, &sp->scope, "spool", spooler_run, spooler_stop, sp);
 }
 
@@ -401,13 +389,19 @@ void spooler_quiesce(struct spooler *sp)
     atomic_store(&sp->draining_over, true);
 }
 
-/* What can be neither written nor secured stays with its source; nobody has it else. */
-static void give_up(struct spooler *sp)
+/* What can be neither written nor secured stays with its source; nobody has it else. NULL: of all sinks. */
+static void give_up(struct spooler *sp, const struct sink *sink)
 {
-    for (struct lease *l; (l = sp->jobs);) {
+    for (struct lease **at = &sp->jobs, *l; (l = *at);) {
         struct account *a = account_of_lease(l);
         struct secured s;
-        sp->jobs = l->job.next;
+        if (sink && l->sink != sink) {
+            at = &l->job.next;
+            continue;
+        }
+        *at = l->job.next;
+        if (!*at)
+            sp->jobs_tail = at;
         lease_to_secure(l, &s);
         pthread_mutex_lock(&a->book->lock);
         if (l->number > a->ended) {
@@ -419,7 +413,23 @@ static void give_up(struct spooler *sp)
         pthread_mutex_unlock(&a->book->lock);
         job_release(sp, l);
     }
-    sp->jobs_tail = &sp->jobs;
+}
+
+static void write_what_came(struct spooler *sp)
+{
+    take_inbox(sp);
+    (void)write_jobs(sp);
+    (void)write_commits(sp);
+}
+
+void spooler_give_back(struct spooler *sp, struct sink *s)
+{
+    if (!s->spooled)
+        return;
+    write_what_came(sp);
+    give_up(sp, s);
+    sink_forget(s, &sp->work);
+    show(sp);
 }
 
 void spooler_settle(struct spooler *sp)
@@ -427,10 +437,8 @@ void spooler_settle(struct spooler *sp)
     if (!thing_alive(&sp->scope.thing))
         return;
     thread_end(&sp->thread);
-    take_inbox(sp);
-    (void)write_jobs(sp);
-    (void)write_commits(sp);
-    give_up(sp);
+    write_what_came(sp);
+    give_up(sp, NULL);
     pool_wait_cancel(sp->pool, &sp->pool_waiter);
     for (struct spooled *p = sp->sinks; p; p = p->next)
         sink_forget(p->sink, &sp->work);
@@ -442,8 +450,8 @@ void spooler_end(struct spooler *sp)
     if (!thing_alive(&sp->scope.thing))
         return;
     assert(!sp->jobs && !sp->inbox);
-    for (struct spooled *p = sp->sinks; p; p = p->next)
-        p->sink->spooled = NULL, p->sink->book.spool = NULL;
+    while (sp->sinks)
+        spooled_end(sp->sinks);
     scope_end(&sp->scope);
     room_end(&sp->room);
     pthread_mutex_destroy(&sp->lock);

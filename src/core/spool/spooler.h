@@ -41,6 +41,7 @@ struct spooler;
 
 /* A sink's part of the spool. */
 struct spooled {
+    struct scope scope;
     struct spooled *next;
     struct book_rows rows;
     struct origin origin;
@@ -67,6 +68,7 @@ enum { SPOOLER_DEAD = 64 };
 
 /* A sink that is not configured now: what it has in the spool stays. */
 struct spool_orphan {
+    struct scope scope;
     struct spool_orphan *next;
     const char *sink;
     struct lane lane;
@@ -108,8 +110,16 @@ int spooler_begin(struct spooler *sp, struct scope *owner, const struct config *
                   uint64_t last_place);
 /* Another configuration: max_size, min_free and when_full hold from now on. Any thread. */
 void spooler_follow(struct spooler *sp, const struct config *config);
-/* The sink has a part in the spool from now on. Before its thread and the keeper start, after its accounts resumed. */
+/*
+ * The sink has a part in the spool from now on: before its thread starts, after its accounts resumed, and while spooler and keeper
+ * are paused if they run. spooler_remove(): that of a sink that goes stays for when it is back; after spooler_give_back().
+ */
 int spooler_add(struct spooler *sp, struct sink *s, struct store *store);
+void spooler_remove(struct spooler *sp, struct sink *s);
+/* What a sink that goes, whose leases came back, has on its way is written, or stays with its source. */
+void spooler_give_back(struct spooler *sp, struct sink *s);
+/* What the spool has of a sink that is not configured is not kept any more. Its row is the caller's. */
+void spooler_forget_other(struct spooler *sp, const char *sink);
 /* The rows of sinks that are not among those added. */
 int spooler_keep_others(struct spooler *sp, struct store *store);
 /* The highest place that state.db names; 0: none. */

@@ -24,6 +24,11 @@ void spooler_say(struct spooler *sp, const char *format, ...) __attribute__((for
 /* One turn of the thread: what came is written and secured, and what waits is given to sinks that have room. */
 void spooler_pass(struct spooler *sp);
 
+/* ---- spooler_rows.c ---- */
+
+void spooled_end(struct spooled *p); /* its sink has no part in the spool any more */
+void orphans_end(struct spooler *sp); /* what they have is not kept any more */
+
 /* ---- spooler_write.c ---- */
 
 /* Leases of sinks that have room by now and nothing in the spool go to them without it. */

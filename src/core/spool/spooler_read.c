@@ -336,7 +336,7 @@ static bool drop_orphans(struct spooler *sp)
         return false;
     for (struct spool_orphan *o = sp->orphans; o; o = o->next)
         log_warn("spool", "what waits for %s, which is not configured, is given up: the room is needed", o->sink);
-    sp->orphans = NULL;
+    orphans_end(sp);
     return true;
 }
 

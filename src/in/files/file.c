@@ -251,6 +251,11 @@ void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash)
     struct position p = {.offset = offset, .tail_hash = tail_hash};
     EACH_ACCOUNT(a, file->source)
         account_place(a, &p);
+    file_move(file, offset, tail_hash);
+}
+
+void file_move(struct file *file, uint64_t offset, uint64_t tail_hash)
+{
     file->offset = offset;
     file->tail_hash = tail_hash;
     file->scanned = 0;
@@ -392,7 +397,7 @@ uint64_t file_unread(struct files *f, const struct file *file)
     const struct known *k = file->started ? NULL : latest_known(f, &file->id);
     if (k && !k->past->claimed) { /* not opened in this process: what the earlier one left */
         offset = file->size;
-        for (unsigned i = 0; i < f->dispatcher->n_sinks; i++) {
+        for (unsigned i = 0; i < f->past->n_sinks; i++) {
             const struct past_at *at = &k->past->at[i];
             uint64_t reached = at->known ? at->position.offset : 0;
             offset = reached < offset ? reached : offset;

@@ -65,6 +65,8 @@ struct file {
     bool pending : 1;           /* a multi-line record may go on */
     bool flush : 1;             /* it has waited long enough: emit what is there */
     bool skipping : 1;          /* in the rest of a line that was cut */
+    bool back : 1;              /* a sink came that may not have what lies before the offset */
+    bool behind : 1;            /* and so the offset is before what others were given */
     bool failed : 1;            /* its error was said */
     bool denied : 1;            /* and it was that we may not read it */
 };
@@ -101,6 +103,8 @@ int file_start(struct files *f, struct file *file, const struct facts *facts);
 int file_next_generation(struct files *f, struct file *file);
 /* Everything before `offset` counts as delivered. The file is open unless offset is 0. */
 void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash);
+/* Reading goes on there. */
+void file_move(struct file *file, uint64_t offset, uint64_t tail_hash);
 void file_store_identity(struct file *file, enum identity_state state);
 /* As far as is known. */
 uint64_t file_unread(struct files *f, const struct file *file);

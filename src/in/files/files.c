@@ -111,6 +111,22 @@ static void tick_due(struct timer *t)
         nudge_set(&f->work);
 }
 
+void files_add_sink(struct files *f, const struct sink *sink)
+{
+    for (struct file *file = f->all; file; file = file->next_all) {
+        struct account *a = file->source ? source_account(file->source, sink) : NULL;
+        struct account *furthest = a ? source_furthest(file->source, sink) : NULL;
+        if (!furthest || account_reach(a) >= account_reach(furthest))
+            continue;
+        if (file->finished || file->rest || file->held) {
+            account_follow(a, furthest);
+        } else if (file->started) {
+            file->back = true;
+            file_ready(f, file);
+        }
+    }
+}
+
 /* ---- life ---- */
 
 static bool is_file(const struct past_source *p)

@@ -26,6 +26,11 @@ int files_begin(struct files **out, struct scope *owner, struct loop *loop, cons
  * The loop's thread, or while that is paused.
  */
 int files_reload(struct files *f, const struct config *config);
+/*
+ * A sink came, while the loop is paused: what it does not have yet of a file that is followed is read again. Of one that was read
+ * to its end and let go of it gets nothing more.
+ */
+void files_add_sink(struct files *f, const struct sink *sink);
 void files_end(struct files *f); /* NULL is allowed; batches on their way keep their sources */
 
 struct files_stats { /* atomic; any thread */

@@ -408,6 +408,27 @@ static enum turn deliver(struct reading *r)
 
 /* ---- a turn ---- */
 
+/* For a sink that came; what the others were given already is not given to them again. */
+static void go_back(struct files *f, struct file *file)
+{
+    uint64_t reach = source_reach(file->source, 0), tail = 0;
+    file->back = false;
+    if (reach >= file->offset || tail_take(file->reader->fd.n, reach, &tail) < 0)
+        return;
+    file_move(file, reach, tail);
+    file->flush = false;
+    file->skipping = tail_in_cut_line(f, file);
+    file->behind = true;
+}
+
+/* A record ends where one ended for a sink that was given it, so that it gets no piece of it twice. */
+static uint64_t end_for_others(struct file *file)
+{
+    uint64_t reach = file->behind ? source_reach(file->source, file->offset + 1) : UINT64_MAX;
+    file->behind &= reach != UINT64_MAX;
+    return reach;
+}
+
 static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
 {
     struct files *f = r->f;
@@ -503,7 +524,9 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
         span = past_span_at(f->past, file->source, file->offset);
     }
     struct reading r = {.f = f, .file = file, .config = file->group->config, .pipeline = file->group->pipeline,
-                        .max_line = f->options->max_line_bytes, .limit = span ? span->from : UINT64_MAX};
+                        .max_line = f->options->max_line_bytes, .limit = end_for_others(file)};
+    if (span && span->from < r.limit)
+        r.limit = span->from;
     uint32_t size = chunk_size(f, file, remaining);
     if (file_ensure_stream(f, file) < 0)
         return blocked(f, file);
@@ -589,6 +612,8 @@ enum turn tail_turn(struct files *f, struct file *file)
     file->deleted = facts.links == 0;
     atomic_store(&file->source->size, facts.size);
     file_well(file);
+    if (file->back)
+        go_back(f, file);
     if (facts.size == file->offset)
         return at_end(f, file);
     uint64_t to = hole_end(file, &facts);
