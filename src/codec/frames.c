@@ -6,7 +6,6 @@
 #include "codec/rfc3339.h"
 
 enum type { TYPE_STDIN, TYPE_STDOUT, TYPE_STDERR, TYPE_DAEMON };
-enum { STAMP_MAX = 40 }; /* a time and its blank */
 
 /* Takes the time and its blank off. Returns where the text begins. */
 static const char *take_time(struct rfc3339 *last, const char *p, const char *end, struct mark *m)
@@ -110,7 +109,7 @@ static uint32_t mark_tty(const struct frames *f, const char *data, uint32_t size
         const char *text = take_time(&last, p, stop, &m);
         const char *piece = m.stream == WRAPPED_STDOUT ? piece_end(&last, text, stop) : NULL;
         if (!piece && !newline) {
-            if ((uint64_t)(end - p) <= (uint64_t)f->max_frame + STAMP_MAX)
+            if ((size_t)(end - text) <= f->max_frame)
                 break;
             piece = text + f->max_frame;
         }

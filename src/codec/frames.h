@@ -10,14 +10,14 @@
  * which the next one's time stands. Source: Docker Engine API, ContainerAttach, "Stream format"; moby/daemon/logger/copier.go.
  *
  * Bytes are given as they came, split anywhere: what is not a whole frame (TTY: line) is left for the next call, so a chunk must hold
- * FRAMES_HEADER + max_frame bytes. Marks are those of wrapped.h; a message of several lines (other drivers' may be) has one for each, with one
+ * max_frame + FRAMES_MORE bytes. Marks are those of wrapped.h; a message of several lines (other drivers' may be) has one for each, with one
  * time. Type 3 and what has no time are WRAPPED_BARE. Pure; any thread.
  */
 #pragma once
 
 #include "codec/wrapped.h"
 
-enum { FRAMES_HEADER = 8, FRAMES_PIECE = 16 * 1024 };
+enum { FRAMES_HEADER = 8, FRAMES_MORE = 64, FRAMES_PIECE = 16 * 1024 };
 
 struct frames {
     bool tty;

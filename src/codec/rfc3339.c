@@ -50,20 +50,16 @@ static bool minute_parse(struct rfc3339 *last, const char *p)
     return true;
 }
 
-/* Behind the seconds: digits beyond the ninth are passed over. */
+/* Behind the point. */
 static const char *fraction_parse(const char *p, const char *end, int64_t *ns)
 {
     static const int32_t scale[] = {NANOSECONDS, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
     uint32_t value = 0;
     unsigned n = 0;
-    const char *first = p;
-    for (; p < end && *p >= '0' && *p <= '9'; p++)
-        if (n < 9) {
-            value = value * 10 + (uint32_t)(*p - '0');
-            n++;
-        }
+    for (; n < 9 && p + n < end && p[n] >= '0' && p[n] <= '9'; n++)
+        value = value * 10 + (uint32_t)(p[n] - '0');
     *ns = (int64_t)value * scale[n];
-    return p > first ? p : NULL;
+    return n ? p + n : NULL;
 }
 
 static const char *zone_parse(const char *p, const char *end, int64_t *seconds)
@@ -85,7 +81,9 @@ const char *rfc3339_parse(struct rfc3339 *last, const char *p, const char *end, 
 {
     int second;
     int64_t fraction = 0, zone;
-    if (end - p < LEAST || (memcmp(p, last->minute, MINUTE) != 0 && !minute_parse(last, p)))
+    if (end - p < LEAST)
+        return NULL;
+    if ((!last->minute[0] || memcmp(p, last->minute, MINUTE) != 0) && !minute_parse(last, p))
         return NULL;
     p += MINUTE;
     if (*p != ':' || !digits(p + 1, 2, &second) || second > 60)

@@ -1,5 +1,5 @@
 /*
- * rfc3339: the times that container runtimes write, to UTC nanoseconds: 2026-11-21T10:50:09.123456789Z, with 0 to 9 digits behind the
+ * rfc3339: the times that container runtimes write, to UTC nanoseconds: 2026-11-21T10:50:09.123456789Z, with up to 9 digits behind the
  * point, and +02:00 for Z. Nothing else is one; timestamp.h knows more and is slower.
  *
  * Pure; any thread. Times come in runs: the last minute's value is kept, 5 ns instead of 40 for each.

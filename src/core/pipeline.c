@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "codec/timestamp.h"
+#include "codec/wrapped.h"
 
 /* What a hostile line may cost: PCRE2's steps and the memory of both its engines. Beyond it the line does not match. */
 enum { MATCH_STEPS = 100000, MATCH_HEAP_KIB = 1024, JIT_STACK_MIN = 32 << 10, JIT_STACK_MAX = 1 << 20 };
@@ -158,6 +159,16 @@ bool pipeline_is_multiline(const struct pipeline *p)
     return thing_alive(&p->start.thing);
 }
 
+bool pipeline_begins(struct pipeline *p, const char *text, size_t len)
+{
+    return regex_match(&p->start, text, len);
+}
+
+uint32_t pipeline_max_lines(const struct pipeline *p)
+{
+    return p->max_lines;
+}
+
 /* A record while lines are joined to it: marks first to last, of which all but the last have MORE. */
 struct joining {
     uint32_t first, last, lines;
@@ -216,16 +227,32 @@ static bool find_time(struct pipeline *p, const struct batch *b, const struct ma
     return to > from && timestamp_parse(p->time_format, text + from, to - from, now, found, unit);
 }
 
+static int64_t tell_apart(int64_t found, struct pipeline_tie *tie)
+{
+    tie->n = found == tie->found ? tie->n + 1 : 0;
+    tie->found = found;
+    return found + tie->n;
+}
+
 static int64_t time_of(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor,
                        struct pipeline_tie *tie)
 {
     int64_t found, unit;
     if (!find_time(p, b, m, anchor, &found, &unit))
         return anchor + m->off;
-    found += (int64_t)((b->from + m->off) % (uint64_t)unit);
-    tie->n = found == tie->found ? tie->n + 1 : 0;
-    tie->found = found;
-    return found + tie->n;
+    return tell_apart(found + (int64_t)((b->from + m->off) % (uint64_t)unit), tie);
+}
+
+int64_t pipeline_time(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor, struct pipeline_tie *tie)
+{
+    int64_t found, unit;
+    if (thing_alive(&p->time.thing) && find_time(p, b, m, anchor, &found, &unit))
+        found += (int64_t)((b->from + m->off) % (uint64_t)unit);
+    else if (m->time != WRAPPED_NO_TIME)
+        found = m->time;
+    else
+        found = tie->found ? tie->found : anchor + m->off;
+    return tell_apart(found, tie);
 }
 
 static void set_times(struct pipeline *p, struct batch *b, int64_t anchor, struct pipeline_tie *tie)

@@ -37,3 +37,14 @@ struct pipeline *pipeline_new(struct scope *owner, const struct files_group *gro
 int pipeline_run(struct pipeline *p, struct batch *b, int64_t anchor, struct pipeline_tie *tie, uint64_t max_bytes,
                  bool flush);
 bool pipeline_is_multiline(const struct pipeline *p);
+
+/* ---- for wrapped lines (messages.h) ---- */
+
+/* Whether this line begins a record. Multi-line only. */
+bool pipeline_begins(struct pipeline *p, const char *text, size_t len);
+uint32_t pipeline_max_lines(const struct pipeline *p);
+/*
+ * The time of a record whose first line is `m`: what the regex finds in it, else m->time; of one that has none (WRAPPED_NO_TIME) that of the
+ * record before. Equal ones in a row are told apart as above.
+ */
+int64_t pipeline_time(struct pipeline *p, const struct batch *b, const struct mark *m, int64_t anchor, struct pipeline_tie *tie);
