@@ -2,6 +2,7 @@
  * A text of CRI lines is read as the monitor does it, in batches of what was there at the time. Whatever the lines: the same bytes alone give
  * the same batch again; nothing of a stream is lost, doubled or moved; and no record is torn that has room.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,6 @@ enum { TEXT_MAX = 16 * 1024, LINES = 512, CAP = LINES + TEXT_MAX + 2 };
 static struct scope scope;
 static struct pipeline *pipelines[2];
 
-static void expect(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 static void prepare(void)
 {
     struct buf error = {0};
@@ -31,7 +26,7 @@ static void prepare(void)
     pipelines[0] = pipeline_new(&scope, &group, &error);
     group.multiline = (struct multiline_config){.start = "^[0-9]", .max_lines = 5};
     pipelines[1] = pipeline_new(&scope, &group, &error);
-    expect(pipelines[0] && pipelines[1]);
+    assert(pipelines[0] && pipelines[1]);
     buf_end(&error);
 }
 
@@ -72,11 +67,11 @@ static void check_records(const struct batch *b, const struct messages *m)
         const struct mark *x = &b->marks[i];
         bool first = i == 0 || !x[-1].more;
         bytes = first ? x->len : bytes + x->len;
-        expect(bytes <= m->max_bytes + 1 && x->stream < WRAPPED_STREAMS && x->end <= m->to);
-        expect(first || (x->stream == x[-1].stream && x->time == x[-1].time));
-        expect(i == 0 || x->end >= x[-1].end);
+        assert(bytes <= m->max_bytes + 1 && x->stream < WRAPPED_STREAMS && x->end <= m->to);
+        assert(first || (x->stream == x[-1].stream && x->time == x[-1].time));
+        assert(i == 0 || x->end >= x[-1].end);
     }
-    expect(b->n == 0 || !b->marks[b->n - 1].more);
+    assert(b->n == 0 || !b->marks[b->n - 1].more);
 }
 
 static void check_again(const struct chunk *c, const struct messages *m, struct pipeline *p, const char *text, struct pipeline_tie tie,
@@ -84,11 +79,11 @@ static void check_again(const struct chunk *c, const struct messages *m, struct 
 {
     struct messages flush = {.max_bytes = m->max_bytes, .cut_long = m->cut_long, .end = MESSAGES_FLUSH};
     fill(again, text, m->to);
-    expect(messages_make(&flush, p, &again->b, &scope, 7, &tie) == 0);
-    expect(flush.to == m->to && again->b.n == c->b.n);
+    assert(messages_make(&flush, p, &again->b, &scope, 7, &tie) == 0);
+    assert(flush.to == m->to && again->b.n == c->b.n);
     for (uint32_t i = 0; i < c->b.n; i++) {
         const struct mark *x = &c->marks[i], *y = &again->marks[i];
-        expect(x->off == y->off && x->len == y->len && x->stream == y->stream && x->more == y->more && x->time == y->time && x->end == y->end);
+        assert(x->off == y->off && x->len == y->len && x->stream == y->stream && x->more == y->more && x->time == y->time && x->end == y->end);
     }
 }
 
@@ -114,13 +109,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct pipeline_tie before = tie;
         fill(&c, text + at, here);
         struct messages m = {.max_bytes = max, .end = full ? MESSAGES_FORCE : last ? MESSAGES_FLUSH : MESSAGES_WAIT};
-        expect(messages_make(&m, p, &c.b, &scope, 7, &tie) == 0);
+        assert(messages_make(&m, p, &c.b, &scope, 7, &tie) == 0);
         check_records(&c.b, &m);
         note(&pieces, &c.b);
         if (m.to)
             check_again(&c, &m, p, text + at, before, &again);
         else
-            expect(memcmp(&tie, &before, sizeof tie) == 0);
+            assert(memcmp(&tie, &before, sizeof tie) == 0);
         at += m.to;
         if (m.to == 0 && (full || last)) /* a line that is longer than all that, or has no end */
             break;
@@ -134,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (c.b.n < LINES) {
         note(&all, &c.b);
         for (int s = 0; s < WRAPPED_STREAMS; s++)
-            expect(all.n[s] == pieces.n[s] && memcmp(all.text[s], pieces.text[s], all.n[s]) == 0);
+            assert(all.n[s] == pieces.n[s] && memcmp(all.text[s], pieces.text[s], all.n[s]) == 0);
     }
     return 0;
 }

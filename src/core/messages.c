@@ -163,6 +163,9 @@ static void join_neighbours(struct messages *m, struct pipeline *p, struct batch
             keep_newline(m, b, line);
         line->more = joined;
     }
+    for (uint32_t i = n; i-- > 1;)
+        if (b->marks[i - 1].more)
+            b->marks[i - 1].end = b->marks[i].end;
     b->n = n;
 }
 
