@@ -219,6 +219,30 @@ static void half_set(struct birth *b, size_t offset, const void *value, size_t s
     word_set(b, offset / sizeof w, w);
 }
 
+/* Never freed, and touched only as far as numbers were used: 200 bytes each. */
+static struct birth last_of_fd[BIRTH_FDS_KEPT];
+
+static void remember_fd(const struct birth *b)
+{
+    struct birth_info info;
+    uint64_t words[WORDS];
+    for (size_t i = 0; i < WORDS; i++)
+        words[i] = word_get(b, i);
+    memcpy(&info, words, sizeof info);
+    if (info.fd < 0 || info.fd >= BIRTH_FDS_KEPT)
+        return;
+    struct birth *slot = &last_of_fd[info.fd];
+    /* Two threads may give the same number back: it was closed and opened again between. The first to write is enough. */
+    uint32_t seq = atomic_load_explicit(&slot->seq, memory_order_relaxed);
+    if (!(seq & SEQ_WRITING) && atomic_compare_exchange_strong(&slot->seq, &seq, seq | SEQ_WRITING))
+        slot_write(slot, &info, true);
+}
+
+bool birth_last_of_fd(int fd, struct birth_info *info)
+{
+    return fd >= 0 && fd < BIRTH_FDS_KEPT && slot_read(&last_of_fd[fd], info);
+}
+
 void birth_free(struct birth *b)
 {
     if (!b)
@@ -227,6 +251,8 @@ void birth_free(struct birth *b)
     uint8_t kind;
     memcpy(&kind, (char *)&w + offsetof(struct birth_info, kind) % sizeof w, 1);
     atomic_fetch_sub_explicit(&counts[kind], 1, memory_order_relaxed);
+    if (kind == BIRTH_FD)
+        remember_fd(b);
 
     uint32_t seq = atomic_load_explicit(&b->seq, memory_order_relaxed);
     assert(seq & SEQ_ALIVE);

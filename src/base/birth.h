@@ -78,6 +78,13 @@ void birth_beat(struct birth *b, enum birth_state state, int64_t now);
 /* Calls fn for a consistent copy of each living record, in no order; ends early when fn says false. */
 void birth_walk(bool (*fn)(const struct birth_info *info, void *arg), void *arg);
 
+/*
+ * The record of whoever last gave back the descriptor with this number, for one that is open though nobody owns it: where was
+ * it born? Numbers from BIRTH_FDS_KEPT on are not remembered. false: nobody did.
+ */
+enum { BIRTH_FDS_KEPT = 4096 };
+bool birth_last_of_fd(int fd, struct birth_info *info);
+
 /* Living records of one kind, or of all with BIRTH_NONE. Cheap: a counter. */
 uint64_t birth_count(enum birth_kind kind);
 

@@ -207,6 +207,9 @@ void *scope_alloc(struct scope *s, size_t size)
         c->size = room;
         c->next = s->arena;
         s->arena = c;
+        s->arena_bytes += sizeof *c + room;
+        if (s->thing.birth) /* the root has none */
+            birth_set_bytes(s->thing.birth, s->thing.bytes + s->arena_bytes);
     }
     void *p = c->data + c->used;
     c->used += size;

@@ -53,6 +53,7 @@ struct scope {
     struct budget *budget;   /* the nearest one that counts things born here, or NULL */
     struct budget own_budget;
     struct scope_chunk *arena;
+    uint64_t arena_bytes; /* what its chunks take; in its birth record beside its own */
     uint32_t id;
 };
 

@@ -161,6 +161,27 @@ struct http_config {
     const char *cert_file, *key_file; /* "": no TLS */
 };
 
+/* What the watch thread judges tasks by (leak/). Thresholds are in tasks beyond what is expected of their kinds; 0: none. */
+struct task_tracking_config {
+    bool enabled, tracking_enabled, stack_trace_on_leak;
+    int64_t check_interval, retention_period;
+    uint64_t leak_threshold /* over the baseline */, warn_threshold;
+    const char *alert_webhook;
+};
+
+enum alert_format { ALERT_JSON, ALERT_ALERTMANAGER, ALERT_SLACK };
+
+/* And everything else. 0: no such threshold. */
+struct resource_monitoring_config {
+    bool enabled, alert_on_threshold, stack_trace_on_leak, alert_records;
+    int64_t check_interval, alert_cooldown;
+    uint64_t task_threshold, fd_threshold; /* over the baseline */
+    uint64_t memory_threshold_mb, growth_rate_threshold /* percent an interval */;
+    uint32_t max_alert_history;
+    const char *alert_webhook_url;
+    enum alert_format alert_format;
+};
+
 struct config {
     struct scope scope;
     const char *file; /* "": built-in defaults */
@@ -177,6 +198,8 @@ struct config {
     const char *spool_dir; /* no key: disk_buffer.directory, or below state_dir */
     struct { bool enabled; uint64_t max_body, rate; } api; /* POST /api/v1/logs: bytes, entries a second */
     struct dead_letters_config dead_letters;
+    struct task_tracking_config task_tracking;
+    struct resource_monitoring_config resource_monitoring;
     struct files_config files;
     struct journal_config journal;
     bool containers_enabled;

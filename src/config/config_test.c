@@ -246,15 +246,37 @@ static void old_names_act_or_are_refused_with_advice(void **state)
     refused("monitors: {containers: {enabled: true}}\n",
             "f:1:12: 'monitors.containers' is not supported: this version does not read containers yet; set "
             "`enabled: false`, or remove it\n");
-    refused("goroutine_tracking: {leak_threshold: 1}\n",
-            "f:1:22: 'goroutine_tracking.leak_threshold' is not supported: it is not in this version; remove it, or set "
-            "`enabled: false` in it. Tasks are at /tasks, limited by max_tasks\n");
     refused("max_tasks: 1\ntask_tracking: {max_goroutines: 2}\n",
             "f:2:17: 'max_goroutines' and 'max_tasks' in line 1 are two names of one thing; keep one of them\n");
     refused("dispatcher: {workers: 3}\n",
             "f:1:14: 'dispatcher.workers' is no longer supported: use sinks.NAME.workers instead\n");
     refused("server: {enabled: false}\n", "f:1:10: 'server.enabled' other than 'true' is no longer supported: the HTTP API "
                                           "always runs; set server.host: 127.0.0.1 to keep it to this machine\n");
+}
+
+static void what_watches_leaks_keeps_the_names_of_the_predecessor(void **state)
+{
+    struct parsed p;
+    struct config *c = accepted(&p, "goroutine_tracking: {enabled: true, check_interval: 5s, leak_threshold: 7, warn_threshold: 8,\n"
+                                    "  max_goroutines: 9, tracking_enabled: false, stack_trace_on_leak: false,\n"
+                                    "  alert_webhook: 'http://a/', retention_period: 48h}\n"
+                                    "resource_monitoring: {enabled: false, monitoring_interval: 6s, goroutine_threshold: 10,\n"
+                                    "  fd_threshold: 11, memory_threshold_mb: 12, growth_rate_threshold: 13, alert_on_threshold: false,\n"
+                                    "  alert_cooldown: 1m, max_alert_history: 14, alert_webhook_url: 'http://b/',\n"
+                                    "  stack_trace_on_leak: false, alert_format: slack}\n"
+                                    "sinks: {null: {}}\n");
+    const struct task_tracking_config *t = &c->task_tracking;
+    const struct resource_monitoring_config *r = &c->resource_monitoring;
+    assert_true(t->enabled && !t->tracking_enabled && !t->stack_trace_on_leak);
+    assert_true(t->check_interval == 5 * SECOND && t->retention_period == 48 * HOUR);
+    assert_true(t->leak_threshold == 7 && t->warn_threshold == 8 && c->max_tasks == 9);
+    assert_string_equal(t->alert_webhook, "http://a/");
+    assert_true(!r->enabled && !r->alert_on_threshold && !r->stack_trace_on_leak && r->alert_records);
+    assert_true(r->check_interval == 6 * SECOND && r->alert_cooldown == MINUTE);
+    assert_true(r->task_threshold == 10 && r->fd_threshold == 11 && r->memory_threshold_mb == 12);
+    assert_true(r->growth_rate_threshold == 13 && r->max_alert_history == 14 && r->alert_format == ALERT_SLACK);
+    assert_string_equal(r->alert_webhook_url, "http://b/");
+    scope_end(&p.scope);
 }
 
 static void options_are_checked_against_each_other(void **state)
@@ -385,6 +407,7 @@ int main(void)
         TEST(all_errors_are_said_up_to_a_bound),
         TEST(variables_are_replaced_but_never_become_structure),
         TEST(old_names_act_or_are_refused_with_advice),
+        TEST(what_watches_leaks_keeps_the_names_of_the_predecessor),
         TEST(options_are_checked_against_each_other),
         TEST(groups_and_named_sinks),
         TEST(drop_ins_are_merged_in_the_order_of_their_names),

@@ -454,8 +454,8 @@ static int begin(struct keeper *k)
         r = buf_begin(&k->order, &k->scope, "order of rows", ROWS_MAX);
     if (r == 0)
         r = buf_begin(&k->identity, &k->scope, "identity", IDENTITY_MAX);
-    if (r == 0 && k->guest)
-        r = k->guest->begin(k->guest, &k->scope, &k->loop, k->store);
+    for (struct keeper_guest *g = k->guest; g && r == 0; g = g->next)
+        r = g->begin(g, &k->scope, &k->loop, k->store);
     if (r == 0)
         r = thread_begin(&k->thread, &k->scope, "store", keeper_run, keeper_stop, k);
     return r;
@@ -496,6 +496,8 @@ void keeper_end(struct keeper *k)
         return;
     connect_books(k, NULL);
     thread_end(&k->thread);
+    for (struct keeper_guest *g = k->guest; g; g = g->next)
+        g->end(g);
     audit_end(&k->audit);
     scope_end(&k->scope);
 }

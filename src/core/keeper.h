@@ -22,10 +22,11 @@
 #include "store/store.h"
 
 /*
- * Who works on the store's thread beside the keeper, in its loop, between commits: the dead letters. begin: before the
+ * Who works on the store's thread beside the keeper, in its loop, between commits: the dead letters, the history. begin: before the
  * thread starts, 0 or -errno; end: after it has ended, before its loop does.
  */
 struct keeper_guest {
+    struct keeper_guest *next; /* more of them, or NULL */
     int (*begin)(struct keeper_guest *g, struct scope *owner, struct loop *loop, struct store *store);
     void (*end)(struct keeper_guest *g);
 };

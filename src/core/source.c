@@ -384,6 +384,18 @@ struct position source_lowest(struct source *s)
     return lowest;
 }
 
+uint64_t source_highest(struct source *s)
+{
+    uint64_t highest = 0;
+    EACH_ACCOUNT(a, s) {
+        pthread_mutex_lock(&a->book->lock);
+        if (a->position.offset > highest)
+            highest = a->position.offset;
+        pthread_mutex_unlock(&a->book->lock);
+    }
+    return highest;
+}
+
 void source_set_error(struct source *s, const char *format, ...)
 {
     enum { ERROR_MAX = 256 };

@@ -81,6 +81,9 @@ uint64_t source_reach(struct source *s, uint64_t offset);
 /* The account that was given most, but for that of `sink`; NULL: there is no other. */
 struct account *source_furthest(struct source *s, const struct sink *sink);
 
+/* The highest: where one that counts its records goes on, since a batch before that would be taken for one a sink has already. */
+uint64_t source_highest(struct source *s);
+
 /* NULL for format: all is well again. */
 void source_set_error(struct source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void source_set_identity(struct source *s, const char *identity); /* copied; makes the accounts dirty */

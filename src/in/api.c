@@ -280,21 +280,6 @@ static void api_thing_end(struct thing *t)
     a->source = NULL;
 }
 
-/* Behind what any sink has: a batch would be taken for one that it has already. */
-static uint64_t highest_position(struct source *s)
-{
-    uint64_t highest = 0;
-    EACH_ACCOUNT(a, s) {
-        struct position position;
-        struct counts counts;
-        char cursor[POSITION_CURSOR];
-        account_read(a, &position, cursor, &counts);
-        if (position.offset > highest)
-            highest = position.offset;
-    }
-    return highest;
-}
-
 int api_begin(struct api *a, struct scope *owner, const struct config *config, struct dispatcher *dispatcher,
               struct past *past)
 {
@@ -315,7 +300,7 @@ int api_begin(struct api *a, struct scope *owner, const struct config *config, s
     struct past_source *before = past ? past_find(past, key) : NULL;
     if (before)
         past_claim(past, before, a->source);
-    a->ordinal = highest_position(a->source);
+    a->ordinal = source_highest(a->source);
     atomic_store(&a->source->offset, a->ordinal);
     atomic_store(&a->source->size, a->ordinal);
     a->owed_until = clock_mono() - SECOND;

@@ -74,7 +74,9 @@ uint64_t agent_pool_limit(uint64_t memory_limit)
 static int begin_core(struct agent *a)
 {
     const struct config *c = a->config;
-    int r = open_store(a);
+    int r = a->dry_run ? 0 : leakwatch_begin(&a->leakwatch, &a->scope, c);
+    if (r == 0)
+        r = open_store(a);
     if (r == 0)
         r = streams_begin(&a->scope);
     if (r == 0)
@@ -94,9 +96,11 @@ static int begin_core(struct agent *a)
         r = -ENOMEM;
     if (r == 0)
         agent_spooler_begin(a);
-    if (r == 0 && a->store)
+    if (r == 0 && a->store) {
+        letters_guest(a->letters)->next = leakwatch_guest(&a->leakwatch);
         r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks, c->commit_interval,
                          letters_guest(a->letters));
+    }
     return r;
 }
 
@@ -130,6 +134,58 @@ static void say_where(struct agent *a)
     address_write(&a->scope, a->config->state_dir, &at);
 }
 
+/* ---- what is expected of kinds of tasks: any thread, while the agent runs ---- */
+
+static void count_files(struct source *s, void *arg)
+{
+    *(uint64_t *)arg += s->kind == SOURCE_FILE;
+}
+
+static uint64_t readers_expected(void *arg)
+{
+    uint64_t files = 0;
+    sources_walk(count_files, &files);
+    return files;
+}
+
+static uint64_t sends_expected(void *arg)
+{
+    const struct agent *a = arg;
+    uint64_t workers = 0;
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        if (strcmp(a->sink_list[i]->config->type, "loki") == 0)
+            workers += a->sink_list[i]->config->loki.workers;
+    return workers;
+}
+
+static uint64_t clients_expected(void *arg)
+{
+    const struct agent *a = arg;
+    return a->web.server.config.max_connections;
+}
+
+/* The sinks', and: collector, spool, store, watch, web. */
+static uint64_t threads_expected(void *arg)
+{
+    const struct agent *a = arg;
+    return a->n_sinks + 5;
+}
+
+static int begin_leakwatch(struct agent *a)
+{
+    struct leakwatch *w = &a->leakwatch;
+    leakwatch_expect(w, "file_reader", readers_expected, a, true);
+    leakwatch_expect(w, "loki_send", sends_expected, a, true);
+    leakwatch_expect(w, "http_client", clients_expected, a, true);
+    leakwatch_expect(w, "thread", threads_expected, a, false);
+    if (a->config->journal.enabled) { /* libsystemd keeps the journal's files open and their numbers to itself */
+        strays_except(&w->strays, "/var/log/journal");
+        strays_except(&w->strays, "/run/log/journal");
+        strays_except(&w->strays, a->config->journal.directory);
+    }
+    return leakwatch_start(w, &a->dispatcher, a->past);
+}
+
 static int begin_web(struct agent *a)
 {
     char error[256] = "";
@@ -140,6 +196,7 @@ static int begin_web(struct agent *a)
         .past = a->past,
         .keeper = &a->keeper,
         .letters = a->letters,
+        .leaks = &a->leakwatch,
         .spooler = thing_alive(&a->spooler.scope.thing) ? &a->spooler : NULL,
         .sinks = a->sink_list,
         .n_sinks = a->n_sinks,
@@ -168,6 +225,8 @@ static int begin_moving(struct agent *a)
         r = spooler_start(&a->spooler);
     if (r == 0)
         r = collector_begin(&a->collector, &a->scope, a->config, &a->dispatcher, a->past);
+    if (r == 0 && !a->dry_run)
+        r = begin_leakwatch(a);
     if (r == 0)
         r = reload_begin(&a->reload, a, a->config_file);
     if (r == 0 && !a->dry_run)
@@ -223,6 +282,7 @@ static void agent_end(struct agent *a)
     if (thing_alive(&a->web.scope.thing))
         address_remove(a->reload.first->state_dir);
     web_end(&a->web);
+    leakwatch_stop(&a->leakwatch);
     collector_end(&a->collector);
     for (unsigned i = 0; i < a->n_sinks; i++) {
         struct counts counts;
@@ -247,6 +307,7 @@ static void agent_end(struct agent *a)
     pool_end(&a->pool);
     streams_end();
     store_close(a->store);
+    leakwatch_end(&a->leakwatch);
     log_info("agent", "stopped");
 }
 

@@ -1,9 +1,10 @@
 /*
  * agent: the running program: everything below one scope, begun in order, ended in reverse.
  *
- *     config, store, pool, sinks, past, dead letters, spooler, keeper, sinks' threads, the spooler's, collector, web
+ *     config, leakwatch, store, pool, sinks, past, dead letters, spooler, keeper, sinks' threads, the spooler's, collector, the
+ *     watch's, web
  *
- * Shutdown: the web and the collector end at once (no more reading), the sinks get their drain_grace, the spooler writes
+ * Shutdown: the web, the watch and the collector end at once (no more reading), the sinks get their drain_grace, the spooler writes
  * what is on its way, the keeper commits what they secured, the tree must be empty. shutdown_timeout is only the hard stop.
  * Thread: main's.
  */
@@ -13,6 +14,7 @@
 #include "core/past.h"
 #include "core/spool/spooler.h"
 #include "in/collector.h"
+#include "leak/leakwatch.h"
 #include "main/reload.h"
 #include "main/service.h"
 #include "web/web.h"
@@ -36,6 +38,7 @@ struct agent {
     struct spooler spooler; /* not alive: no sink uses the disk buffer, or it cannot be used */
     struct keeper keeper;
     struct collector collector;
+    struct leakwatch leakwatch; /* not alive in a dry run */
     struct web web;
     struct web_context web_context;
     int64_t started; /* clock_mono() */

@@ -43,7 +43,7 @@ static void free_what_nobody_follows(struct reload *r)
 
 /* ---- holding the others ---- */
 
-enum { LOOPS_MAX = 4 + SINKS_MAX };
+enum { LOOPS_MAX = 5 + SINKS_MAX };
 
 /* If sinks come or go those of the other sinks too: whoever looks at an account or a list of sinks. */
 static struct loop *const *others(struct agent *a, bool sinks, unsigned *n)
@@ -57,6 +57,8 @@ static struct loop *const *others(struct agent *a, bool sinks, unsigned *n)
     if (thing_alive(&a->spooler.scope.thing))
         loops[(*n)++] = &a->spooler.loop;
     loops[(*n)++] = &a->keeper.loop;
+    if (thing_alive(&a->leakwatch.thread.task.thing))
+        loops[(*n)++] = &a->leakwatch.loop;
     loops[(*n)++] = &a->web.loop; /* the last: held the longest, as it looks into sinks */
     return loops;
 }
@@ -195,6 +197,7 @@ static void change_agent(struct agent *a, const struct config *next)
     if (a->letters)
         letters_change(a->letters, next);
     spooler_follow(&a->spooler, next);
+    leakwatch_follow(&a->leakwatch, next);
     a->config = next;
     a->web_context.config = next;
     web_reload(&a->web);

@@ -51,6 +51,9 @@ static const char *const steps[] = {
     "CREATE TABLE intents (source TEXT NOT NULL, sink TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,"
     " anchor INTEGER NOT NULL, tie INTEGER NOT NULL, ties INTEGER NOT NULL, skipping INTEGER NOT NULL,"
     " settings INTEGER NOT NULL, sent_with INTEGER NOT NULL, PRIMARY KEY (source, sink, start)) WITHOUT ROWID;",
+    "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE history (series INTEGER NOT NULL, length INTEGER NOT NULL, start INTEGER NOT NULL, least REAL NOT NULL,"
+    " mean REAL NOT NULL, most REAL NOT NULL, PRIMARY KEY (series, length, start)) WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
@@ -94,6 +97,12 @@ static const char *const texts[ST_LETTERS] = {
                            " AND id NOT IN (SELECT sent_with FROM intents)",
     [ST_EACH_INTENT] = "SELECT * FROM intents ORDER BY source, start, stop",
     [ST_EACH_SETTINGS] = "SELECT id, text FROM settings",
+    [ST_PUT_SERIES] = "INSERT INTO series (name) VALUES (?1) ON CONFLICT DO NOTHING",
+    [ST_PUT_HISTORY] = "INSERT INTO history SELECT id, ?2, ?3, ?4, ?5, ?6 FROM series WHERE name = ?1 ON CONFLICT DO UPDATE SET"
+                       " least = min(least, ?4), mean = (mean + ?5) / 2, most = max(most, ?6)",
+    [ST_FORGET_HISTORY] = "DELETE FROM history WHERE series IN (SELECT id FROM series) AND length = ?1 AND start < ?2",
+    [ST_EACH_HISTORY] = "SELECT start, least, mean, most FROM history WHERE series = (SELECT id FROM series WHERE name = ?1)"
+                        " AND length = ?2 AND start >= ?3 AND start <= ?4 ORDER BY start",
 };
 
 void store_set_error(struct store *s, const char *format, ...)

@@ -30,6 +30,8 @@ struct web_reload {
     char text[1000];  /* what changed, or the first errors, "file:line:column: sentence" a line */
 };
 
+struct leakwatch;
+
 /* What the agent hands in. All of it outlives the web. */
 struct web_context {
     const struct config *config; /* changes only while the web's loop is paused, see web_reload() */
@@ -39,6 +41,7 @@ struct web_context {
     struct keeper *keeper;   /* NULL: a dry run */
     struct letters *letters; /* NULL: there are none */
     struct spooler *spooler; /* NULL: no sink uses the disk buffer */
+    struct leakwatch *leaks; /* NULL: nothing is watched */
     struct sink *const *sinks;
     unsigned n_sinks;
     int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */

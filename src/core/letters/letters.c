@@ -272,7 +272,7 @@ struct letters *letters_begin(struct scope *owner, const struct config *config, 
     if (!l)
         return NULL;
     pthread_mutex_init(&l->lock, NULL);
-    l->guest = (struct keeper_guest){guest_begin, guest_end};
+    l->guest = (struct keeper_guest){.begin = guest_begin, .end = guest_end};
     l->store = store;
     l->pool = pool;
     l->sinks = sinks;
