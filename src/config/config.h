@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "codec/wrapped.h"
 #include "config/label.h"
 
 struct string_list {
@@ -45,6 +46,7 @@ struct files_group {
     enum long_lines long_lines;
     struct multiline_config multiline;
     struct timestamp_config timestamp;
+    enum wrapping wrapping; /* no key: of a container's log */
 };
 
 struct files_config {

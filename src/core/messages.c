@@ -29,11 +29,23 @@ struct finding {
     struct open open[2];
 };
 
-uint32_t messages_lines(uint32_t cap, uint32_t size, uint64_t max_bytes)
+/* Each end of a record that is put in has nearly max_bytes before it. */
+static uint32_t more_marks(uint32_t size, uint64_t max_bytes)
 {
-    uint64_t least = max_bytes > CHARACTER ? max_bytes - CHARACTER : 1; /* what a part of a long one has */
-    uint64_t more = size / least + 1;
-    return more + 1 < cap ? cap - (uint32_t)more : 1;
+    uint64_t least = max_bytes > CHARACTER ? max_bytes - CHARACTER : 1;
+    return (uint32_t)(size / least) + 1;
+}
+
+uint32_t messages_marks(uint32_t lines, uint32_t size, uint64_t max_bytes)
+{
+    return lines + more_marks(size, max_bytes);
+}
+
+uint32_t messages_lines(uint32_t marks, uint32_t size, uint64_t max_bytes)
+{
+    uint32_t more = more_marks(size, max_bytes);
+    assert(marks > more);
+    return marks - more;
 }
 
 /* ---- which lines belong together ---- */

@@ -37,8 +37,9 @@ struct messages {
     uint32_t malformed, torn;
 };
 
-/* How many marks of `cap` lines may have, since long records become several: of a chunk of `size` bytes. */
-uint32_t messages_lines(uint32_t cap, uint32_t size, uint64_t max_bytes);
+/* How many marks so many lines may need in a chunk of `size` bytes, since long records become several; and the other way round. */
+uint32_t messages_marks(uint32_t lines, uint32_t size, uint64_t max_bytes);
+uint32_t messages_lines(uint32_t marks, uint32_t size, uint64_t max_bytes);
 
 /*
  * Of b->marks as wrapped_mark() made them, no more than messages_lines(). Sets b->n. 0; or -ENOMEM: the batch is as it was. tie: the

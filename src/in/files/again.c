@@ -33,6 +33,8 @@ struct settings *again_settings(struct scope *scratch, const struct stream *stre
         settings_put(&out, "timestamp.regex", group->timestamp.regex);
         settings_put(&out, "timestamp.format", group->timestamp.format);
     }
+    if (group->wrapping != WRAPPED_NOT)
+        settings_put(&out, "wrapping", wrapping_name(group->wrapping));
     settings_put(&out, "long_lines", group->long_lines == LONG_CUT ? "cut" : "split");
     settings_put_number(&out, "max_line_bytes", max_line_bytes);
     settings_close(&out);
@@ -65,7 +67,11 @@ static bool take(struct parse *p, const char *key, const char *value)
         g->timestamp.format = value;
     else if (strcmp(key, "long_lines") == 0)
         g->long_lines = strcmp(value, "cut") == 0 ? LONG_CUT : LONG_SPLIT;
-    else if (strcmp(key, "max_line_bytes") == 0)
+    else if (strcmp(key, "wrapping") == 0) {
+        int wrapping = wrapping_of_name(value);
+        g->wrapping = wrapping < 0 ? WRAPPED_NOT : (enum wrapping)wrapping;
+        return wrapping >= 0;
+    } else if (strcmp(key, "max_line_bytes") == 0)
         p->again->max_line_bytes = strtoull(value, NULL, 10);
     else
         return false; /* of a later version */
@@ -88,8 +94,7 @@ static int parse(struct again *a, const char *text)
             return -EINVAL;
     if (!whole || a->max_line_bytes == 0 || a->max_line_bytes > UINT32_MAX / 2)
         return -EINVAL;
-    a->stream = stream_get(p.labels, p.n);
-    if (!a->stream || buf_begin(&error, &a->scope, "error", 4096) < 0)
+    if (outlets_make(&a->outlets, a->group.wrapping, p.labels, p.n) < 0 || buf_begin(&error, &a->scope, "error", 4096) < 0)
         return -ENOMEM;
     a->pipeline = pipeline_new(&a->scope, &a->group, &error);
     buf_end(&error);
@@ -110,7 +115,6 @@ int again_begin(struct again *a, struct scope *owner, const char *text)
 
 void again_end(struct again *a)
 {
-    stream_unref(a->stream);
-    a->stream = NULL;
+    outlets_drop(&a->outlets);
     scope_end(&a->scope);
 }

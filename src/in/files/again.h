@@ -2,13 +2,14 @@
  * again: the settings that a file's lines are made by, as what an intent stores of them (core/intents.h), and made of it again: so
  * that a span that was sent before a kill is read as it was, whatever the configuration, or the file's name, is now.
  *
- * The text names the stream's labels ("label job"), and what of the group and the monitor decides where records begin and
+ * The text names the stream's labels ("label job"; of a container's log those but for `stream`), and what of the group and the monitor decides where records begin and
  * end and which times they find.
  */
 #pragma once
 
 #include "core/past.h"
 #include "core/pipeline.h"
+#include "in/files/outlets.h"
 
 /* One reference. NULL: no memory; then nothing is stored. */
 struct settings *again_settings(struct scope *scratch, const struct stream *stream, const struct files_group *group,
@@ -20,7 +21,7 @@ struct again {
     struct files_group group; /* only what is in the text */
     uint64_t max_line_bytes;
     struct pipeline *pipeline;
-    struct stream *stream; /* a reference */
+    struct outlets outlets;
 };
 
 /* 0, -ENOMEM, or -EINVAL: it is none of ours. Then nothing is to be ended. */

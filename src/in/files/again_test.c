@@ -320,7 +320,7 @@ static void some_settings(void)
         struct settings *s = stream ? again_settings(&scope, stream, &group, 1000) : NULL;
         struct again again;
         if (s && again_begin(&again, &scope, s->text) == 0) {
-            assert_ptr_equal(again.stream, stream);
+            assert_ptr_equal(again.outlets.of[WRAPPED_BARE], stream);
             assert_string_equal(again.group.multiline.start, group.multiline.start);
             assert_int_equal(again.group.multiline.max_lines, 7);
             assert_string_equal(again.group.timestamp.format, "%s");

@@ -29,7 +29,7 @@ static void reader_free(struct reader *reader)
     buf_end(&reader->carry);
     task_end(&reader->task);
     fd_close(&reader->fd);
-    stream_unref(reader->stream);
+    outlets_drop(&reader->outlets);
     settings_unref(reader->settings);
     mem_free(reader);
 }

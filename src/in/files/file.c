@@ -406,28 +406,38 @@ uint64_t file_unread(struct files *f, const struct file *file)
     return file->size > offset ? file->size - offset : 0;
 }
 
-int file_ensure_stream(struct files *f, struct file *file)
+/* What the labels say of a file: those of a container's log are all its container's. */
+static size_t labels_of(const struct files *f, const struct file *file, const char *path, struct label labels[STREAM_LABELS + 8])
 {
-    if (file->reader->stream)
-        return 0;
-    char path[PATH_MAX];
     const struct label_list *own = &file->group->config->labels;
-    struct label labels[STREAM_LABELS + 8];
-    size_t n = 0;
-    snprintf(path, sizeof path, "%s", file->source->name);
+    bool container = file->group->config->wrapping != WRAPPED_NOT;
     const char *slash = strrchr(path, '/');
-    labels[n++] = (struct label){"source", "file"};
-    labels[n++] = (struct label){"service", "host"};
-    labels[n++] = (struct label){"instance", f->config->host};
+    size_t n = 0;
+    if (!container) {
+        labels[n++] = (struct label){"source", "file"};
+        labels[n++] = (struct label){"service", "host"};
+        labels[n++] = (struct label){"instance", f->config->host};
+    }
     for (unsigned i = 0; i < own->n && i < STREAM_LABELS; i++)
         labels[n++] = own->items[i];
-    labels[n++] = (struct label){"file_path", path};
-    labels[n++] = (struct label){"file_name", slash ? slash + 1 : path};
-    file->reader->stream = stream_get(labels, n);
-    if (!file->reader->stream)
-        return -ENOMEM;
-    file->reader->settings = again_settings(&f->scope, file->reader->stream, file->group->config, f->options->max_line_bytes);
-    return 0;
+    if (!container) {
+        labels[n++] = (struct label){"file_path", path};
+        labels[n++] = (struct label){"file_name", slash ? slash + 1 : path};
+    }
+    return n;
+}
+
+int file_ensure_outlets(struct files *f, struct file *file)
+{
+    struct reader *reader = file->reader;
+    if (outlets_made(&reader->outlets))
+        return 0;
+    struct label labels[STREAM_LABELS + 8];
+    const struct files_group *group = file->group->config;
+    int r = outlets_make(&reader->outlets, group->wrapping, labels, labels_of(f, file, file->source->name, labels));
+    if (r == 0)
+        reader->settings = again_settings(&f->scope, reader->outlets.of[WRAPPED_BARE], group, f->options->max_line_bytes);
+    return r;
 }
 
 /* ---- what it says ---- */

@@ -19,6 +19,7 @@
 #include "core/pipeline.h"
 #include "core/source.h"
 #include "in/files/identity.h"
+#include "in/files/outlets.h"
 #include "in/files/table.h"
 #include "loop/loop.h"
 
@@ -32,8 +33,8 @@ struct reader {
     struct task task;
     struct file *newer, *older; /* by use */
     int64_t used;               /* clock_mono() */
-    struct stream *stream;      /* NULL until something is read */
-    struct settings *settings;  /* by which it is read (again.h); NULL as long as the stream, or without memory */
+    struct outlets outlets;     /* none until something is read */
+    struct settings *settings;  /* by which it is read (again.h); NULL as long as the outlets, or without memory */
     struct plain *plain;        /* a rest: what is read instead */
     struct pipeline_tie tie;    /* of the last record */
     struct buf carry;           /* a rest: the tail before offset, then what is read but not dispatched */
@@ -67,6 +68,7 @@ struct file {
     bool skipping : 1;          /* in the rest of a line that was cut */
     bool back : 1;              /* a sink came that may not have what lies before the offset */
     bool behind : 1;            /* and so the offset is before what others were given */
+    bool wide : 1;              /* a container's log: a record did not fit into a usual chunk */
     bool failed : 1;            /* its error was said */
     bool denied : 1;            /* and it was that we may not read it */
 };
@@ -108,7 +110,7 @@ void file_move(struct file *file, uint64_t offset, uint64_t tail_hash);
 void file_store_identity(struct file *file, enum identity_state state);
 /* As far as is known. */
 uint64_t file_unread(struct files *f, const struct file *file);
-int file_ensure_stream(struct files *f, struct file *file);
+int file_ensure_outlets(struct files *f, struct file *file);
 
 /* Says once per file and reason why it is not read. */
 void file_fail(struct files *f, struct file *file, const char *what, int err);

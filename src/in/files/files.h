@@ -36,6 +36,7 @@ void files_end(struct files *f); /* NULL is allowed; batches on their way keep t
 struct files_stats { /* atomic; any thread */
     _Atomic uint64_t directories, files, open, watches, scans, unwatched /* directories */;
     _Atomic uint64_t rotations, truncations, lost_by_rotator /* bytes */, deleted_bytes /* still unread */, errors;
+    _Atomic uint64_t malformed, torn; /* of containers' logs: lines not in the form; records in several, as they did not fit */
 };
 const struct files_stats *files_stats(const struct files *f);
 

@@ -93,8 +93,7 @@ static void regroup(struct files *f, struct file *file)
     if (file->source)
         file->source->matched = by;
     if (file->reader) {
-        stream_unref(file->reader->stream);
-        file->reader->stream = NULL;
+        outlets_drop(&file->reader->outlets);
         settings_unref(file->reader->settings);
         file->reader->settings = NULL;
     }

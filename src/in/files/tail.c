@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "codec/lines.h"
+#include "core/messages.h"
 #include "in/files/again.h"
 #include "in/files/descriptors.h"
-#include "in/files/monitor.h"
+#include "in/files/reading.h"
 #include "in/files/rotation.h"
 
 enum {
@@ -19,26 +19,6 @@ enum {
     PROBE_BYTES = 16 * 1024,
     RETRY_MS = 1000,
     HOLE_MIN = 1024 * 1024, /* bytes that a file may lack on disk before holes are looked for */
-};
-
-struct reading {
-    struct files *f;
-    struct file *file;
-    struct batch *b;
-    /* By what lines are made of it: the group's, or those of the span. */
-    const struct files_group *config;
-    struct pipeline *pipeline;
-    struct stream *stream;
-    uint64_t max_line;
-    const struct past_span *span; /* that is read again; NULL: it is read for the first time */
-    uint64_t limit;       /* a span begins there, and so a record */
-    char tail[TAIL_BYTES];
-    uint32_t tail_len, n; /* bytes before the offset, and read into the batch */
-    uint32_t beyond;      /* of a rest: read into the batch behind the limit */
-    bool at_end;          /* nothing lies behind what was read */
-    bool last;            /* of a rest: that was all */
-    int damage;           /* -errno: because it cannot be read any further */
-    bool complete;        /* what has no end will get none: it is the last, or ends at the limit */
 };
 
 /* Read through `plain`: a rest. */
@@ -130,134 +110,32 @@ static uint64_t hole_end(const struct file *file, const struct facts *facts)
     return (uint64_t)data;
 }
 
-/* ---- marks ---- */
-
-static bool continues_character(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
-/* Where a line of more than `max` bytes is split: not within a UTF-8 sequence. */
-static uint32_t split_at(const char *line, uint32_t max)
-{
-    uint32_t at = max;
-    while (at > 0 && max - at < 3 && continues_character(line[at]))
-        at--;
-    return at == 0 || continues_character(line[at]) ? max : at;
-}
-
-/* A finished line that is too long becomes several records, or a shorter one. */
-static void limit_line(struct reading *r, uint32_t i)
-{
-    struct batch *b = r->b;
-    uint32_t max = (uint32_t)r->max_line;
-    struct mark *m = &b->marks[i];
-    if (r->config->long_lines == LONG_CUT) {
-        b->cut_bytes += m->len - max;
-        m->len = max;
-        return;
-    }
-    if (b->n == b->cap && --b->n == i) /* the last line is read again in the next batch, be it this one */
-        return;
-    uint32_t at = split_at(b->data + m->off, max);
-    memmove(m + 1, m, (b->n - i) * sizeof *m);
-    b->n++;
-    m[0].len = at;
-    m[0].end = m[0].off + at;
-    m[1].off += at;
-    m[1].len -= at;
-}
-
-static void limit_lines(struct reading *r)
-{
-    struct batch *b = r->b;
-    uint64_t max = r->max_line;
-    for (uint32_t i = 0; r->n > max && i < b->n; i++)
-        if (b->marks[i].len > max)
-            limit_line(r, i);
-}
-
-/* The head of a line that does not end within what was read; the rest is skipped, or the next record. */
-static void mark_head(struct reading *r, uint32_t from)
-{
-    struct batch *b = r->b;
-    uint32_t max = (uint32_t)r->max_line;
-    if (r->config->long_lines == LONG_CUT) {
-        batch_mark(b, (struct mark){.off = from, .len = max, .end = r->n});
-        b->cut_bytes += r->n - from - max;
-        r->file->skipping = true;
-        b->used = r->n;
-        return;
-    }
-    uint32_t at = split_at(b->data + from, max);
-    batch_mark(b, (struct mark){.off = from, .len = at, .end = from + at});
-    b->used = from + at;
-}
-
-bool tail_in_cut_line(struct files *f, const struct file *file)
-{
-    char piece[PROBE_BYTES];
-    uint64_t left = f->options->max_line_bytes + 1;
-    if (file->group->config->long_lines != LONG_CUT || file->offset < left)
-        return false;
-    struct plain *p = plain_open(&f->scope, file->reader->fd.n);
-    bool within = p && plain_skip(p, file->offset - left) == 0;
-    while (within && left) {
-        size_t want = left < sizeof piece ? left : sizeof piece;
-        within = plain_read(p, piece, want) == (ssize_t)want && !memchr(piece, '\n', want);
-        left -= want;
-    }
-    plain_close(p);
-    return within;
-}
-
-/* The rest of a line that was cut; returns where the next line begins. */
-static uint32_t skip_cut(struct reading *r)
-{
-    if (!r->file->skipping)
-        return 0;
-    const char *end = memchr(r->b->data, '\n', r->n);
-    uint32_t skipped = end ? (uint32_t)(end - r->b->data) : r->n;
-    r->b->cut_bytes += skipped;
-    r->file->skipping = !end;
-    return end ? skipped + 1 : r->n;
-}
-
-/* A multi-line record may be flushed earlier than a line without an end. */
-static bool partial_is_due(const struct reading *r)
-{
-    return r->file->flush && clock_mono() - r->file->grown >= r->f->options->partial_flush;
-}
-
-static void mark_lines(struct reading *r)
-{
-    struct batch *b = r->b;
-    uint32_t first = skip_cut(r), used = 0;
-    b->n = lines_mark(b->data + first, r->n - first, b->marks, b->cap, &used);
-    for (uint32_t i = 0; first && i < b->n; i++) {
-        b->marks[i].off += first;
-        b->marks[i].end += first;
-    }
-    b->used = first + used;
-    limit_lines(r);
-    if (b->n)
-        b->used = b->marks[b->n - 1].end;
-    uint32_t rest = r->n - b->used;
-    if (b->n == 0 && rest > r->max_line)
-        mark_head(r, b->used);
-    else if (rest && r->at_end && b->n < b->cap && (r->complete || partial_is_due(r))) {
-        if (!memchr(b->data + b->used, '\n', rest)) {
-            batch_mark(b, (struct mark){.off = b->used, .len = rest, .end = r->n});
-            b->used = r->n;
-        }
-    }
-}
-
 /* ---- handing over ---- */
+
+/* Of a rest of wrapped lines all of it lies in the carry, as it was. */
+static bool keeps_raw(const struct reading *r)
+{
+    return reading_is_plain(r) && r->config && r->config->wrapping != WRAPPED_NOT;
+}
+
+/* Of a file whose bytes were changed in the batch. 0: they are not there any more. */
+static uint32_t last_bytes_of_file(const struct reading *r, uint32_t used, char out[TAIL_BYTES])
+{
+    uint64_t at = r->file->offset + used;
+    uint32_t n = at < TAIL_BYTES ? (uint32_t)at : TAIL_BYTES;
+    return fd_pread(r->file->reader->fd.n, out, n, at - n) == (ssize_t)n ? n : 0;
+}
 
 /* The last bytes before `used` bytes behind the offset. */
 static uint32_t last_bytes(const struct reading *r, uint32_t used, char out[TAIL_BYTES])
 {
+    if (keeps_raw(r)) { /* keep_carry() was here */
+        uint32_t kept = r->tail_len + used < TAIL_BYTES ? r->tail_len + used : TAIL_BYTES;
+        memcpy(out, r->file->reader->carry.data, kept);
+        return kept;
+    }
+    if (r->changed)
+        return last_bytes_of_file(r, used, out);
     if (used >= TAIL_BYTES) {
         memcpy(out, r->b->data + used - TAIL_BYTES, TAIL_BYTES);
         return TAIL_BYTES;
@@ -280,6 +158,13 @@ static void keep_carry(struct reading *r, uint32_t used)
 {
     struct file *file = r->file;
     char tail[TAIL_BYTES];
+    if (keeps_raw(r)) {
+        uint32_t end = r->tail_len + used, drop = end > TAIL_BYTES ? end - TAIL_BYTES : 0;
+        struct buf *carry = &file->reader->carry;
+        carry->len -= drop;
+        memmove(carry->data, carry->data + drop, carry->len);
+        return;
+    }
     uint32_t n = last_bytes(r, used, tail), rest = r->n + r->beyond - used;
     buf_clear(&file->reader->carry);
     if (buf_add(&file->reader->carry, tail, n) < 0 || buf_add(&file->reader->carry, r->b->data + used, rest) < 0) {
@@ -346,13 +231,6 @@ static void wait_for_end(struct reading *r)
     file_wait(f, file, left > 0 ? left : 0);
 }
 
-/* Whether what was read but not marked is more than the beginning of a line: the marks were full, or it is too long. */
-static bool more_to_mark(const struct reading *r)
-{
-    uint32_t rest = r->n - r->b->used;
-    return rest > r->max_line || memchr(r->b->data + r->b->used, '\n', rest);
-}
-
 /* What is known to have been there is lost. */
 static void end_damaged(struct files *f, struct file *file, int err)
 {
@@ -370,25 +248,20 @@ static enum turn deliver(struct reading *r)
     struct batch *b = r->b;
     b->from = file->offset;
     write_recipe(r);
-    mark_lines(r);
-    b->to = b->from + b->used;
-    bool flush = r->complete || file->flush, more = more_to_mark(r);
-    file->pending = false;
-    if (b->n)
-        file->pending = pipeline_run(r->pipeline, b, b->recipe.anchor, &file->reader->tie, r->max_line,
-                                     flush && r->at_end) == 1;
-    uint64_t to = b->to;
-    uint32_t used = (uint32_t)(to - b->from);
-    uint64_t rest = r->n - used;
+    if ((r->config->wrapping == WRAPPED_NOT ? reading_mark_lines(r) : reading_mark_wrapped(r)) < 0) {
+        batch_drop(b);
+        return blocked(f, file);
+    }
+    uint32_t used = r->used, rest = r->n - used;
     if (is_plain(file))
         keep_carry(r, used);
-    if (to == b->from)
+    if (used == 0)
         batch_drop(b);
     else
-        hand_over(r, to);
+        hand_over(r, b->from + used);
     if (file->finished)
         return TURN_IDLE;
-    if ((!r->at_end || file->offset == r->limit) && used)
+    if (r->narrow || ((!r->at_end || file->offset == r->limit) && used))
         return TURN_AGAIN;
     if (is_plain(file) && r->last && rest == 0) {
         if (r->damage)
@@ -397,7 +270,7 @@ static enum turn deliver(struct reading *r)
             file_finish(f, file);
         return TURN_IDLE;
     }
-    if (rest && used && (more || is_plain(file) || file->flush))
+    if (rest && used && (r->more || is_plain(file) || file->flush))
         return TURN_AGAIN;
     file->flush = false;
     file->scanned = rest;
@@ -432,8 +305,9 @@ static uint64_t end_for_others(struct file *file)
 static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
 {
     struct files *f = r->f;
-    struct batch *b = batch_new(f->dispatcher->pool, r->file->source, size, marks < MARKS_MAX ? marks : MARKS_MAX);
-    if (b && r->stream && batch_stream(b, r->stream) < 0) {
+    struct batch *b = batch_new(f->dispatcher->pool, r->file->source, size, marks);
+    bool wrapped = r->config && r->config->wrapping != WRAPPED_NOT; /* those get what they need when that is known */
+    if (b && r->outlets && !wrapped && batch_stream(b, r->outlets->of[WRAPPED_BARE]) < 0) {
         batch_drop(b);
         b = NULL;
         errno = ENOMEM;
@@ -446,7 +320,7 @@ static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
 /* A rest also takes what was read behind a limit. */
 static uint32_t chunk_size(const struct files *f, const struct file *file, uint64_t remaining)
 {
-    uint64_t chunk = f->options->max_line_bytes + CHUNK_MORE;
+    uint64_t chunk = file->wide ? wrapped_wide_chunk(f) : f->options->max_line_bytes + CHUNK_MORE;
     if (is_plain(file) && file->reader->carry.len > chunk)
         chunk = file->reader->carry.len;
     return (uint32_t)(remaining < chunk ? remaining : chunk);
@@ -480,6 +354,14 @@ static enum turn read_batch(struct reading *r)
     return deliver(r);
 }
 
+/* No more than a batch had when it was read first. */
+static uint32_t marks_for(const struct reading *r, uint32_t chunk, uint64_t size)
+{
+    if (r->config->wrapping != WRAPPED_NOT)
+        return messages_marks(wrapped_lines_in(size < UINT32_MAX / LINE_GUESS ? size * LINE_GUESS : UINT32_MAX, true), chunk, r->max_line);
+    return size < MARKS_MAX ? (uint32_t)size + 1 : MARKS_MAX;
+}
+
 /*
  * What was sent before a kill becomes the same batch again. false: it cannot be, and is read as what is new: its settings are
  * not understood, or there is not so much memory as there was.
@@ -489,8 +371,8 @@ static bool read_again(struct files *f, struct file *file, const struct past_spa
     struct again again;
     struct reading r = {.f = f, .file = file, .span = span, .limit = span->to};
     uint64_t size = span->to - span->from;
-    uint32_t least = is_plain(file) ? chunk_size(f, file, UINT64_MAX) : 0, marks = size < MARKS_MAX ? (uint32_t)size + 1 : MARKS_MAX;
-    if (size > UINT32_MAX / 2 || batch_cost(f->dispatcher->pool, (uint32_t)size, marks) > f->dispatcher->pool->limit / 2)
+    uint32_t least = is_plain(file) ? chunk_size(f, file, UINT64_MAX) : 0;
+    if (size > UINT32_MAX / 2)
         return false;
     int e = again_begin(&again, &f->scope, span->settings);
     if (e < 0) {
@@ -499,12 +381,25 @@ static bool read_again(struct files *f, struct file *file, const struct past_spa
     }
     r.config = &again.group;
     r.pipeline = again.pipeline;
-    r.stream = again.stream;
+    r.outlets = &again.outlets;
     r.max_line = again.max_line_bytes;
-    r.b = new_batch(&r, size > least ? (uint32_t)size : least, marks);
-    *turn = r.b ? read_batch(&r) : blocked(f, file);
+    uint32_t chunk = size > least ? (uint32_t)size : least, marks = marks_for(&r, chunk, size);
+    bool fits = batch_cost(f->dispatcher->pool, chunk, marks) <= f->dispatcher->pool->limit / 2;
+    if (fits) {
+        r.b = new_batch(&r, chunk, marks);
+        *turn = r.b ? read_batch(&r) : blocked(f, file);
+    }
     again_end(&again);
-    return true;
+    return fits;
+}
+
+static uint32_t marks_of_new(const struct reading *r, uint32_t size)
+{
+    if (r->config->wrapping != WRAPPED_NOT)
+        return messages_marks(wrapped_lines_in(size, r->file->wide), size, r->max_line);
+    /* A record of many short lines is joined only if all of them have their marks. */
+    uint32_t marks = size / (pipeline_is_multiline(r->pipeline) ? 1 : LINE_GUESS) + 16;
+    return marks < MARKS_MAX ? marks : MARKS_MAX;
 }
 
 static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
@@ -528,11 +423,10 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
     if (span && span->from < r.limit)
         r.limit = span->from;
     uint32_t size = chunk_size(f, file, remaining);
-    if (file_ensure_stream(f, file) < 0)
+    if (file_ensure_outlets(f, file) < 0)
         return blocked(f, file);
-    r.stream = file->reader->stream;
-    /* A record of many short lines is joined only if all of them have their marks. */
-    r.b = new_batch(&r, size, size / (pipeline_is_multiline(r.pipeline) ? 1 : LINE_GUESS) + 16);
+    r.outlets = &file->reader->outlets;
+    r.b = new_batch(&r, size, marks_of_new(&r, size));
     return r.b ? read_batch(&r) : blocked(f, file);
 }
 
