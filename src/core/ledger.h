@@ -32,7 +32,7 @@ enum drop_reason {
     DROP_SHUTDOWN,   /* in memory only when the process ended; its source cannot be read again */
     DROP_SPOOL_FULL, /* the oldest in the spool, which made room as configured */
     DROP_SPOOL_DAMAGED,
-    DROP_PURGED,     /* dead letters removed by their limits or by an operator */
+    DROP_PURGED,     /* dead letters removed by their limits or by an operator; a removed sink's part of the spool by an operator */
     DROP_REASONS
 };
 const char *drop_reason_name(enum drop_reason reason);

@@ -110,6 +110,11 @@ static int why(const char *path, struct buf *out)
     return files_why(agent.config, path, out);
 }
 
+static int purge_spool(const char *sink, struct amount *purged)
+{
+    return agent_purge_spool(&agent, sink, purged);
+}
+
 /* For POST and GET /config/reload, on the web's thread. */
 static void ask_reload(struct web_reload *result)
 {
@@ -207,6 +212,7 @@ static int begin_web(struct agent *a)
         .files = stats_of_files,
         .reload = ask_reload,
         .last_reload = last_reload,
+        .purge_spool = a->store ? purge_spool : NULL,
     };
     int r = web_begin(&a->web, &a->scope, &a->web_context, error, sizeof error);
     if (r < 0)

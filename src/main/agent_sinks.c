@@ -3,8 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "core/spool/spool_purge.h"
 #include "out/sinks.h"
 #include "out/stdout.h"
+
+#define PATIENCE (5 * SECOND) /* for a turn of another loop */
 
 /* A dry run shows on stdout what would be sent. */
 static const struct sink_config dry_sink = {
@@ -163,4 +167,40 @@ void agent_remove_sink(struct agent *a, struct sink *s)
         spooler_remove(&a->spooler, s);
     unlist(a, s);
     forget(a, s);
+}
+
+/* ---- what waits for one that is gone ---- */
+
+static int purge(struct agent *a, const char *sink, struct amount *purged)
+{
+    bool known;
+    int r = spool_purge_look(a->store, sink, purged, &known);
+    if (r == 0 && !known)
+        r = -ENOENT;
+    if (r == 0)
+        r = spool_purge(a->store, sink);
+    if (r == 0 && thing_alive(&a->spooler.scope.thing))
+        spooler_forget_other(&a->spooler, sink);
+    return r;
+}
+
+int agent_purge_spool(struct agent *a, const char *sink, struct amount *purged)
+{
+    bool spools = thing_alive(&a->spooler.scope.thing);
+    for (unsigned i = 0; i < a->n_sinks; i++)
+        if (strcmp(a->sink_list[i]->name, sink) == 0)
+            return -EBUSY;
+    int r = loop_pause(&a->keeper.loop, PATIENCE);
+    if (r < 0)
+        return r;
+    r = spools ? loop_pause(&a->spooler.loop, PATIENCE) : 0;
+    if (r == 0) {
+        r = purge(a, sink, purged);
+        if (spools)
+            loop_resume(&a->spooler.loop);
+    }
+    loop_resume(&a->keeper.loop);
+    if (r == 0)
+        log_warn("spool", "what waited for %s is thrown away: %llu records", sink, (unsigned long long)purged->records);
+    return r;
 }

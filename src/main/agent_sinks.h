@@ -22,3 +22,9 @@ void agent_spooler_begin(struct agent *a);
 int agent_add_sink(struct agent *a, const struct sink_config *config, const struct config *root);
 /* After sink_hold(), sink_join(), and a commit that succeeded. */
 void agent_remove_sink(struct agent *a, struct sink *s);
+
+/*
+ * From a callback of the web's loop: throws away what waits on disk for a sink that is not configured. 0 and how much that was;
+ * -EBUSY: it is configured; -ENOENT: nothing waits for one of this name; -errno.
+ */
+int agent_purge_spool(struct agent *a, const char *sink, struct amount *purged);

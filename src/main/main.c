@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"ledger", cmd_ledger, "show what became of what was read, and whether it adds up"},
     {"leaks", cmd_leaks, "replay a recorded series through the leak detector"},
     {"dlq", cmd_dlq, "list, show, export, replay or purge what sinks will never take"},
+    {"spool", cmd_spool, "show what waits on disk, and throw away what waits for a sink that is gone"},
     {"verify", cmd_verify, "check what is kept in the state directory, and repair it"},
     {"version", cmd_version, "show the version"},
     {"resolve", cmd_resolve, NULL}, /* of no use to who calls it */

@@ -284,6 +284,12 @@ int store_delete_spool(struct store *s, const char *sink)
     return delete_where(s, ST_DELETE_SPOOL, sink, NULL);
 }
 
+int store_purge_spool(struct store *s, const char *sink)
+{
+    int r = delete_where(s, ST_PURGE_SPOOLED, sink, NULL);
+    return r < 0 ? r : store_delete_spool(s, sink);
+}
+
 int store_delete_source(struct store *s, const char *key)
 {
     int r = delete_where(s, ST_DELETE_SOURCE_POSITIONS, key, NULL);

@@ -105,6 +105,7 @@ int store_put_ledger(struct store *s, const struct store_ledger *row);
 int store_put_file(struct store *s, const struct store_file *row);
 int store_put_spool(struct store *s, const struct store_spool *row);
 int store_delete_spool(struct store *s, const char *sink);
+int store_purge_spool(struct store *s, const char *sink); /* and what waited there is dropped in the ledger: purged */
 int store_delete_file(struct store *s, const char *sink, const char *path);
 int store_delete_source(struct store *s, const char *key); /* with all its rows */
 int store_delete_positions(struct store *s, const char *key, const char *sink); /* with intents; NULL sink: at all */

@@ -74,6 +74,8 @@ static const char *const texts[ST_LETTERS] = {
                     " length = ?3, inode = ?4, born = ?5",
     [ST_PUT_SPOOL] = "INSERT INTO spool VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ranges = ?2",
     [ST_DELETE_SPOOL] = "DELETE FROM spool WHERE sink = ?1",
+    [ST_PURGE_SPOOLED] = "UPDATE ledger SET purged_records = purged_records + spooled_records,"
+                         " purged_bytes = purged_bytes + spooled_bytes, spooled_records = 0, spooled_bytes = 0 WHERE sink = ?1",
     [ST_DELETE_FILE] = "DELETE FROM files WHERE sink = ?1 AND path = ?2",
     [ST_DELETE_SOURCE] = "DELETE FROM sources WHERE key = ?1",
     [ST_DELETE_SOURCE_POSITIONS] = "DELETE FROM positions WHERE source = ?1",

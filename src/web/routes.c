@@ -24,6 +24,7 @@ static const struct route routes[] = {
     {"/dlq/reprocess", ROUTE_POST, "sends dead letters again, see below", dlq_reprocess_answer, dlq_admit},
     {"/dlq/purge", ROUTE_POST, "removes dead letters, see below", dlq_purge_answer, dlq_admit},
     {"/dlq/*", ROUTE_GET, "one of them, by its id", dlq_letter_answer},
+    {"/spool/purge", ROUTE_POST, "throws away what waits on disk for a sink that is not configured; ?sink=NAME", spool_purge_answer},
     {"/api/v1/logs", ROUTE_POST, "takes entries as JSON, see below", logs_answer, logs_admit},
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };

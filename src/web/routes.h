@@ -33,6 +33,7 @@ void sources_answer(struct web *w, struct request *q);
 void tasks_answer(struct web *w, struct request *q);
 void why_answer(struct web *w, struct request *q);
 void reload_answer(struct web *w, struct request *q);
+void spool_purge_answer(struct web *w, struct request *q);
 void metrics_answer(struct web *w, struct request *q);
 void dlq_stats_answer(struct web *w, struct request *q);
 void dlq_answer(struct web *w, struct request *q);

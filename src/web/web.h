@@ -53,6 +53,8 @@ struct web_context {
     int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; */
     void (*reload)(struct web_reload *result);      /* puts the configuration in force anew; waits; NULL: cannot */
     void (*last_reload)(struct web_reload *result);
+    /* What waits for a sink that is not configured: 0, -EBUSY: it is; -ENOENT: nothing does; -errno. NULL: cannot. */
+    int (*purge_spool)(const char *sink, struct amount *purged);
 };
 
 enum web_listener { WEB_ALL, WEB_METRICS };

@@ -1,7 +1,8 @@
 // Sinks that come and go with the configuration of a running agent.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import {pick, scenario, sleep, until} from './harness.mjs';
+import path from 'node:path';
+import {command, pick, scenario, sleep, until} from './harness.mjs';
 import {answers} from './loki.mjs';
 import {differences} from './writer.mjs';
 
@@ -127,6 +128,47 @@ scenario('what waits on disk for a removed sink is there when it is added again'
     await agent.stop();
     assert.deepEqual(differences(writers, b.lines), []);
     assert.deepEqual(differences(writers, a.lines), []);
+});
+
+scenario('what waits for a removed sink can be thrown away, and the ledger says so', async (s) => {
+    let down = true;
+    const a = await s.loki(), b = await s.loki(() => (down ? answers.status(503) : answers.ok()));
+    const w = s.writer('1.log');
+    const config = {...s.config(), memory_limit: '16MiB'};
+    const small = {queue_size: 256 * KIB, batch_size: 64 * KIB};
+    const one = {a: sink(a, small)}, both = {...one, b: sink(b, small)};
+    const agent = await s.agent({...config, sinks: both});
+    const sum = async (key) => (await accounts(agent, 'b')).reduce((n, x) => n + (x[key]?.records ?? x.dropped.purged?.records ?? 0), 0);
+    const segments = () => fs.readdirSync(path.join(s.path('state'), 'spool')).length;
+    const purge = () => command(['spool', 'purge', 'b', '-c', agent.file]);
+    await underLoad([w], () => until('b lags', async () => await sum('spooled') > 2000));
+    await until('a has all', () => a.lines.size === w.count);
+    assert.equal(purge().code, 1); // it is configured
+    await reload(agent, config, one);
+    assert.match(command(['spool', 'list', '-c', agent.file]).stdout, /^b +\d+ records .*not configured/m);
+    const purged = purge();
+    assert.equal(purged.code, 0, purged.stderr);
+    const n = Number(/^(\d+) records/.exec(purged.stdout)[1]);
+    assert.ok(n > 2000, purged.stdout);
+    assert.equal(purge().code, 1); // nothing is left
+    await until('the disk is free', () => segments() === 0);
+    down = false;
+    await reload(agent, config, both);
+    w.write(10);
+    await until('b has the new ones', () => b.lines.has(w.line(w.count - 1)));
+    await until('b knows', async () => (await accounts(agent, 'b')).every((x) => x.in_flight.records === 0 && x.adds_up));
+    assert.equal(await sum('purged'), n);
+    assert.equal(b.lines.size, w.count - n);
+    // The same without an agent.
+    down = true;
+    await underLoad([w], () => until('b lags', async () => await sum('spooled') > 2000));
+    await until('a has all', () => a.lines.size === w.count);
+    await reload(agent, config, one);
+    await agent.stop();
+    assert.equal(purge().code, 0);
+    const ledger = JSON.parse(command(['ledger', '--state-dir', s.path('state'), '--sink', 'b', '--json']).stdout);
+    assert.equal(ledger.adds_up, true);
+    assert.ok(ledger.accounts.reduce((m, x) => m + (x.dropped.purged?.records ?? 0), 0) > n + 2000);
 });
 
 scenario('killed while sinks come and go it loses nothing', async (s) => {
