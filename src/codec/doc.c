@@ -77,7 +77,7 @@ void doc_real(struct doc *d, const char *key, double value)
 {
     begin(d, key);
     if (isfinite(value))
-        buf_printf(d->out, "%.6g", value);
+        buf_printf(d->out, value == rint(value) && fabs(value) < 1e15 ? "%.0f" : "%.6g", value);
     else
         buf_puts(d->out, "null");
 }

@@ -22,7 +22,7 @@ void doc_array_end(struct doc *d);
 void doc_string(struct doc *d, const char *key, const char *value); /* NULL: null */
 void doc_uint(struct doc *d, const char *key, uint64_t value);
 void doc_int(struct doc *d, const char *key, int64_t value);
-void doc_real(struct doc *d, const char *key, double value); /* not finite: null */
+void doc_real(struct doc *d, const char *key, double value); /* six digits, all of a whole number; not finite: null */
 void doc_bool(struct doc *d, const char *key, bool value);
 /* The shortest of two texts that is read back as the same number: 0.1, not 0.10000000000000001. Returns `text`. */
 enum { NUMBER_TEXT = 32 };

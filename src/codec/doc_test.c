@@ -56,11 +56,12 @@ static void numbers_and_times(void **state)
     struct doc d = {.out = &out};
     doc_array(&d, NULL);
     doc_real(&d, NULL, 0.25);
+    doc_real(&d, NULL, 12541952);
     doc_real(&d, NULL, NAN);
     doc_time(&d, NULL, 0);
     doc_time(&d, NULL, INT64_C(1700000000123456789));
     doc_array_end(&d);
-    ends_as("[0.25,null,null,\"2023-11-14T22:13:20.123Z\"]");
+    ends_as("[0.25,12541952,null,null,\"2023-11-14T22:13:20.123Z\"]");
 }
 
 static void numbers_are_as_short_as_they_are_exact(void **state)

@@ -77,12 +77,21 @@ static void note(struct series_table *t, const struct series *s, struct step *st
         step->most = value;
 }
 
-void series_note(struct series_table *t, struct series *s, int64_t now_s, double value)
+static void add_point(struct series *s, struct point p)
 {
-    s->value = value;
-    s->ring[s->next] = (struct point){(uint32_t)now_s, (float)value};
+    s->ring[s->next] = p;
     s->next = (s->next + 1) % s->room;
     s->n += s->n < s->room;
+}
+
+void series_note(struct series_table *t, struct series *s, int64_t now_s, double value)
+{
+    struct point *last = &s->ring[(s->next + s->room - 1) % s->room];
+    s->value = value;
+    if (s->n && last->time == (uint32_t)now_s)
+        last->value = (float)value;
+    else
+        add_point(s, (struct point){(uint32_t)now_s, (float)value});
     note(t, s, &s->minute, MINUTE_S, now_s, value);
     note(t, s, &s->hour, HOUR_S, now_s, value);
 }

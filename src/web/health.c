@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "core/letters/letters.h"
 #include "in/files/files.h"
+#include "leak/leakwatch.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -140,13 +141,13 @@ static bool count_hanging(const struct birth_info *b, void *arg)
     return true;
 }
 
-struct tally {
+struct source_tally {
     uint64_t all[4], failed[4];
 };
 
 static void tally_source(struct source *s, void *arg)
 {
-    struct tally *t = arg;
+    struct source_tally *t = arg;
     t->all[s->kind]++;
     t->failed[s->kind] += s->state == SOURCE_FAILED;
 }
@@ -166,9 +167,35 @@ static void service_end(struct exam *e)
     doc_object_end(&e->doc);
 }
 
+/* A leak is for a person to look at, and nothing that a restart must mend at once: degraded. */
+static void tracker(struct exam *e, const struct web_context *c, unsigned hanging)
+{
+    struct leakwatch *l = c->leaks;
+    unsigned findings = 0;
+    if (l) {
+        leakwatch_lock(l);
+        findings = findings_count(&l->findings, LEAK_WARNING);
+        leakwatch_unlock(l);
+    }
+    service(e, "goroutine_tracker", true, hanging ? UNHEALTHY : findings ? DEGRADED : HEALTHY);
+    doc_uint(&e->doc, "tasks", task_count());
+    doc_uint(&e->doc, "hanging", hanging);
+    doc_uint(&e->doc, "refused", task_refused());
+    doc_uint(&e->doc, "findings", findings);
+    if (l) {
+        leakwatch_lock(l);
+        doc_uint(&e->doc, "unexpected", l->totals.unexpected_tasks);
+        doc_uint(&e->doc, "suspects", l->n_suspects);
+        doc_uint(&e->doc, "fds_unowned", l->totals.unowned_fds);
+        doc_time(&e->doc, "last_check", l->totals.last_check);
+        leakwatch_unlock(l);
+    }
+    service_end(e);
+}
+
 static void services(struct exam *e, const struct web_context *c)
 {
-    struct tally t = {0};
+    struct source_tally t = {0};
     unsigned hanging = 0;
     struct counts sum = {0};
     const struct files_stats *files = c->files ? c->files() : NULL;
@@ -200,11 +227,7 @@ static void services(struct exam *e, const struct web_context *c)
     doc_uint(&e->doc, "containers", t.all[SOURCE_CONTAINER]);
     doc_uint(&e->doc, "failed", t.failed[SOURCE_CONTAINER]);
     service_end(e);
-    service(e, "goroutine_tracker", true, hanging ? UNHEALTHY : HEALTHY);
-    doc_uint(&e->doc, "tasks", task_count());
-    doc_uint(&e->doc, "hanging", hanging);
-    doc_uint(&e->doc, "refused", task_refused());
-    service_end(e);
+    tracker(e, c, hanging);
     doc_object_end(&e->doc);
 }
 

@@ -9,40 +9,10 @@
 #include "base/log.h"
 #include "core/letters/letters.h"
 #include "net/http_library.h"
+#include "web/families.h"
+#include "web/leaks_metrics.h"
 #include "web/process.h"
 #include "web/routes.h"
-
-static void family(struct buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void plain(struct buf *out, const char *name, const char *type, const char *help, double value)
-{
-    char text[NUMBER_TEXT];
-    family(out, name, type, help);
-    buf_printf(out, "%s %s\n", name, number_text(value, text));
-}
-
-static void escaped(struct buf *out, const char *value)
-{
-    for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            buf_printf(out, "\\%c", *value);
-        else if (*value == '\n')
-            buf_puts(out, "\\n");
-        else
-            buf_add(out, value, 1);
-    }
-}
-
-static void labelled(struct buf *out, const char *name, const char *label, const char *value, double number)
-{
-    char text[NUMBER_TEXT];
-    buf_printf(out, "%s{%s=\"", name, label);
-    escaped(out, value);
-    buf_printf(out, "\"} %s\n", number_text(number, text));
-}
 
 struct by_kind {
     uint64_t sources[4], failed[4];
@@ -297,6 +267,8 @@ void metrics_answer(struct web *w, struct request *q)
     write_sources(out);
     write_sinks(out, c);
     write_own_metrics(out, c);
+    if (c->leaks)
+        leaks_metrics(out, c->leaks);
     if (c->letters)
         write_letters(out, c);
     if (c->keeper) {
