@@ -32,6 +32,15 @@ void mem_raw_free(void *p)
     free(p);
 }
 
+/* jemalloc's (its manual: arena.<i>.purge; 4096 are all arenas). NULL where that is not what we are linked with. */
+extern int mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size) __attribute__((weak));
+
+void mem_trim(void)
+{
+    if (mallctl)
+        (void)mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+}
+
 static void block_end(struct thing *t)
 {
     free(container_of(t, struct block, thing));

@@ -28,6 +28,9 @@ void *mem_raw_alloc_dirty(size_t size);
 void *mem_raw_resize(void *p, size_t size);
 void mem_raw_free(void *p);
 
+/* Gives the kernel what the allocator keeps for the next ones who ask: by itself it does so only while somebody allocates. */
+void mem_trim(void);
+
 /*
  * buf: bytes that grow up to a limit. The owner pays for capacity. `data` is NUL-terminated
  * behind `len` (not counted), so that it can be printed.

@@ -19,6 +19,7 @@ enum {
     LAST_TRIES = 3,
 };
 #define RETRY_MAX (30 * SECOND)
+#define REST (2 * SECOND)
 #define FORGET_AFTER (30 * 24 * HOUR)
 
 /* An account as it was under the lock; `cursor` bytes of its cursor follow. Holds the dirty list's reference. */
@@ -370,6 +371,12 @@ static void on_commit(struct timer *t)
     struct keeper *k = container_of(t, struct keeper, commit);
     if (commit_now(k) == 0)
         store_everything_again(k);
+    timer_set(&k->rest, REST);
+}
+
+static void on_rest(struct timer *t)
+{
+    mem_trim();
 }
 
 static void on_minute(struct timer *t)
@@ -446,6 +453,8 @@ static int begin(struct keeper *k)
         r = nudge_begin(&k->dirty, &k->scope, &k->loop, "dirty", on_dirty);
     if (r == 0)
         r = timer_begin(&k->commit, &k->scope, &k->loop, "commit", on_commit);
+    if (r == 0)
+        r = timer_begin(&k->rest, &k->scope, &k->loop, "rest", on_rest);
     if (r == 0)
         r = timer_begin(&k->minute, &k->scope, &k->loop, "minute", on_minute);
     if (r == 0)

@@ -13,6 +13,8 @@
  * Every minute the positions also go to the fallback file (store.h). Twice a day, and ten minutes after the
  * start, all living sources are stored as seen, and those not seen for 30 days are deleted.
  *
+ * Two seconds after the last commit nothing goes through the agent any more: what memory that took is given back (mem_trim()).
+ *
  * Threads: begin and end are main's; the counters anybody's; everything else the keeper's own.
  */
 #pragma once
@@ -37,7 +39,7 @@ struct keeper {
     struct thread thread;
     struct loop loop;
     struct nudge dirty;
-    struct timer commit, minute;
+    struct timer commit, minute, rest;
     struct store *store;
     struct sink *const *sinks;
     unsigned n_sinks;
