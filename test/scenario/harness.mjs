@@ -31,14 +31,14 @@ export function pick({light, full, soak}) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Waits until what() is true; fails after `seconds` and says what it was waiting for.
+// Waits until what() is true; fails after `seconds` and says what it was waiting for: a sentence, or what makes one then.
 export async function until(sentence, what, seconds = 30) {
     const end = Date.now() + seconds * patience * 1000;
     for (;;) {
         if (await what())
             return;
         if (Date.now() > end)
-            assert.fail(`waited ${seconds * patience} s until ${sentence}`);
+            assert.fail(`waited ${seconds * patience} s until ${typeof sentence === 'function' ? sentence() : sentence}`);
         await sleep(20);
     }
 }

@@ -212,9 +212,10 @@ scenario('many reloads under load lose nothing and leave nothing behind', async 
     });
     await quiet();
     assert.equal((await agent.get('/config/reload')).json.reloads, rounds + 5);
-    await until('there is as much as before', async () => {
-        const after = {descriptors: descriptors(), alive: await alive()};
-        const memory = after.alive.memory - before.alive.memory;
+    let after, memory;
+    await until(() => `there is as much as before: ${JSON.stringify({before, after, memory})}`, async () => {
+        after = {descriptors: descriptors(), alive: await alive()};
+        memory = after.alive.memory - before.alive.memory;
         after.alive.memory = before.alive.memory;
         return Math.abs(memory) <= 10 && isDeepStrictEqual(after, before);
     });
