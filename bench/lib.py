@@ -126,6 +126,7 @@ state_dir: {self.dir}/state
 host: bench
 server: {{port: {self.port}}}
 metrics: {{port: {free_port()}}}
+observability: {{profiling: {{port: 0}}}}
 monitors:
   files: {{paths: {json.dumps(paths)}, labels: {{job: bench}}}}
   journal: {{enabled: false}}

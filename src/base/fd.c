@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -131,6 +132,14 @@ int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const cha
     settle(reader, n[0]);
     settle(writer, n[1]);
     return 0;
+}
+
+int fd_memory(struct fd *f, struct scope *owner, const char *name)
+{
+    int r = reserve(f, owner, name);
+    if (r < 0)
+        return r;
+    return settle(f, fault_here("memfd") ? -1 : memfd_create(name, MFD_CLOEXEC));
 }
 
 int fd_release(struct fd *f)

@@ -32,6 +32,8 @@ int fd_inotify(struct fd *f, struct scope *owner);
 /* Watches a directory or file: the watch's number, which goes with the descriptor, or -errno. */
 int fd_inotify_add(int n, const char *path, uint32_t mask);
 int fd_pipe(struct fd *reader, struct fd *writer, struct scope *owner, const char *name);
+/* A file without a name, in memory; for who wants it by path: /proc/self/fd/N. */
+int fd_memory(struct fd *f, struct scope *owner, const char *name);
 /* Gives the number away (to a library that will close it) and forgets it. */
 int fd_release(struct fd *f);
 void fd_close(struct fd *f); /* nothing when not alive */

@@ -8,7 +8,7 @@
 
 /* Ports that are open and files that are locked cannot be changed below a running agent. */
 static const char *const restart_keys[] = {"state_dir", "server.host", "server.port", "server.max_connections",
-                                           "server.max_feeds", "server.tls.", "metrics.", "api.enabled",
+                                           "server.max_feeds", "server.tls.", "metrics.", "observability.profiling.", "api.enabled",
                                            "monitors.journal.directory", "disk_buffer.enabled", "disk_buffer.directory", "disk_buffer.memory"};
 
 static bool same_strings(const struct string_list *a, const struct string_list *b)

@@ -196,6 +196,7 @@ struct config {
     const char *host;   /* label `instance` */
     struct http_config server;
     struct { bool enabled; const char *host; uint32_t port; const char *path; } metrics;
+    struct { bool enabled; const char *host; uint32_t port; } profiling;
     struct { bool enabled; const char *directory; uint64_t max_size, min_free, memory; enum spool_full when_full; } disk_buffer;
     const char *spool_dir; /* no key: disk_buffer.directory, or below state_dir */
     struct { bool enabled; uint64_t max_body, rate; } api; /* POST /api/v1/logs: bytes, entries a second */

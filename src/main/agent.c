@@ -11,6 +11,7 @@
 
 #include "base/census.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "in/files/files.h"
 #include "main/address.h"
 #include "main/agent_sinks.h"
@@ -353,6 +354,7 @@ int agent_run(const char *config_file, bool dry_run)
     } else if (r == 0) {
         log_setup(a->config->log.level, a->config->log.json);
         task_set_limit(a->config->max_tasks);
+        probe_prepare();
         r = privilege_drop();
         if (r < 0)
             log_warn("agent", "cannot drop privileges: %s; it runs with more than it needs", strerror(-r));

@@ -7,10 +7,12 @@
 
 /*
  * Read by jemalloc before main. What is freed goes back to the kernel within a second; one arena and no caches per
- * thread, because nothing is allocated for a record and each cache would only hold memory.
+ * thread, because nothing is allocated for a record and each cache would only hold memory. One allocation in a MiB, on
+ * average, is remembered with its stack: that is what /debug/pprof/heap shows.
  */
 extern const char *malloc_conf;
-const char *malloc_conf = "narenas:1,tcache:false,dirty_decay_ms:1000,muzzy_decay_ms:0";
+const char *malloc_conf = "narenas:1,tcache:false,dirty_decay_ms:1000,muzzy_decay_ms:0,"
+                          "prof:true,prof_accum:true,lg_prof_sample:20";
 
 struct command {
     const char *name;

@@ -21,7 +21,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         abort();
     if (few && few != all)
         abort();
-    if (few && strcmp(few->path, "/metrics") != 0 && strcmp(few->path, "/health") != 0)
+    bool profile = few && strcmp(few->path, "/debug/pprof/*") == 0;
+    if (few && strcmp(few->path, "/metrics") != 0 && strcmp(few->path, "/health") != 0 && !profile)
+        abort();
+    if ((route_find(text, WEB_PROFILING, "/m") != NULL) != profile)
         abort();
     if (page_number(text, &number) && (text[strspn(text, "0123456789")] || !*text))
         abort();

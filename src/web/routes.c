@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "web/host.h"
+#include "web/pprof.h"
 
 static void index_answer(struct web *w, struct request *q);
 static void config_answer(struct web *w, struct request *q);
@@ -20,6 +21,7 @@ static const struct route routes[] = {
     {"/goroutines/stats", ROUTE_GET, "tasks and their growth, under the predecessor's names", goroutines_stats_answer},
     {"/debug/goroutines", ROUTE_GET, "the same with memory", debug_goroutines_answer},
     {"/api/resources/metrics", ROUTE_GET, "the same with descriptors", resource_metrics_answer},
+    {"/debug/pprof/*", ROUTE_GET, "profiles of itself, for go tool pprof; without a name: which there are", pprof_answer},
     {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
     {"/config/reload", ROUTE_GET | ROUTE_POST, "POST: puts the configuration file in force; GET: what came of it last", reload_answer},
@@ -46,7 +48,8 @@ const struct route *route_find(const char *path, enum web_listener listener, con
         path = "/metrics";
     for (int i = 0; i < ROUTES; i++) {
         const struct route *r = &routes[i];
-        bool shown = listener == WEB_ALL || r->answer == metrics_answer || r->answer == health_answer;
+        bool measured = r->answer == metrics_answer || r->answer == health_answer;
+        bool shown = listener == WEB_ALL || r->answer == pprof_answer || (listener == WEB_METRICS && measured);
         if (shown && is_at(r, path))
             return r;
     }
@@ -119,8 +122,11 @@ void routes_admit(struct request *q)
     if (!r) {
         if (q->listener->tag == WEB_ALL)
             request_fail(q, 404, "no such path: %s; GET /help lists them", q->path);
+        else if (q->listener->tag == WEB_METRICS)
+            request_fail(q, 404, "no such path: %s; here are only %s, /health and /debug/pprof/", q->path,
+                         w->context->config->metrics.path);
         else
-            request_fail(q, 404, "no such path: %s; here are only %s and /health", q->path, w->context->config->metrics.path);
+            request_fail(q, 404, "no such path: %s; here is only /debug/pprof/", q->path);
     } else if (!(route_method(q->method) & r->methods)) {
         unsigned methods = r->methods & (ROUTE_GET | ROUTE_POST);
         q->allow = methods == ROUTE_POST ? "POST" : methods == ROUTE_GET ? "GET, HEAD" : "GET, HEAD, POST";
@@ -137,7 +143,7 @@ void routes_answer(struct request *q)
     q->content_type = "application/json";
     route_of(w, q)->answer(w, q);
     /* So that a terminal's prompt begins a line of its own. */
-    if (q->out.len && q->out.data[q->out.len - 1] != '\n')
+    if (!q->more && q->out.len && q->out.data[q->out.len - 1] != '\n')
         buf_puts(&q->out, "\n");
 }
 

@@ -296,6 +296,7 @@ static void add_headers(const struct request *q, struct MHD_Response *r)
     add_header(r, "Cross-Origin-Opener-Policy", "same-origin");
     add_header(r, "ETag", q->etag);
     add_header(r, "Content-Encoding", q->encoding);
+    add_header(r, "Content-Disposition", q->disposition);
     add_header(r, "Vary", q->encoding ? "Accept-Encoding" : NULL);
     add_header(r, "Allow", q->allow);
     add_header(r, "WWW-Authenticate", q->challenge);

@@ -77,6 +77,7 @@ struct request {
     const char *policy;   /* Content-Security-Policy; NULL: nothing may be loaded by it */
     const char *cache;    /* Cache-Control; NULL: no-store */
     const char *etag, *encoding; /* NULL: no such header */
+    const char *disposition;     /* Content-Disposition; NULL: no such header */
     unsigned retry_after; /* seconds; 0: no such header */
     struct buf out;
     const void *fixed;    /* instead of `out`: bytes that outlive the server */

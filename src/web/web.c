@@ -66,6 +66,15 @@ static int begin_server(struct web *w, struct server_config *server, char *error
     return r;
 }
 
+/* Its port is one that other programs like too: without it the other two answer. */
+static void listen_for_profiles(struct web *w, const struct config *c)
+{
+    char why[256] = "";
+    if (c->profiling.enabled &&
+        server_listen(&w->server, c->profiling.host, c->profiling.port, WEB_PROFILING, false, why, sizeof why) < 0)
+        log_warn("web", "no port of its own for /debug/pprof/ (observability.profiling.port): %s", why);
+}
+
 static int begin_all(struct web *w, char *error, size_t size)
 {
     const struct config *c = w->context->config;
@@ -89,6 +98,8 @@ static int begin_all(struct web *w, char *error, size_t size)
     if (r == 0)
         say_who_may_ask(w, &c->server);
     if (r == 0)
+        listen_for_profiles(w, c);
+    if (r == 0)
         r = thread_begin(&w->thread, &w->scope, "web", web_run, web_stop, w);
     return r;
 }
@@ -107,6 +118,7 @@ int web_begin(struct web *w, struct scope *owner, struct web_context *context, c
     if (gethostname(w->host_name, sizeof w->host_name - 1) < 0)
         w->host_name[0] = 0;
     w->own_names[2] = w->host_name;
+    w->own_names[3] = w->context->config->profiling.host;
     snprintf(error, size, "not enough memory for the HTTP server");
     int r = scope_begin(&w->scope, owner, "web");
     if (r < 0)

@@ -2,7 +2,8 @@
  * web: what the agent shows of itself over HTTP, on a thread of its own.
  *
  *   server.host:port    all routes (see routes.c; GET / lists them)
- *   metrics.host:port   metrics.path and /health only
+ *   metrics.host:port   metrics.path, /health and /debug/pprof/ only
+ *   observability.profiling.host:port   /debug/pprof/ only
  *
  * A port that cannot be had is an error at start: an agent that nobody can look at is not wanted.
  * Who may ask: on a loopback address whoever is on this machine; with a token or password configured who knows it; on an
@@ -57,7 +58,7 @@ struct web_context {
     int (*purge_spool)(const char *sink, struct amount *purged);
 };
 
-enum web_listener { WEB_ALL, WEB_METRICS };
+enum web_listener { WEB_ALL, WEB_METRICS, WEB_PROFILING };
 
 struct web {
     struct scope scope;
@@ -68,7 +69,8 @@ struct web {
     struct thread thread;
     struct web_context *context;
     char host_name[256];
-    const char *own_names[4]; /* for host.h */
+    const char *own_names[5]; /* for host.h */
+    unsigned explainers;      /* of pprof.h, now */
 };
 
 /* 0 or -errno, and a sentence for the operator in `error`. */

@@ -87,6 +87,7 @@ export class Agent {
         if (!this.port) {
             this.port = await freePort();
             this.metricsPort = await freePort();
+            this.profilingPort = await freePort();
         }
         // JSON is YAML.
         this.file = path.join(this.directory, 'config.yaml');
@@ -94,6 +95,7 @@ export class Agent {
             state_dir: path.join(this.directory, 'state'),
             server: {port: this.port},
             metrics: {port: this.metricsPort},
+            observability: {profiling: {port: this.profilingPort}},
             ...this.config,
         }, null, 1));
         const begun = Date.now();

@@ -13,7 +13,8 @@ const sink = (loki, more) => ({type: 'loki', url: loki.url, batch_timeout: '50ms
 
 function write(agent, config) {
     fs.writeFileSync(`${agent.file}.new`, JSON.stringify({
-        state_dir: `${agent.directory}/state`, server: {port: agent.port}, metrics: {port: agent.metricsPort}, ...config}));
+        state_dir: `${agent.directory}/state`, server: {port: agent.port}, metrics: {port: agent.metricsPort},
+        observability: {profiling: {port: agent.profilingPort}}, ...config}));
     fs.renameSync(`${agent.file}.new`, agent.file);
 }
 

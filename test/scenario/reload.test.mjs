@@ -11,6 +11,7 @@ import {differences} from './writer.mjs';
 function write(agent, config) {
     const text = JSON.stringify({
         state_dir: path.join(agent.directory, 'state'), server: {port: agent.port}, metrics: {port: agent.metricsPort},
+        observability: {profiling: {port: agent.profilingPort}},
         ...config,
     }, null, 1);
     fs.writeFileSync(`${agent.file}.new`, text);

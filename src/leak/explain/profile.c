@@ -58,32 +58,31 @@ static uint32_t *find(const struct profile *p, const uintptr_t *frames, unsigned
     return &p->index[i];
 }
 
-/* The index anew, for so many samples. */
-static bool make_index(struct profile *p, size_t samples)
+static void fill_index(struct profile *p)
 {
-    size_t cap = FIRST_CAP;
-    while (cap < 2 * samples)
-        cap *= 2;
-    if (cap != p->index_cap) {
-        uint32_t *index = mem_new(&p->scope, cap * sizeof *index, "index");
-        if (!index)
-            return false;
-        mem_free(p->index);
-        p->index = index;
-        p->index_cap = cap;
-    } else {
-        memset(p->index, 0, cap * sizeof *p->index);
-    }
+    memset(p->index, 0, p->index_cap * sizeof *p->index);
     for (size_t i = 0; i < p->n; i++) {
         const struct profile_sample *s = &p->samples[i];
         *find(p, p->frames + s->frames, s->depth, s->kind) = (uint32_t)i + 1;
     }
+}
+
+static bool grow_index(struct profile *p)
+{
+    size_t cap = p->index_cap ? 2 * p->index_cap : 2 * FIRST_CAP;
+    uint32_t *index = mem_new(&p->scope, cap * sizeof *index, "index");
+    if (!index)
+        return false;
+    mem_free(p->index);
+    p->index = index;
+    p->index_cap = cap;
+    fill_index(p);
     return true;
 }
 
 static struct profile_sample *sample_of(struct profile *p, const uintptr_t *frames, unsigned n, const char *kind)
 {
-    if (2 * (p->n + 1) > p->index_cap && !make_index(p, 2 * (p->n + 1)))
+    if (2 * (p->n + 1) > p->index_cap && !grow_index(p))
         return NULL;
     uint32_t *place = find(p, frames, n, kind);
     if (*place)
@@ -127,17 +126,37 @@ void profile_add_birth(struct profile *p, const struct birth_info *b, const char
     profile_add(p, frames, b->frames, kind, values, b->name, b->born);
 }
 
-static bool is_zero(const struct profile_sample *s)
+static bool is_not_zero(const struct profile *p, const struct profile_sample *s)
 {
-    for (unsigned i = 0; i < PROFILE_VALUES; i++)
+    for (unsigned i = 0; i < p->sort->n_values; i++)
         if (s->values[i])
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+static bool has_grown(const struct profile *p, const struct profile_sample *s)
+{
+    return s->values[p->sort->first_value] > 0;
+}
+
+static void keep(struct profile *p, bool (*wanted)(const struct profile *, const struct profile_sample *))
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (wanted(p, &p->samples[i]))
+            p->samples[kept++] = p->samples[i];
+    p->n = kept;
+    if (p->index_cap)
+        fill_index(p);
+}
+
+void profile_keep_grown(struct profile *p)
+{
+    keep(p, has_grown);
 }
 
 void profile_subtract(struct profile *p, const struct profile *earlier)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < earlier->n; i++) {
         const struct profile_sample *s = &earlier->samples[i];
         int64_t values[PROFILE_VALUES];
@@ -145,13 +164,8 @@ void profile_subtract(struct profile *p, const struct profile *earlier)
             values[v] = -s->values[v];
         profile_add(p, earlier->frames + s->frames, s->depth, s->kind, values, NULL, 0);
     }
-    for (size_t i = 0; i < p->n; i++)
-        if (!is_zero(&p->samples[i]))
-            p->samples[kept++] = p->samples[i];
-    p->n = kept;
     p->duration = p->at - earlier->at;
-    if (p->index_cap)
-        make_index(p, p->n + 1);
+    keep(p, is_not_zero);
 }
 
 int64_t profile_total(const struct profile *p, unsigned value)
@@ -183,7 +197,7 @@ static void sort_with(struct profile *p, int (*compare)(const void *, const void
     if (!p->n)
         return;
     qsort_r(p->samples, p->n, sizeof *p->samples, compare, p);
-    make_index(p, p->n); /* of the same size: it cannot fail */
+    fill_index(p);
 }
 
 void profile_sort_by_value(struct profile *p)

@@ -82,17 +82,6 @@ int profile_write_pprof(const struct profile *p, const struct lines *l, struct b
 
 /* ---- for people ---- */
 
-const char *frame_text(const struct frame *f, char text[FRAME_TEXT])
-{
-    if (f->file[0])
-        snprintf(text, FRAME_TEXT, "%.120s %.250s:%" PRIu32, f->function, f->file, f->line);
-    else if (f->offset)
-        snprintf(text, FRAME_TEXT, "%.120s+0x%" PRIx32, f->function, f->offset);
-    else
-        snprintf(text, FRAME_TEXT, "%.120s", f->function);
-    return text;
-}
-
 static void write_values(const struct profile *p, const struct profile_sample *s, struct buf *out)
 {
     const int64_t *v = s->values;
@@ -117,11 +106,21 @@ static void write_frames(const struct profile *p, const struct profile_sample *s
     }
 }
 
+/* What readers know the sort by. */
+static void write_title(const struct profile *p, struct buf *out)
+{
+    if (p->sort->n_values == 4)
+        buf_printf(out, "heap profile: %" PRId64 ": %" PRId64 " [%" PRId64 ": %" PRId64 "] @ heap/%" PRId64 "\n",
+                   profile_total(p, 2), profile_total(p, 3), profile_total(p, 0), profile_total(p, 1), p->period);
+    else
+        buf_printf(out, "%s profile: total %" PRId64 "\n", p->sort->name, profile_total(p, p->sort->first_value));
+}
+
 int profile_write_text(const struct profile *p, const struct lines *l, size_t most, struct buf *out)
 {
     size_t n = most && most < p->n ? most : p->n;
     int64_t now = clock_mono();
-    buf_printf(out, "%s profile: total %" PRId64 "\n", p->sort->name, profile_total(p, p->sort->first_value));
+    write_title(p, out);
     for (size_t i = 0; i < n; i++) {
         const struct profile_sample *s = &p->samples[i];
         write_values(p, s, out);

@@ -21,6 +21,3 @@ int profile_write_text(const struct profile *p, const struct lines *l, size_t mo
  */
 void profile_write_json(const struct profile *p, const struct lines *l, size_t most, struct doc *d, const char *key);
 
-/* "file_read+0x1c /src/tail.c:97" */
-enum { FRAME_TEXT = 400 };
-const char *frame_text(const struct frame *f, char text[FRAME_TEXT]);

@@ -1,0 +1,182 @@
+#include "web/pprof.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "leak/explain/explain.h"
+
+static const char top[] = "/debug/pprof/";
+
+enum { CPU_SECONDS = 30, STACKS_MOST = 1000 };
+
+/* One answer being made. Its thread writes `out` and `result`; the loop reads them once `done` has been set. */
+struct explainer {
+    struct scope scope; /* under the request's, which ends it if the client is gone */
+    struct web *web;
+    struct request *request;
+    struct explain_ask ask;
+    struct thread thread;
+    struct nudge done;
+    struct fd cancel;
+    struct buf out;
+    int result;
+    bool is_done;
+    size_t sent;
+};
+
+static void explain(struct thread *t)
+{
+    struct explainer *e = t->arg;
+    e->result = explain_write(&e->ask, &t->scope, &e->out, e->cancel.n);
+    nudge_set(&e->done);
+}
+
+static void stop(struct thread *t)
+{
+    struct explainer *e = t->arg;
+    uint64_t one = 1;
+    (void)fd_write(e->cancel.n, &one, sizeof one);
+}
+
+static void explained(struct nudge *n)
+{
+    struct explainer *e = container_of(n, struct explainer, done);
+    if (e->result < 0) {
+        buf_clear(&e->out);
+        buf_printf(&e->out, "%s cannot be told: %s\n", explain_name(e->ask.what), strerror(-e->result));
+    }
+    e->is_done = true;
+    request_wake(e->request);
+}
+
+static ssize_t give(struct request *q, char *data, size_t max)
+{
+    struct explainer *e = q->arg;
+    if (!e->is_done)
+        return 0;
+    size_t n = e->out.len - e->sent;
+    if (n == 0)
+        return -1;
+    if (n > max)
+        n = max;
+    memcpy(data, e->out.data + e->sent, n);
+    e->sent += n;
+    return (ssize_t)n;
+}
+
+static void over(struct request *q)
+{
+    struct explainer *e = q->arg;
+    e->web->explainers--;
+}
+
+static int begin(struct explainer *e, struct request *q)
+{
+    int r = fd_event(&e->cancel, &e->scope, "cancel");
+    if (r == 0)
+        r = buf_begin(&e->out, &e->scope, "explained", SERVER_REPLY_BYTES);
+    if (r == 0)
+        r = nudge_begin(&e->done, &e->scope, &e->web->loop, "explained", explained);
+    if (r == 0)
+        r = thread_begin(&e->thread, &e->scope, "explain", explain, stop, e);
+    return r;
+}
+
+static void start(struct web *w, struct request *q, const struct explain_ask *ask)
+{
+    if (w->explainers == EXPLAINERS_MAX) {
+        q->retry_after = 1;
+        request_fail(q, 503, "%d such requests are being answered already", EXPLAINERS_MAX);
+        return;
+    }
+    struct explainer *e = scope_new(&q->scope, sizeof *e, "explainer");
+    if (!e) {
+        request_fail(q, 503, "no memory for this now");
+        return;
+    }
+    e->web = w;
+    e->request = q;
+    e->ask = *ask;
+    int r = begin(e, q);
+    if (r < 0) {
+        scope_end(&e->scope);
+        request_fail(q, 503, "this cannot be told now: %s", strerror(-r));
+        return;
+    }
+    w->explainers++;
+    q->arg = e;
+    q->more = give;
+    q->over = over;
+}
+
+static void write_index(struct web *w, struct request *q)
+{
+    q->content_type = "text/plain; charset=utf-8";
+    buf_printf(&q->out, "logcap " LOGCAP_VERSION ": profiles of itself\n\n");
+    for (int i = 0; i < EXPLAINED; i++)
+        buf_printf(&q->out, "%s%-14s %s\n", top, explain_name((enum explain_what)i), explain_says((enum explain_what)i));
+    buf_puts(&q->out,
+             "\n?debug=1   text: equal stacks grouped, the most first\n"
+             "?debug=2   of goroutine: each by itself, the oldest first\n"
+             "?seconds=N what grew in N seconds\n"
+             "?format=json&most=N   groups, the oldest first\n\n"
+             "go tool pprof http://HOST:PORT/debug/pprof/NAME\n");
+}
+
+/* What Go's own answer too when they do not understand. */
+static bool number_arg(struct request *q, const char *name, uint64_t most, uint64_t *value)
+{
+    const char *text = request_arg(q, name);
+    if (!text || (page_number(text, value) && *value <= most))
+        return true;
+    request_fail(q, 400, "%s is a number up to %llu", name, (unsigned long long)most);
+    return false;
+}
+
+static bool read_ask(struct request *q, struct explain_ask *ask)
+{
+    uint64_t debug = 0, seconds = ask->what == EXPLAIN_CPU ? CPU_SECONDS : 0, most = 0;
+    const char *format = request_arg(q, "format");
+    if (!number_arg(q, "debug", 2, &debug) || !number_arg(q, "seconds", PPROF_SECONDS_MAX, &seconds) ||
+        !number_arg(q, "most", UINT32_MAX, &most))
+        return false;
+    ask->form = debug == 0 ? EXPLAIN_PPROF : debug == 1 ? EXPLAIN_TEXT : EXPLAIN_EACH;
+    ask->span = (int64_t)seconds * SECOND;
+    ask->most = most ? most : STACKS_MOST;
+    if (format && strcmp(format, "json") == 0)
+        ask->form = EXPLAIN_JSON;
+    if (ask->what == EXPLAIN_CPU && ask->span == 0)
+        ask->span = CPU_SECONDS * SECOND;
+    return true;
+}
+
+void pprof_answer(struct web *w, struct request *q)
+{
+    struct explain_ask ask = {0};
+    const char *name = q->path + strlen(top);
+    if (!w->context->config->profiling.enabled) {
+        request_fail(q, 404, "observability.profiling.enabled is false");
+        return;
+    }
+    if (!*name) {
+        write_index(w, q);
+        return;
+    }
+    if (!explain_find(name, &ask.what)) {
+        request_fail(q, 404, "no such profile: %s; GET %s lists them", name, top);
+        return;
+    }
+    if ((ask.what == EXPLAIN_HEAP || ask.what == EXPLAIN_ALLOCS) && !explain_has_heap()) {
+        request_fail(q, 501, "this build's allocator takes no samples, so there is no %s profile; blocks is there", name);
+        return;
+    }
+    if (!read_ask(q, &ask))
+        return;
+    q->content_type = ask.form == EXPLAIN_JSON    ? "application/json"
+                      : ask.form == EXPLAIN_PPROF ? "application/octet-stream"
+                                                  : "text/plain; charset=utf-8";
+    if (ask.form == EXPLAIN_PPROF)
+        q->disposition = ask.what == EXPLAIN_CPU ? "attachment; filename=\"profile\"" : "attachment; filename=\"profile.pb.gz\"";
+    start(w, q, &ask);
+}

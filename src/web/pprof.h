@@ -1,0 +1,17 @@
+/*
+ * pprof: /debug/pprof/ with the manners of Go's net/http/pprof, so that `go tool pprof URL` and who knows Go find their way.
+ *
+ *     /debug/pprof/                 which there are
+ *     /debug/pprof/NAME             see leak/explain/explain.h; ?debug=1, 2: text, else gzipped protobuf;
+ *                                   ?seconds=N: what grew in that time; format=json&most=N: groups, for programs
+ *
+ * An answer is made on a thread of its own, which lives as long as its request, since symbols and seconds take time;
+ * at most EXPLAINERS_MAX at once. The web's loop goes on meanwhile.
+ */
+#pragma once
+
+#include "web/routes.h"
+
+enum { EXPLAINERS_MAX = 4, PPROF_SECONDS_MAX = 600 };
+
+void pprof_answer(struct web *w, struct request *q);
