@@ -5,7 +5,7 @@
 #include <limits.h>
 
 #include "base/clock.h"
-#include "in/files/monitor.h"
+#include "in/files/followed_internal.h"
 
 static void leave(struct files *f, struct file *file)
 {
@@ -21,6 +21,15 @@ static void enter(struct files *f, struct file *file)
     *(f->open_newest ? &f->open_newest->reader->newer : &f->open_oldest) = file;
     f->open_newest = file;
     file->reader->used = clock_mono();
+}
+
+void descriptor_forget_outlets(struct file *file)
+{
+    if (!file->reader)
+        return;
+    outlets_drop(&file->reader->outlets);
+    settings_unref(file->reader->settings);
+    file->reader->settings = NULL;
 }
 
 static void reader_free(struct reader *reader)
@@ -163,7 +172,7 @@ void descriptors_close_idle(struct files *f)
     while (f->open_oldest && f->open_oldest->reader->used < before) {
         struct file *file = f->open_oldest;
         /* The size of one that waits for its turn is not known yet. */
-        if (!file->listed || file->rest || file->is_ready || file->offset < file->size) {
+        if (!file->listed || file->rest || file->is_ready || file->offset < file->size || followed_keeps_open(file)) {
             leave(f, file);
             enter(f, file);
         } else

@@ -18,6 +18,8 @@ int descriptor_hold(struct files *f, struct file *file, struct facts *facts);
 int descriptor_open_as(struct files *f, struct file *file, const char *path, struct facts *facts);
 /* Opens whatever has this path, with these flags besides the usual ones. */
 int descriptor_begin(struct files *f, struct file *file, const char *path, int flags);
+/* What is made of its lines changed. */
+void descriptor_forget_outlets(struct file *file);
 void descriptor_close(struct files *f, struct file *file);
 /* Closes what was idle for idle_close. */
 void descriptors_close_idle(struct files *f);

@@ -58,7 +58,7 @@ static bool known_elsewhere(struct files *f, struct file *other, struct director
         return true;
     if (file_list(f, other, d, name) == 0) {
         if (other->unwanted) {
-            other->group = group;
+            file_set_group(other, group);
             other->source->matched = by;
             other->unwanted = false;
         }

@@ -11,6 +11,7 @@
 #include "in/files/again.h"
 #include "in/files/descriptors.h"
 #include "in/files/directories.h"
+#include "in/files/followed_internal.h"
 #include "in/files/monitor.h"
 #include "in/files/tail.h"
 
@@ -72,7 +73,7 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
     }
     file->directory = d;
     d->refs++;
-    file->group = group;
+    file_set_group(file, group);
     file->id = *id;
     file->next_all = f->all;
     if (f->all)
@@ -80,6 +81,24 @@ struct file *file_new_bare(struct files *f, struct directory *d, const char *nam
     f->all = file;
     atomic_fetch_add(&f->stats.files, 1);
     return file;
+}
+
+void file_set_group(struct file *file, struct group *group)
+{
+    struct followed *old = followed_of(file);
+    for (struct file **at = old ? &old->files : NULL; at && *at; at = &(*at)->next_followed)
+        if (*at == file) {
+            *at = file->next_followed;
+            break;
+        }
+    followed_touch(old);
+    file->group = group;
+    struct followed *new = followed_of(file);
+    if (new) {
+        file->next_followed = new->files;
+        new->files = file;
+    }
+    followed_touch(new);
 }
 
 void file_identify(struct files *f, struct file *file)
@@ -131,6 +150,7 @@ void file_free(struct files *f, struct file *file)
     if (file->started)
         gone_add(f, &file->id, file->offset, file->tail_hash);
     file_unlist(f, file);
+    file_set_group(file, NULL);
     leave_ready(f, file);
     file_unwait(f, file);
     descriptor_close(f, file);
@@ -363,6 +383,14 @@ static int follow_gone(struct files *f, struct file *file, const struct gone *go
     return r;
 }
 
+static bool begins_at_end(const struct files *f, const struct file *file)
+{
+    const struct followed *fl = followed_of(file);
+    if (fl)
+        return fl->at_end && fl->beginning;
+    return f->first_scan && f->first_start && file->group->config->start_at == START_END;
+}
+
 int file_start(struct files *f, struct file *file, const struct facts *facts)
 {
     struct known *k = latest_known(f, &file->id);
@@ -372,7 +400,7 @@ int file_start(struct files *f, struct file *file, const struct facts *facts)
         r = follow_gone(f, file, gone, k);
     else if (k)
         r = resume(f, file, k);
-    else if (f->first_scan && f->first_start && file->group->config->start_at == START_END) {
+    else if (begins_at_end(f, file)) {
         uint64_t tail = 0;
         r = tail_take(file->reader->fd.n, facts->size, &tail);
         if (r == 0)
@@ -445,6 +473,10 @@ int file_ensure_outlets(struct files *f, struct file *file)
 void file_fail(struct files *f, struct file *file, const char *what, int err)
 {
     char path[PATH_MAX];
+    struct followed *fl = followed_of(file);
+    if (fl)
+        fl->error = err;
+    followed_touch(fl);
     atomic_fetch_add(&f->stats.errors, 1);
     if (!file->failed) {
         file->failed = true;

@@ -50,7 +50,8 @@ struct file {
     struct directory *directory;
     struct directory *target; /* the directory a link leads to, or NULL */
     char *name;               /* in the directory */
-    struct group *group;
+    struct group *group;        /* file_set_group(); NULL: unwanted */
+    struct file *next_followed; /* of the same log */
     struct source *source;
     struct reader *reader;      /* NULL: closed */
     struct identity id;
@@ -88,6 +89,8 @@ void file_free(struct files *f, struct file *file);
 /* Must be called before the first file is made; then the list ends with the scope. */
 int file_begin_all(struct files *f);
 
+/* What asks for it; NULL: nothing does any more. */
+void file_set_group(struct file *file, struct group *group);
 /* Puts a name to it or takes it away. */
 int file_list(struct files *f, struct file *file, struct directory *d, const char *name);
 void file_unlist(struct files *f, struct file *file);

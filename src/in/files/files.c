@@ -10,6 +10,7 @@
 #include "in/files/away.h"
 #include "in/files/descriptors.h"
 #include "in/files/discover.h"
+#include "in/files/followed_internal.h"
 #include "in/files/groups.h"
 #include "in/files/monitor.h"
 #include "in/files/rotation.h"
@@ -30,6 +31,7 @@ static void take_turn(struct nudge *n)
     if (!f->ready)
         f->last_ready = &f->ready;
     file->is_ready = false;
+    struct followed *fl = followed_of(file);
     enum turn turn = tail_turn(f, file);
     if (turn == TURN_AGAIN)
         file_ready(f, file);
@@ -44,6 +46,8 @@ static void take_turn(struct nudge *n)
             timer_set(&f->tick, RETRY_MS * MILLISECOND);
         return;
     }
+    if (fl)
+        followed_turned(fl);
     if (f->ready)
         nudge_set(&f->work);
 }
@@ -62,6 +66,9 @@ static void finished_due(struct files *f, struct file *file)
         file_wait(f, file, RETRY_MS * MILLISECOND / 2);
         return;
     }
+    struct followed *fl = followed_of(file);
+    if (fl && fl->gone)
+        followed_delivered(f, file);
     if (file->source && file->in_id && !file->deleted && !file->rest) {
         away_begin(f, file);
         return;
@@ -164,6 +171,8 @@ static int begin(struct files *f)
     if (r == 0)
         r = file_begin_all(f);
     if (r == 0)
+        r = followed_begin_all(f);
+    if (r == 0)
         r = groups_begin(f);
     if (r == 0)
         r = begin_known(f);
@@ -235,6 +244,8 @@ void files_end(struct files *f)
     store_sizes(f);
     dispatch_forget(f->dispatcher, &f->work);
     pool_wait_cancel(f->dispatcher->pool, &f->pool);
+    while (f->followed)
+        followed_end(f->followed);
     while (f->all)
         file_free(f, f->all);
     discover_end(f);

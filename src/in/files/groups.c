@@ -4,7 +4,9 @@
 #include <limits.h>
 #include <string.h>
 
+#include "in/files/descriptors.h"
 #include "in/files/discover.h"
+#include "in/files/followed_internal.h"
 #include "in/files/monitor.h"
 #include "in/files/wanted.h"
 
@@ -59,7 +61,7 @@ int groups_begin(struct files *f)
 static void let_go(struct files *f, struct file *file)
 {
     file_unlist(f, file);
-    file->group = NULL;
+    file_set_group(file, NULL);
     file->unwanted = true;
     if (file->source)
         file->source->matched = "";
@@ -79,8 +81,17 @@ static void look_anew(struct files *f, struct file *file)
         file_ready(f, file);
 }
 
+void groups_change(struct files *f, struct file *file, struct group *group, const char *by)
+{
+    file_set_group(file, group);
+    if (file->source)
+        file->source->matched = by;
+    descriptor_forget_outlets(file);
+    look_anew(f, file);
+}
+
 /* The name that made it wanted: one that was renamed since is read on because of the one it had. */
-static void regroup(struct files *f, struct file *file)
+void groups_find(struct files *f, struct file *file)
 {
     char path[PATH_MAX];
     const char *by = "", *name = file->listed || !file->source ? file_path(file, path, sizeof path) : file->source->name;
@@ -89,15 +100,7 @@ static void regroup(struct files *f, struct file *file)
         let_go(f, file);
         return;
     }
-    file->group = group;
-    if (file->source)
-        file->source->matched = by;
-    if (file->reader) {
-        outlets_drop(&file->reader->outlets);
-        settings_unref(file->reader->settings);
-        file->reader->settings = NULL;
-    }
-    look_anew(f, file);
+    groups_change(f, file, group, by);
 }
 
 int files_reload(struct files *f, const struct config *config)
@@ -111,7 +114,10 @@ int files_reload(struct files *f, const struct config *config)
     use(f, new);
     for (struct file *file = f->all; file; file = f->walk) {
         f->walk = file->next_all;
-        regroup(f, file);
+        if (followed_of(file))
+            descriptor_forget_outlets(file);
+        else
+            groups_find(f, file);
     }
     discover_anew(f);
     scope_end(&old->scope);

@@ -14,6 +14,7 @@
 struct group {
     const struct files_group *config;
     struct pipeline *pipeline;
+    struct followed *followed; /* whose only group it is; NULL: the configuration's */
 };
 
 /* The groups of one configuration, with what is made of them. */
@@ -35,6 +36,7 @@ struct directory {
     bool wanted, root, said;
     uint32_t refs;      /* files whose path, now or last, lies in it */
     uint32_t links;     /* files elsewhere that are links into it */
+    uint32_t followed;  /* logs in it that are followed: it is wanted because of them */
     char path[];
 };
 
@@ -65,6 +67,10 @@ struct files {
     struct group *groups; /* its */
     unsigned n_groups;    /* 0: not enabled */
     struct files_stats stats;
+    struct followed *followed, *touched;
+    struct table followed_by_path;
+    struct nudge followed_news;
+    struct pipeline *plain_pipeline; /* of all that are followed without rules */
     struct gone *gone; /* a ring */
     size_t n_gone;
     unsigned wide_left; /* directories that siblings may still list in wide searches */

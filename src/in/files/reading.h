@@ -8,7 +8,7 @@
 #pragma once
 
 #include "core/past.h"
-#include "in/files/monitor.h"
+#include "in/files/followed_internal.h"
 #include "in/files/outlets.h"
 
 struct reading {

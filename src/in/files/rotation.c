@@ -363,18 +363,30 @@ static void seek(struct files *f, struct known *k)
     file_finish(f, file);
 }
 
+/* One that cannot be opened yet claims it when it can. */
+static void seek_known(struct files *f, struct known *k)
+{
+    if (k->state == IDENTITY_DONE || k->past->claimed || !k->id.dev)
+        return;
+    k->sought = true;
+    /* A listed file of this identity that did not claim it was truncated since, so its rest is in a copy. */
+    struct facts facts = {.dev = k->id.dev, .ino = k->id.ino, .btime = k->id.btime};
+    struct file *now = file_by_facts(f, &facts);
+    if (now ? now->started : !same_name_still(k))
+        seek(f, k);
+}
+
 void rotation_seek_past(struct files *f)
 {
     f->wide_left = WIDE_AT_START;
-    for (size_t i = 0; i < f->n_knowns; i++) {
-        struct known *k = &f->knowns[i];
-        if (k->state == IDENTITY_DONE || k->sought || k->past->claimed || !k->id.dev)
-            continue;
-        k->sought = true;
-        /* A listed file of this identity that did not claim it was truncated since, so its rest is in a copy. */
-        struct facts facts = {.dev = k->id.dev, .ino = k->id.ino, .btime = k->id.btime};
-        struct file *now = file_by_facts(f, &facts);
-        if (now ? now->started : !same_name_still(k))
-            seek(f, k); /* one that cannot be opened yet claims it when it can */
-    }
+    for (size_t i = 0; i < f->n_knowns; i++)
+        if (!f->knowns[i].sought)
+            seek_known(f, &f->knowns[i]);
+}
+
+void rotation_seek_past_of(struct files *f, const char *path)
+{
+    for (size_t i = 0; i < f->n_knowns; i++)
+        if (strcmp(f->knowns[i].past->name, path) == 0)
+            seek_known(f, &f->knowns[i]);
 }

@@ -26,5 +26,7 @@ void rotation_orphaned(struct files *f, struct file *file);
 void rotation_orphan_quiet(struct files *f, struct file *file);
 /* Once, after the first scan: looks for what earlier processes left unfinished. */
 void rotation_seek_past(struct files *f);
+/* The same for one path that is followed only now. */
+void rotation_seek_past_of(struct files *f, const char *path);
 /* Lets go of the oldest deleted files while they hold more unread bytes than allowed. */
 void rotation_bound_deleted(struct files *f);

@@ -39,7 +39,7 @@ static enum turn blocked(struct files *f, struct file *file)
 static bool worth_reading(struct files *f, struct file *file)
 {
     char probe[PROBE_BYTES];
-    if (file->scanned == 0 || file->pending || file->flush)
+    if (file->scanned == 0 || file->pending || file->flush || followed_stopped(file))
         return true;
     while (file->offset + file->scanned < file->size) {
         ssize_t n = fd_pread(file->reader->fd.n, probe, sizeof probe, file->offset + file->scanned);
@@ -187,7 +187,14 @@ static void hand_over(struct reading *r, uint64_t to)
     file->offset = to;
     atomic_store(&file->source->offset, to);
     atomic_store(&file->source->last_read, clock_real());
+    struct amount before = {atomic_load(&file->source->read_records), atomic_load(&file->source->read_bytes)};
     dispatch(f->dispatcher, b);
+    struct followed *fl = followed_of(file);
+    if (fl) {
+        fl->records += atomic_load(&file->source->read_records) - before.records;
+        fl->bytes += atomic_load(&file->source->read_bytes) - before.bytes;
+        fl->last_read = clock_real();
+    }
 }
 
 /* Times of a file do not go back, so that their order is its order; the clock may: then they stay where it had been. */
@@ -508,6 +515,8 @@ enum turn tail_turn(struct files *f, struct file *file)
     file_well(file);
     if (file->back)
         go_back(f, file);
+    if (followed_held(file) || followed_waits_its_turn(f, file))
+        return TURN_IDLE;
     if (facts.size == file->offset)
         return at_end(f, file);
     uint64_t to = hole_end(file, &facts);

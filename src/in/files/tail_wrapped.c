@@ -66,9 +66,9 @@ int reading_mark_wrapped(struct reading *r)
     b->n = wrapped_mark(r->config->wrapping, b->data, r->n, b->marks, lines, &b->used, &r->changed);
     uint32_t rest = r->n - b->used;
     bool all = b->n < lines || !memchr(b->data + b->used, '\n', rest);
-    bool flush = all && r->at_end && (r->complete || file->flush);
+    bool over = r->complete || followed_stopped(file), flush = all && r->at_end && (over || file->flush);
     struct messages m = {.max_bytes = r->max_line, .cut_long = r->config->long_lines == LONG_CUT, .end = end_of(r, all, flush)};
-    if (rest && all && b->n < lines && ((flush && (r->complete || reading_partial_is_due(r))) || (m.end == MESSAGES_FORCE && b->n == 0)))
+    if (rest && all && b->n < lines && ((flush && (over || reading_partial_is_due(r))) || (m.end == MESSAGES_FORCE && b->n == 0)))
         mark_rest(b, r->n);
     int e = messages_make(&m, r->pipeline, b, &r->f->scope, b->recipe.anchor, &file->reader->tie);
     if (e == 0)
@@ -81,6 +81,11 @@ int reading_mark_wrapped(struct reading *r)
     r->narrow = m.to == 0 && m.end == MESSAGES_MORE;
     file->wide = r->narrow || (m.to == 0 && file->wide);
     file->pending = m.for_lines;
+    struct followed *fl = followed_of(file);
+    if (fl) {
+        fl->malformed += m.malformed;
+        fl->torn += m.torn;
+    }
     atomic_fetch_add(&r->f->stats.malformed, m.malformed);
     atomic_fetch_add(&r->f->stats.torn, m.torn);
     return 0;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "codec/glob.h"
-#include "in/files/monitor.h"
+#include "in/files/directories.h"
+#include "in/files/followed_internal.h"
 
 bool group_takes(const struct files_group *group, const char *path, const char **by)
 {
@@ -42,6 +43,11 @@ const char *own_directory_of(const struct config *config, const char *path)
 struct group *wanted_group(struct files *f, const char *path, const char **by)
 {
     const char *excluded;
+    struct group *log = followed_group(f, path);
+    if (log) {
+        *by = followed_by;
+        return log;
+    }
     for (unsigned i = 0; i < f->n_groups; i++)
         if (group_takes(f->groups[i].config, path, by) && !group_excludes(f->groups[i].config, path, &excluded))
             return &f->groups[i];
@@ -82,6 +88,9 @@ bool wanted_directory(struct files *f, const char *path)
 {
     if (own_directory_of(f->config, path))
         return false;
+    const struct directory *d = directory_find(f, path);
+    if (d && d->followed)
+        return true;
     for (unsigned g = 0; g < f->n_groups; g++)
         for (unsigned i = 0; i < f->groups[g].config->paths.n; i++)
             if (may_reach(f->groups[g].config->paths.items[i], path))
