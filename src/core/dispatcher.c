@@ -134,6 +134,9 @@ void dispatch(struct dispatcher *d, struct batch *b)
         source->counted = b->to;
     }
     batch_seal(b);
+    struct tap *tap = atomic_load_explicit(&d->tap, memory_order_acquire);
+    if (__builtin_expect(tap != NULL, 0))
+        tap_put(tap, b, all.records);
     for (unsigned i = 0; i < d->n_sinks; i++) {
         ways[i] = plan(d->sinks[i], b, all);
         if (ways[i] == TO_SPOOL)

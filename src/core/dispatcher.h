@@ -9,11 +9,13 @@
 
 #include "core/sink.h"
 #include "core/source.h"
+#include "core/tap.h"
 
 struct dispatcher {
     struct sink *const *sinks;
     unsigned n_sinks;
     struct pool *pool;
+    struct tap *_Atomic tap; /* who looks at what passes (tap.h); NULL: nobody */
 };
 
 /*

@@ -22,6 +22,7 @@
 #include "base/thread.h"
 #include "config/config.h"
 #include "core/bucket.h"
+#include "core/latency.h"
 #include "core/ledger.h"
 #include "core/room.h"
 
@@ -57,6 +58,7 @@ struct sink_type {
 struct sink_stats { /* atomic; any thread */
     _Atomic uint64_t requests, request_errors, retries, bytes_out, records_out, rejected_records;
     _Atomic uint64_t latency_us_sum, latency_count;
+    struct latency latency; /* of requests */
     _Atomic int64_t last_success; /* clock_real(), 0: never */
     _Atomic bool failing;
     _Atomic uint32_t demoted_labels; /* of a loki sink: by its limit on streams */

@@ -13,7 +13,7 @@
 
 #include "core/ledger.h"
 
-enum source_kind { SOURCE_FILE, SOURCE_JOURNAL, SOURCE_CONTAINER, SOURCE_API };
+enum source_kind { SOURCE_FILE, SOURCE_JOURNAL, SOURCE_CONTAINER, SOURCE_API, SOURCE_KINDS };
 const char *source_kind_name(enum source_kind kind);
 /* From a key, which begins with the kind's name. -1: from none of ours. */
 int source_kind_of(const char *key);

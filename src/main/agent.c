@@ -198,6 +198,7 @@ static int begin_web(struct agent *a)
     a->web_context = (struct web_context){
         .config = a->config,
         .dispatcher = &a->dispatcher,
+        .tap = &a->tap,
         .pool = &a->pool,
         .past = a->past,
         .keeper = &a->keeper,
@@ -343,6 +344,7 @@ int agent_run(const char *config_file, bool dry_run)
 
     a->dry_run = dry_run;
     a->config_file = config_file;
+    tap_begin(&a->tap);
     a->started = clock_mono();
     if (r == 0)
         r = buf_begin(&errors, &a->scope, "configuration errors", 64 << 10);
@@ -365,5 +367,6 @@ int agent_run(const char *config_file, bool dry_run)
         code = r < 0 ? EXIT_FAILED : EXIT_DONE;
     }
     scope_end(&a->scope);
+    tap_end(&a->tap);
     return code;
 }

@@ -32,6 +32,7 @@ struct agent {
     struct sink sinks[SINKS_MAX];
     struct sink *sink_list[SINKS_MAX];
     unsigned n_sinks;
+    struct tap tap;
     struct dispatcher dispatcher;
     struct past *past;
     struct letters *letters; /* NULL in a dry run */

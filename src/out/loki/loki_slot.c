@@ -163,6 +163,7 @@ static void answered(struct http_request *h, const struct http_answer *a)
     atomic_store(&k->last_status, a->status);
     atomic_fetch_add(&stats->latency_us_sum, (uint64_t)(a->took / MICROSECOND));
     atomic_fetch_add(&stats->latency_count, 1);
+    latency_add(&stats->latency, (uint64_t)(a->took / MICROSECOND));
 
     if (is_success(a->status))
         accepted(s, a);
