@@ -54,9 +54,11 @@ struct comparison {
     struct buf *out; /* NULL: only whether */
     bool only_restart;
     unsigned n, n_named;
+    void (*fn)(const struct config_change *change, void *arg);
+    void *arg;
 };
 
-static bool needs_restart(const char *path)
+bool config_needs_restart(const char *path)
 {
     for (size_t i = 0; i < sizeof restart_keys / sizeof *restart_keys; i++) {
         size_t n = strlen(restart_keys[i]);
@@ -66,14 +68,19 @@ static bool needs_restart(const char *path)
     return false;
 }
 
-static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after)
+static void differs(struct comparison *c, const char *before, const char *name, const char *key, const char *after,
+                    struct config_change change)
 {
     char path[256];
     snprintf(path, sizeof path, "%s%s%s", before, name, key);
+    change.key = path;
+    change.restart = config_needs_restart(path);
     if (c->out && !c->only_restart)
         buf_printf(c->out, "%s%s%s", c->n ? ", " : "", path, after);
-    else if (c->out && needs_restart(path))
+    else if (c->out && change.restart)
         buf_printf(c->out, "%s%s", c->n_named++ ? ", " : "", path);
+    if (c->fn)
+        c->fn(&change, c->arg);
     c->n++;
 }
 
@@ -82,8 +89,9 @@ static void compare(struct comparison *c, const struct option_set *set, const ch
 {
     for (unsigned i = 0; i < set->n; i++) {
         const struct option *o = &set->options[i];
-        if (!same_value(o, (const char *)a + o->offset, (const char *)b + o->offset))
-            differs(c, before, name, o->path, "");
+        const void *x = (const char *)a + o->offset, *y = (const char *)b + o->offset;
+        if (!same_value(o, x, y))
+            differs(c, before, name, o->path, "", (struct config_change){.option = o, .from = x, .to = y});
     }
 }
 
@@ -91,7 +99,7 @@ static void compare_files(struct comparison *c, const struct files_config *a, co
 {
     compare(c, &options_files, "monitors.files.", "", a, b);
     if (a->n_groups != b->n_groups) {
-        differs(c, "monitors.files.", "", "sources", "");
+        differs(c, "monitors.files.", "", "sources", "", (struct config_change){.from = a->groups, .to = b->groups});
         return;
     }
     for (unsigned i = 0; i < a->n_groups; i++)
@@ -103,7 +111,7 @@ static void compare_sink(struct comparison *c, const struct sink_config *a, cons
     char before[128];
     snprintf(before, sizeof before, "sinks.%s.", a->name);
     if (strcmp(a->type, b->type) != 0) {
-        differs(c, before, "", "type", "");
+        differs(c, before, "", "type", "", (struct config_change){.from = a, .to = b});
         return;
     }
     compare(c, &options_sink, before, "", a, b);
@@ -117,11 +125,11 @@ static void compare_sinks(struct comparison *c, const struct config *a, const st
         if (other)
             compare_sink(c, &a->sinks[i], other);
         else
-            differs(c, "sinks.", a->sinks[i].name, "", " (removed)");
+            differs(c, "sinks.", a->sinks[i].name, "", " (removed)", (struct config_change){.from = &a->sinks[i]});
     }
     for (unsigned i = 0; i < b->n_sinks; i++)
         if (!config_sink(a, b->sinks[i].name))
-            differs(c, "sinks.", b->sinks[i].name, "", " (added)");
+            differs(c, "sinks.", b->sinks[i].name, "", " (added)", (struct config_change){.to = &b->sinks[i]});
 }
 
 static int compare_all(struct comparison *c, const struct config *a, const struct config *b)
@@ -130,7 +138,7 @@ static int compare_all(struct comparison *c, const struct config *a, const struc
     compare_files(c, &a->files, &b->files);
     compare(c, &options_journal, "monitors.journal.", "", &a->journal, &b->journal);
     compare_sinks(c, a, b);
-    return c->out->failed ? -ENOMEM : 0;
+    return c->out && c->out->failed ? -ENOMEM : 0;
 }
 
 /* ---- for users ---- */
@@ -174,4 +182,11 @@ int config_restart_keys(const struct config *a, const struct config *b, struct b
 {
     struct comparison c = {.out = out, .only_restart = true};
     return compare_all(&c, a, b);
+}
+
+void config_each_change(const struct config *a, const struct config *b, void (*fn)(const struct config_change *change, void *arg),
+                        void *arg)
+{
+    struct comparison c = {.fn = fn, .arg = arg};
+    compare_all(&c, a, b);
 }

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ enum { GROUPS_MAX = 256, SINK_NAME = 32 };
 
 static struct walk walk_of(struct loader *l, struct binding *bindings, unsigned n)
 {
-    return (struct walk){.scope = &l->c->scope, .scratch = &l->scratch, .problems = &l->problems,
+    return (struct walk){.scope = &l->c->scope, .scratch = &l->scratch, .problems = &l->problems, .origins = &l->c->origins,
                          .bindings = bindings, .n = n};
 }
 
@@ -47,6 +48,9 @@ static void load_group(struct loader *l, struct files_group *g, const struct nod
 {
     struct binding b;
     struct walk w = walk_of(l, &b, 1);
+    char shown[64];
+    snprintf(shown, sizeof shown, "monitors.files.sources[%u].", (unsigned)(g - l->c->files.groups));
+    w.shown = shown;
     if (n->kind != NODE_MAP) {
         problem(&l->problems, n->at, "an entry of monitors.files.sources must be a map with paths, not %s",
                 node_kind_name(n->kind));

@@ -184,8 +184,11 @@ struct resource_monitoring_config {
     enum alert_format alert_format;
 };
 
+struct origin;
+
 struct config {
     struct scope scope;
+    struct origin *origins; /* origin.h: of what the file says */
     const char *file; /* "": built-in defaults */
     struct { enum log_level level; bool json; } log;
     const char *state_dir;
@@ -234,5 +237,12 @@ const struct string_list *config_own_directories(const struct config *c);
 /* The effective values as YAML, secrets as ***; and all defaults with comments; and the docs' tables. */
 int config_print(const struct config *c, struct buf *out);
 int config_print_json(const struct config *c, struct buf *out);
+/*
+ * A JSON array of each option: {"key", "value", "default", "from": "default" | "file" | "environment", "file", "line", "variable",
+ * "restart"}; secrets as in the others. 0 or -ENOMEM.
+ */
+int config_print_values(const struct config *c, struct buf *out);
+/* The same of what differs: {"key", "from", "to", "restart"}; a sink that is there in one of them only has no values. */
+int config_print_changes(const struct config *a, const struct config *b, struct buf *out);
 int config_print_defaults(struct buf *out);
 int config_print_reference(struct buf *out);

@@ -23,7 +23,7 @@ static void next(struct emit *e)
     e->first = false;
 }
 
-static void emit_text(struct emit *e, const char *text)
+void emit_text(struct emit *e, const char *text)
 {
     buf_puts(e->out, "\"");
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -132,7 +132,7 @@ static void emit_number(struct emit *e, const struct option *o, const void *fiel
         emit_text(e, o->type == OPTION_SIZE ? units_size_text(n, text) : units_time_text((int64_t)n, text));
 }
 
-static void emit_value(struct emit *e, const struct option *o, const void *field)
+void emit_value(struct emit *e, const struct option *o, const void *field)
 {
     char text[64];
     const char *string = "";

@@ -18,3 +18,5 @@ void emit_open(struct emit *e, const char *key, char bracket); /* '{' or '['; NU
 void emit_close(struct emit *e, char bracket);
 /* All options of the set; `base` may be NULL with comments. Nested keys ("log.level") make sections. */
 void emit_options(struct emit *e, const struct option_set *set, const void *base);
+void emit_text(struct emit *e, const char *text); /* quoted */
+void emit_value(struct emit *e, const struct option *o, const void *field);

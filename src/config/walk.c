@@ -89,6 +89,8 @@ static void set(struct walk *w, const struct binding *b, int index, const char *
     int r = value_set(w->scope, b->base, &b->set->options[index], path, n, w->problems);
     n->wrong = r == -EINVAL;
     w->no_memory |= r == -ENOMEM;
+    if (r == 0 && !origin_add(w->origins, w->scope, w->shown ? w->shown : b->prefix, b->set->options[index].path, n))
+        w->no_memory = true;
 }
 
 static void set_old(struct walk *w, const struct binding *b, const struct old_key *old, const char *path, struct node *n)

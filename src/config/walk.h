@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/option.h"
+#include "config/origin.h"
 #include "config/yaml.h"
 
 struct walk {
@@ -13,6 +14,8 @@ struct walk {
     struct problems *problems;
     const struct binding *bindings;
     unsigned n;
+    struct origin **origins; /* where what the file says is remembered, under its key */
+    const char *shown;       /* instead of the binding's prefix in that key; NULL: that */
     const char *const *elsewhere; /* paths that the caller reads itself; NULL-terminated, or NULL */
     bool no_memory;
 };

@@ -53,6 +53,7 @@ struct builder {
     struct problems *problems;
     const char *file;
     yaml_document_t *document;
+    const char *variable; /* the last one that was put in */
     bool *visited; /* by the node's index: libyaml gives an alias the index of its anchor's node */
     bool no_memory;
 };
@@ -84,9 +85,10 @@ static const char *expand_one(struct builder *b, struct place at, const char *p,
     const char *value = len < sizeof variable ? getenv(variable) : NULL;
     if (has_default && (!value || !*value))
         buf_add(out, name + len + 2, (size_t)(end - name - len - 2));
-    else if (value)
+    else if (value) {
         buf_puts(out, value);
-    else {
+        b->variable = scope_strdup(b->scope, variable);
+    } else {
         problem(b->problems, at, "the environment variable %s is not set; set it, or write ${%s:-default}", variable,
                 variable);
         return NULL;
@@ -162,7 +164,9 @@ static struct node *build_scalar(struct builder *b, const yaml_node_t *y, struct
         n->wrong = true;
     } else {
         unsigned before = b->problems->n;
+        b->variable = NULL;
         n->text = expand(b, at, text);
+        n->variable = b->variable;
         n->wrong = b->problems->n > before;
         b->no_memory |= !n->text;
     }

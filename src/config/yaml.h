@@ -27,6 +27,7 @@ struct node {
     struct node *next;   /* sibling */
     const char *key;     /* when the parent is a map */
     struct place key_at;
+    const char *variable; /* of the environment, that is in the text; NULL: none */
     bool wrong; /* a problem() was said about the value: it means nothing */
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "config/compare.h"
+#include "config/keep.h"
 #include "main/agent_sinks.h"
 
 enum {
@@ -279,6 +280,10 @@ static bool put_in_force(struct reload *r)
         return true;
     }
     say_what_needs_a_restart(r, next);
+    if (config_keep((struct config *)next, a->config) < 0) {
+        config_free((struct config *)next);
+        return false;
+    }
     r->alive[r->n_alive++] = next;
     int e = apply(r, next);
     if (e < 0)
