@@ -244,19 +244,18 @@ static void sinks(struct exam *e, const struct web_context *c, struct scope *scr
     doc_object_end(&e->doc);
 }
 
-void health_answer(struct web *w, struct request *q)
+bool health_write(struct doc *d, struct web *w, struct scope *scratch)
 {
     const struct web_context *c = w->context;
-    struct exam e = {.doc = {.out = &q->out}};
+    struct exam e = {.doc = *d};
     struct process p;
 
-    process_read(&p, &q->scope);
-    doc_object(&e.doc, NULL);
+    process_read(&p, scratch);
     doc_time(&e.doc, "timestamp", clock_real());
     doc_string(&e.doc, "version", LOGCAP_VERSION);
     doc_real(&e.doc, "uptime", (double)((clock_mono() - c->started) / SECOND));
     services(&e, c);
-    sinks(&e, c, &q->scope);
+    sinks(&e, c, scratch);
     doc_object(&e.doc, "checks");
     check_queues(&e, c);
     double pool = c->pool->limit ? (double)c->pool->used / (double)c->pool->limit : 0;
@@ -272,8 +271,16 @@ void health_answer(struct web *w, struct request *q)
     check(&e, "file_descriptors", between(fds, 0.8, 0.95), "ratio of the limit", fds, 1);
     doc_object_end(&e.doc);
     doc_string(&e.doc, "status", level_names[e.worst]);
-    doc_object_end(&e.doc);
-    q->status = e.worst == UNHEALTHY ? 503 : 200;
+    *d = e.doc;
+    return e.worst != UNHEALTHY;
+}
+
+void health_answer(struct web *w, struct request *q)
+{
+    struct doc d = {.out = &q->out};
+    doc_object(&d, NULL);
+    q->status = health_write(&d, w, &q->scope) ? 200 : 503;
+    doc_object_end(&d);
 }
 
 void ready_answer(struct web *w, struct request *q)

@@ -9,11 +9,15 @@ static void index_answer(struct web *w, struct request *q);
 static void config_answer(struct web *w, struct request *q);
 
 static const struct route routes[] = {
+    {"/", ROUTE_GET, "the page, for a browser", page_answer},
+    {"/page/*", ROUTE_GET, "its files", asset_answer},
     {"/help", ROUTE_GET, "this list", index_answer},
     {"/health", ROUTE_GET | ROUTE_OPEN, "how it is: healthy, degraded (200), unhealthy (503)", health_answer},
     {"/ready", ROUTE_GET | ROUTE_OPEN, "whether everything has started (200 or 503)", ready_answer},
     {"/stats", ROUTE_GET, "sinks, memory, threads, log", stats_answer},
-    {"/sources", ROUTE_GET, "each source with its ledger; ?limit=N&offset=N", sources_answer},
+    {"/live", ROUTE_GET, "the same and more once a second, as server-sent events", live_answer},
+    {"/tail", ROUTE_GET, "lines as they pass, as server-sent events; ?sources=NAMES, one a line&text= or regex=&case=1&limit=LINES_A_SECOND", tail_answer},
+    {"/sources", ROUTE_GET, "each source with its ledger; ?limit=N&offset=N&q=PART_OF_NAME", sources_answer},
     {"/positions", ROUTE_GET, "how far each source is secured at each sink; ?limit=N&offset=N", positions_answer},
     {"/tasks", ROUTE_GET, "what runs, grouped by kind and birth stack; ?full=1 for each", tasks_answer},
     {"/leaks", ROUTE_GET, "what leaks: series with verdicts, findings, suspects, alerts", leaks_answer},
@@ -22,8 +26,11 @@ static const struct route routes[] = {
     {"/debug/goroutines", ROUTE_GET, "the same with memory", debug_goroutines_answer},
     {"/api/resources/metrics", ROUTE_GET, "the same with descriptors", resource_metrics_answer},
     {"/debug/pprof/*", ROUTE_GET, "profiles of itself, for go tool pprof; without a name: which there are", pprof_answer},
+    {"/tree", ROUTE_GET, "what is owned by whom; ?under=ID (a scope's children), ?find=TEXT, ?id=ID (one, with its stack)", tree_answer},
     {"/why", ROUTE_GET, "why a file is or is not read; ?path=/var/log/x&format=text|json", why_answer},
     {"/config", ROUTE_GET, "the effective configuration, secrets masked", config_answer},
+    {"/config/values", ROUTE_GET, "each value with its default and where it comes from", settings_answer},
+    {"/config/pending", ROUTE_GET, "what a reload would change, or what is wrong with the file", pending_answer},
     {"/config/reload", ROUTE_GET | ROUTE_POST, "POST: puts the configuration file in force; GET: what came of it last", reload_answer},
     {"/metrics", ROUTE_GET | ROUTE_OPEN, "for Prometheus", metrics_answer},
     {"/dlq", ROUTE_GET, "the dead letters; ?sink=&reason=&source=GLOB&older_than=24h&id=&limit=N&after=ID", dlq_answer},

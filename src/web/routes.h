@@ -25,11 +25,18 @@ enum route_method route_method(const char *name);
 void routes_admit(struct request *q);
 void routes_answer(struct request *q);
 
+void page_answer(struct web *w, struct request *q);
+void asset_answer(struct web *w, struct request *q);
+void live_answer(struct web *w, struct request *q);
+void tail_answer(struct web *w, struct request *q);
 void health_answer(struct web *w, struct request *q);
 void ready_answer(struct web *w, struct request *q);
 void stats_answer(struct web *w, struct request *q);
 void positions_answer(struct web *w, struct request *q);
 void sources_answer(struct web *w, struct request *q);
+void tree_answer(struct web *w, struct request *q);
+void settings_answer(struct web *w, struct request *q);
+void pending_answer(struct web *w, struct request *q);
 void tasks_answer(struct web *w, struct request *q);
 void leaks_answer(struct web *w, struct request *q);
 void leaks_history_answer(struct web *w, struct request *q);
@@ -56,3 +63,7 @@ struct page {
 /* A number that is none is as if it were not there. */
 struct page request_page(struct request *q, uint64_t limit);
 bool page_number(const char *text, uint64_t *number); /* digits only; false: none, or it does not fit */
+
+/* The members of what /stats and /health answer. health_write(): false when it is unhealthy. */
+void stats_write(struct doc *d, struct web *w, struct scope *scratch);
+bool health_write(struct doc *d, struct web *w, struct scope *scratch);

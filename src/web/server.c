@@ -16,6 +16,8 @@
 enum { ACCEPTS_A_TURN = 64, BACKLOG = 128, FEED_BLOCK = 16 * 1024 };
 
 static const struct task_kind client_kind = {.name = "http_client", .max_age = HOUR};
+/* Whose reply goes on may stay as long as it likes. */
+static const struct task_kind follower_kind = {.name = "http_follower"};
 
 struct client {
     struct scope scope;
@@ -271,6 +273,7 @@ static struct MHD_Response *response_of(struct request *q)
     if (q->more) {
         q->client->request = q;
         timer_clear(&q->client->deadline);
+        birth_set_task_kind(q->client->task.thing.birth, &follower_kind);
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK, read_more, q, NULL);
     }
     if (q->fixed)
@@ -402,6 +405,8 @@ static void request_over(void *arg, struct MHD_Connection *connection, void **co
         return;
     *context = NULL;
     struct client *c = q->client;
+    if (c->request)
+        birth_set_task_kind(c->task.thing.birth, &client_kind);
     c->request = NULL;
     if (q->over)
         q->over(q);

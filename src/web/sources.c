@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "web/routes.h"
 
 enum { PAGE = 1000 };
@@ -6,6 +8,7 @@ struct listing {
     struct web *web;
     struct doc doc;
     struct page page;
+    const char *part; /* of the name; NULL: all */
     uint64_t n;
     bool adds_up;
     void (*each)(struct listing *l, struct source *s);
@@ -84,6 +87,8 @@ static void write_positions(struct listing *l, struct source *s)
 static void each_source(struct source *s, void *arg)
 {
     struct listing *l = arg;
+    if (l->part && !strcasestr(s->name, l->part))
+        return;
     uint64_t i = l->n++;
     if (i < l->page.offset || i - l->page.offset >= l->page.limit)
         return;
@@ -95,7 +100,7 @@ static void each_source(struct source *s, void *arg)
 static void list(struct web *w, struct request *q, const char *key,
                  void (*each)(struct listing *, struct source *))
 {
-    struct listing l = {.web = w, .doc = {.out = &q->out}, .page = request_page(q, PAGE),
+    struct listing l = {.web = w, .doc = {.out = &q->out}, .page = request_page(q, PAGE), .part = request_arg(q, "q"),
                         .adds_up = true, .each = each};
     doc_object(&l.doc, NULL);
     doc_array(&l.doc, key);

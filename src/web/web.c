@@ -90,6 +90,10 @@ static int begin_all(struct web *w, char *error, size_t size)
     if (r == 0 && c->api.enabled)
         r = api_begin(&w->api, &w->scope, c, w->context->dispatcher, w->context->past);
     if (r == 0)
+        r = live_begin(&w->live, &w->scope, &w->loop, w);
+    if (r == 0)
+        r = tail_begin(&w->tail, &w->scope, &w->loop, w);
+    if (r == 0)
         r = begin_server(w, &server, error, size);
     if (r == 0)
         r = server_listen(&w->server, c->server.host, c->server.port, WEB_ALL, *c->server.cert_file, error, size);

@@ -21,7 +21,9 @@
 #include "core/spool/spooler.h"
 #include "in/api.h"
 #include "web/auth.h"
+#include "web/live.h"
 #include "web/server.h"
+#include "web/tail.h"
 
 /* What came of the reloads of the configuration. */
 struct web_reload {
@@ -37,6 +39,7 @@ struct leakwatch;
 struct web_context {
     const struct config *config; /* changes only while the web's loop is paused, see web_reload() */
     struct dispatcher *dispatcher; /* for what POST /api/v1/logs takes */
+    struct tap *tap;
     struct past *past;
     struct pool *pool;
     struct keeper *keeper;   /* NULL: a dry run */
@@ -65,6 +68,9 @@ struct web {
     struct loop loop;
     struct api api; /* alive if api.enabled */
     struct auth auth;
+    struct live live;
+    struct tail tail;
+    unsigned feeds; /* who follows, over all kinds */
     struct server server;
     struct thread thread;
     struct web_context *context;

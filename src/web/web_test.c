@@ -14,6 +14,7 @@ static struct config config;
 static struct web_context context;
 static struct pool pool;
 static struct dispatcher dispatcher = {.pool = &pool};
+static struct tap tap;
 static struct web web;
 static int64_t deadline; /* for the next begin() */
 static const char *host = "127.0.0.1", *token = "";
@@ -34,8 +35,9 @@ static int up(char *error, size_t size)
                                         .password = "", .password_file = "", .cert_file = "", .key_file = ""},
                              .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
-    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
+    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .tap = &tap, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
                                    .print_config = print_config, .why = why};
+    tap_begin(&tap);
     int r = streams_begin(&scope_root);
     if (r < 0)
         return r;
@@ -374,6 +376,75 @@ static void posting_too_fast_is_429(void **state)
     end();
 }
 
+/* A client that follows `path`, once its first event is here. */
+static int follow(const char *path, const char *part)
+{
+    static char reply[1 << 20];
+    char request[300];
+    size_t len = 0;
+    int n = dial(0);
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    say(n, request);
+    struct pollfd p = {.fd = n, .events = POLLIN};
+    reply[0] = 0;
+    while (!strstr(reply, part) && poll(&p, 1, 10000) == 1) {
+        ssize_t r = recv(n, reply + len, sizeof reply - 1 - len, 0);
+        if (r <= 0)
+            break;
+        len += (size_t)r;
+        reply[len] = 0;
+    }
+    if (!strstr(reply, part))
+        fail_msg("no \"%s\" in: %s", part, reply);
+    return n;
+}
+
+static void wait_for_feeds(unsigned n)
+{
+    for (int i = 0; i < 1000 && web.feeds != n; i++)
+        poll(NULL, 0, 10);
+    assert_int_equal(web.feeds, n);
+}
+
+static void those_who_follow_get_events(void **state)
+{
+    int n[4];
+    begin();
+    for (int i = 0; i < 4; i++)
+        n[i] = follow("/live", "\"lag_bytes\":0");
+    says(converse(0, GET("/live")), 503, "server.max_feeds");
+    says(converse(0, GET("/tasks")), 200, "\"kind\":\"http_follower\",\"count\":4");
+    close(n[0]);
+    wait_for_feeds(3); /* noticed with the next event */
+    n[0] = follow("/live", "event: snapshot");
+    end(); /* with four that sleep in the library */
+    for (int i = 0; i < 4; i++)
+        close(n[i]);
+}
+
+static void lines_are_seen_as_they_pass(void **state)
+{
+    begin();
+    int all = follow("/tail", "\"passed\":0");
+    assert_ptr_equal(dispatcher.tap, &tap);
+    says(post("", "[{\"message\":\"a <b>line</b>\"},{\"message\":\"another\"}]"), 202, "accepted");
+    close(all);
+    int some = follow("/tail?regex=n.*r", "\"passed\":");
+    says(converse(0, GET("/tail?regex=(")), 400, "at character 1");
+    says(post("", "[{\"message\":\"a <b>line</b>\"},{\"message\":\"another\"}]"), 202, "accepted");
+    char data[4096];
+    size_t len = 0;
+    while (len + 1 < sizeof data && (len == 0 || !memmem(data, len, "another", 7)))
+        len += (size_t)recv(some, data + len, sizeof data - 1 - len, 0);
+    data[len] = 0;
+    assert_non_null(strstr(data, "\"sources\":[\"POST /api/v1/logs\"]"));
+    assert_null(strstr(data, "<b>"));
+    close(some);
+    wait_for_feeds(0);
+    assert_null(dispatcher.tap);
+    end();
+}
+
 static void a_port_in_use_is_told(void **state)
 {
     begin();
@@ -420,6 +491,8 @@ int main(int argc, char **argv)
         TEST(half_closed_sockets),
         TEST(entries_are_posted),
         TEST(posting_too_fast_is_429),
+        TEST(those_who_follow_get_events),
+        TEST(lines_are_seen_as_they_pass),
         TEST(a_port_in_use_is_told),
         TEST(begin_and_end_under_torture),
     };
