@@ -20,6 +20,7 @@ int cmd_ledger(int argc, char **argv);
 int cmd_positions(int argc, char **argv);
 int cmd_resolve(int argc, char **argv);
 int cmd_spool(int argc, char **argv);
+int cmd_stacks(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_why(int argc, char **argv);

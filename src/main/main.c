@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"leaks", cmd_leaks, "replay a recorded series through the leak detector"},
     {"dlq", cmd_dlq, "list, show, export, replay or purge what sinks will never take"},
     {"spool", cmd_spool, "show what waits on disk, and throw away what waits for a sink that is gone"},
+    {"stacks", cmd_stacks, "show what the running agent does and holds, by stack"},
     {"verify", cmd_verify, "check what is kept in the state directory, and repair it"},
     {"version", cmd_version, "show the version"},
     {"resolve", cmd_resolve, NULL}, /* of no use to who calls it */

@@ -120,7 +120,7 @@ static void write_index(struct web *w, struct request *q)
              "\n?debug=1   text: equal stacks grouped, the most first\n"
              "?debug=2   of goroutine: each by itself, the oldest first\n"
              "?seconds=N what grew in N seconds\n"
-             "?format=json&most=N   groups, the oldest first\n\n"
+             "?format=json|text&most=N   groups, the oldest first\n\n"
              "go tool pprof http://HOST:PORT/debug/pprof/NAME\n");
 }
 
@@ -146,6 +146,8 @@ static bool read_ask(struct request *q, struct explain_ask *ask)
     ask->most = most ? most : STACKS_MOST;
     if (format && strcmp(format, "json") == 0)
         ask->form = EXPLAIN_JSON;
+    else if (format && strcmp(format, "text") == 0)
+        ask->form = EXPLAIN_PLAIN;
     if (ask->what == EXPLAIN_CPU && ask->span == 0)
         ask->span = CPU_SECONDS * SECOND;
     return true;

@@ -3,7 +3,7 @@
  *
  *     /debug/pprof/                 which there are
  *     /debug/pprof/NAME             see leak/explain/explain.h; ?debug=1, 2: text, else gzipped protobuf;
- *                                   ?seconds=N: what grew in that time; format=json&most=N: groups, for programs
+ *                                   ?seconds=N: what grew in that time; format=json|text&most=N: groups, the oldest first, as `logcap stacks` shows them
  *
  * An answer is made on a thread of its own, which lives as long as its request, since symbols and seconds take time;
  * at most EXPLAINERS_MAX at once. The web's loop goes on meanwhile.

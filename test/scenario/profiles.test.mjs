@@ -5,7 +5,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import fs from 'node:fs';
 import zlib from 'node:zlib';
 import protobuf from 'protobufjs';
-import {binary, patience, sanitized, scenario, until} from './harness.mjs';
+import {binary, command, patience, sanitized, scenario, until} from './harness.mjs';
 
 const shell = async (line, env = {}) => {
     const process_ = spawn('bash', ['-c', `set -o pipefail; ${line}`], {env: {...process.env, ...env}});
@@ -110,6 +110,10 @@ scenario('a profile is what its format says: stacks through libraries, with file
     const grouped = (await agent.get('/debug/pprof/goroutine?format=json')).json;
     assert.equal(grouped.has_lines, true);
     assert.ok(grouped.groups.some((g) => g.stack.some((f) => f.function === 'collector_run' && f.file.endsWith('/src/in/collector.c'))));
+    const asked = command(['stacks', '-c', agent.file]);
+    assert.equal(asked.code, 0, asked.stderr);
+    assert.match(asked.stdout, /^goroutine: \d+ in all in \d+ groups\n/);
+    assert.match(asked.stdout, /\n1 thread, the oldest "collector" \d+ s\n(    .+\n)* {4}collector_run +\/.*\/src\/in\/collector\.c:\d+\n/);
     await agent.stop();
 });
 

@@ -90,6 +90,20 @@ static int write_json(const struct profile *p, const struct lines *l, size_t mos
     return out->failed ? -ENOMEM : 0;
 }
 
+static int write_as(const struct profile *p, const struct lines *l, const struct explain_ask *ask, struct buf *out)
+{
+    switch (ask->form) {
+    case EXPLAIN_PPROF:
+        return profile_write_pprof(p, l, out);
+    case EXPLAIN_PLAIN:
+        return profile_write_plain(p, l, ask->most, out);
+    case EXPLAIN_JSON:
+        return write_json(p, l, ask->most, out);
+    default:
+        return profile_write_text(p, l, ask->most, out);
+    }
+}
+
 int explain_write(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel)
 {
     struct profile p = {0};
@@ -99,16 +113,14 @@ int explain_write(const struct explain_ask *ask, struct scope *scope, struct buf
     int r = take(ask, &p, scope, cancel);
     if (r < 0)
         return r;
-    if (ask->form == EXPLAIN_JSON)
+    if (ask->form == EXPLAIN_JSON || ask->form == EXPLAIN_PLAIN)
         profile_sort_by_age(&p);
     else
         profile_sort_by_value(&p);
     l = mem_new(&p.scope, sizeof *l, "lines");
     r = l ? profile_lines(&p, l, &p.scope, cancel) : -errno;
     if (r == 0)
-        r = ask->form == EXPLAIN_PPROF  ? profile_write_pprof(&p, l, out)
-            : ask->form == EXPLAIN_JSON ? write_json(&p, l, ask->most, out)
-                                        : profile_write_text(&p, l, ask->most, out);
+        r = write_as(&p, l, ask, out);
     profile_end(&p);
     return r;
 }

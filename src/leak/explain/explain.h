@@ -23,6 +23,7 @@ enum explain_form {
     EXPLAIN_PPROF, /* gzipped, for go tool pprof */
     EXPLAIN_TEXT,  /* debug=1: grouped */
     EXPLAIN_EACH,  /* debug=2 of goroutine: each by itself; of others as EXPLAIN_TEXT */
+    EXPLAIN_PLAIN, /* for people: grouped, oldest first */
     EXPLAIN_JSON,  /* grouped, oldest first: {"profile", "total", "groups": [...]} */
 };
 

@@ -133,6 +133,9 @@ static void writes_as_go_does(void **state)
     assert_ptr_equal(strstr(out.data, "{\"profile\":\"goroutine\",\"total\":5,"), out.data);
     assert_non_null(strstr(out.data, "{\"count\":3,\"kind\":\"reader\",\"oldest\":\"oldest\",\"oldest_age_seconds\":0."));
     assert_non_null(strstr(out.data, "\"oldest\":\"the \\\"other\\\"\""));
+    write_as(EXPLAIN_GOROUTINE, EXPLAIN_PLAIN);
+    assert_ptr_equal(strstr(out.data, "goroutine: 5 in all in 3 groups\n\n"), out.data);
+    assert_non_null(strstr(out.data, "\n3 reader, the oldest \"oldest\" 0 s\n    task_begin "));
     write_as(EXPLAIN_GOROUTINE, EXPLAIN_PPROF);
     assert_memory_equal(out.data, "\x1f\x8b", 2);
     end_tasks();

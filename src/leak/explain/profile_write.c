@@ -141,6 +141,66 @@ int profile_write_text(const struct profile *p, const struct lines *l, size_t mo
     return out->failed ? -ENOMEM : 0;
 }
 
+static void put_age(int64_t age, struct buf *out)
+{
+    static const struct {
+        int64_t ns;
+        const char *name;
+    } units[] = {{24 * HOUR, "d"}, {HOUR, "h"}, {MINUTE, "min"}, {SECOND, "s"}};
+    enum { UNITS = sizeof units / sizeof *units };
+    unsigned u = 0;
+    while (u < UNITS - 1 && age < units[u].ns)
+        u++;
+    buf_printf(out, "%" PRId64 " %s", age / units[u].ns, units[u].name);
+    if (u < UNITS - 1)
+        buf_printf(out, " %" PRId64 " %s", age % units[u].ns / units[u + 1].ns, units[u + 1].name);
+}
+
+static void put_head(const struct profile *p, const struct profile_sample *s, int64_t now, struct buf *out)
+{
+    const struct profile_sort *sort = p->sort;
+    for (unsigned v = 0; v < sort->n_values; v++)
+        if (sort->n_values == 1)
+            buf_printf(out, "%" PRId64, s->values[v]);
+        else
+            buf_printf(out, "%s%s %" PRId64, v ? ", " : "", sort->values[v].type, s->values[v]);
+    if (s->kind)
+        buf_printf(out, "%s%s", sort->n_values == 1 ? " " : ", ", s->kind);
+    if (s->name[0])
+        buf_printf(out, ", the oldest \"%s\"", s->name);
+    if (s->oldest > 1) {
+        buf_puts(out, s->name[0] ? " " : ", ");
+        put_age(now - s->oldest, out);
+    }
+    buf_puts(out, "\n");
+}
+
+int profile_write_plain(const struct profile *p, const struct lines *l, size_t most, struct buf *out)
+{
+    size_t n = most && most < p->n ? most : p->n;
+    int64_t now = clock_mono();
+    buf_printf(out, "%s: %" PRId64 " %s in %zu group%s\n", p->sort->name, profile_total(p, p->sort->first_value),
+               p->sort->n_values == 1 ? "in all" : p->sort->values[p->sort->first_value].type, p->n, p->n == 1 ? "" : "s");
+    for (size_t i = 0; i < n; i++) {
+        const struct profile_sample *s = &p->samples[i];
+        buf_puts(out, "\n");
+        put_head(p, s, now, out);
+        for (unsigned f = 0; f < s->depth; f++) {
+            const struct place *at = lines_find(l, stack_of(p, s)[f]);
+            for (uint32_t k = 0; k < at->n; k++) {
+                const struct frame *frame = &l->frames[at->first + k];
+                buf_printf(out, "    %-28s", frame->function);
+                if (frame->file[0])
+                    buf_printf(out, " %s:%" PRIu32, frame->file, frame->line);
+                buf_puts(out, "\n");
+            }
+        }
+    }
+    if (n < p->n || p->left_out)
+        buf_printf(out, "\n%" PRIu64 " more groups are not shown\n", (uint64_t)(p->n - n) + p->left_out);
+    return out->failed ? -ENOMEM : 0;
+}
+
 static void write_stack(const struct profile *p, const struct profile_sample *s, const struct lines *l, struct doc *d)
 {
     doc_array(d, "stack");

@@ -16,6 +16,14 @@ int profile_write_pprof(const struct profile *p, const struct lines *l, struct b
 int profile_write_text(const struct profile *p, const struct lines *l, size_t most, struct buf *out);
 
 /*
+ * For who looks at a terminal, at most `most` stacks (0: all):
+ *
+ *     3 reader, the oldest "a.log" 2 h 5 min
+ *         file_begin      /src/in/files/file.c:97
+ */
+int profile_write_plain(const struct profile *p, const struct lines *l, size_t most, struct buf *out);
+
+/*
  * An array under `key` (NULL: of the document itself): {"count" (or the names of the values), "kind", "oldest",
  * "oldest_age_seconds", "stack": [{"function", "file", "line"}]}, at most `most` (0: all).
  */
