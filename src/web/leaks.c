@@ -5,8 +5,9 @@
  * on), suspects, alerts (newest first). docs/leaks.md has the keys.
  *
  * GET /leaks/history?series=NAME&from=&to=&step=: points of one series as [time, mean, least, most]. Times are seconds since
- * 1970; from and to below 0 are counted from now; by default the last fifteen minutes. step 1 (what is in memory, as
- * it was measured), 60 or 3600 (state.db); without it the finest that reaches back to `from`. Without a series: their names.
+ * 1970; from and to below 0 are counted from now. step 1 (what is in memory, as it was measured), 60 or 3600 (state.db); without
+ * it the finest that reaches back to `from`. Without from: the last fifteen minutes, day, or 31 days, as the step is. Without a
+ * series: their names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +201,11 @@ static int64_t step_for(int64_t from, int64_t now)
     return now - from <= SERIES_KEPT_S ? 1 : now - from <= 2 * DAY_S ? MINUTE_S : HOUR_S;
 }
 
+static int64_t shown_of(int64_t step)
+{
+    return step == HOUR_S ? 31 * DAY_S : step == MINUTE_S ? DAY_S : SERIES_KEPT_S;
+}
+
 static void write_point(struct doc *d, int64_t time, double mean, double least, double most)
 {
     doc_array(d, NULL);
@@ -266,8 +272,11 @@ void leaks_history_answer(struct web *w, struct request *q)
         leakwatch_unlock(l);
         return;
     }
-    int64_t from = time_arg(q, "from", now, now - SERIES_KEPT_S), to = time_arg(q, "to", now, now);
-    int64_t step = time_arg(q, "step", now, step_for(from, now));
+    int64_t step = time_arg(q, "step", now, 0);
+    int64_t from = time_arg(q, "from", now, now - shown_of(step)), to = time_arg(q, "to", now, now);
+    if (!step)
+        step = step_for(from, now);
+    from -= from % (step > 0 ? step : 1); /* the step that it lies in too */
     if ((step != 1 && step != MINUTE_S && step != HOUR_S) || (to - from) / step > POINTS_MAX) {
         request_fail(q, 400, "step is 1, 60 or 3600, and at most %d points are shown", POINTS_MAX);
         return;
