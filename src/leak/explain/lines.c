@@ -150,16 +150,20 @@ static struct frame *new_frame(struct lines *l)
     return &l->frames[l->n_frames++];
 }
 
-/* What the program itself knows; `at` has room for SYMBOL_TEXT. */
-static void ask_symbols(struct lines *l, uintptr_t address, struct frame *f)
+/* What the program itself knows: a function, or where in which file: addr2line takes that. */
+static void ask_symbols(struct lines *l, const struct place *p, struct frame *f)
 {
     char text[SYMBOL_TEXT];
-    symbols_text(&l->symbols, address + 1, text);
+    symbols_text(&l->symbols, p->address + 1, text);
     char *plus = strrchr(text, '+');
-    f->offset = plus ? (uint32_t)strtoul(plus + 1, NULL, 16) - 1 : 0;
-    /* A place in a library is no function: it stays with its number. */
-    if (plus && !strstr(text, ".so"))
+    if (plus && !strstr(text, ".so")) {
+        f->offset = (uint32_t)strtoul(plus + 1, NULL, 16) - 1;
         *plus = 0;
+    } else if (p->module < MODULES_MAX) {
+        const struct module *m = &l->modules[p->module];
+        const char *slash = strrchr(m->path, '/');
+        snprintf(text, sizeof text, "%.120s+0x%lx", slash ? slash + 1 : m->path, (unsigned long)(p->address - m->moved));
+    }
     f->function = scope_strdup(&l->scope, text);
     if (!f->function)
         f->function = "?";
@@ -215,7 +219,7 @@ static int read_answer(struct lines *l)
         }
         struct frame *last = &l->frames[p->first + p->n - 1];
         if (error == 0 && !last->function[0])
-            ask_symbols(l, p->address, last);
+            ask_symbols(l, p, last);
     }
     return error;
 }

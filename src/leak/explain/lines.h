@@ -28,7 +28,7 @@ struct module {
 enum { MODULES_MAX = 256 };
 
 struct frame {
-    const char *function; /* never NULL; an address if nothing is known */
+    const char *function; /* never NULL; "libx.so.1+0x2a0", the place in the file, or an address if no more is known */
     const char *file;     /* "": not known */
     uint32_t line;        /* 0: not known */
     uint32_t offset;      /* in the function */
