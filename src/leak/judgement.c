@@ -211,7 +211,7 @@ static void say_stray(struct leakwatch *w, struct finding *f, const struct stray
         snprintf(f->text, sizeof f->text, "%.0f descriptor%s closed behind the owner's back, the last: %d", f->current, many, s->number);
     else
         snprintf(f->text, sizeof f->text, "%.0f descriptor%s that nobody owns and nobody closed, the last: %d (%s, %s)%s%s", f->current,
-                 many, s->number, fd_type_name(s->type), s->what, s->has_birth ? "; born at " : "",
+                 many, s->number, fd_type_name(s->type), s->what, s->has_birth ? "; its number was last owned by one born at " : "",
                  s->has_birth ? born_at(w, &s->birth, site, sizeof site) : "");
 }
 
@@ -317,7 +317,7 @@ static void say(struct leakwatch *w, const struct alert *a)
     if (hook && alert_write(a, rc->alert_format, c->host, w->details.len ? w->details.data : "", &w->body) == 0)
         webhook_post(hook, w->body.data, w->body.len);
     buf_clear(&w->body);
-    if (rc->alert_records && alert_write(a, ALERT_JSON, c->host, "", &w->body) == 0)
+    if (rc->alert_records && thing_alive(&w->records.thing) && alert_write(a, ALERT_JSON, c->host, "", &w->body) == 0)
         alert_record(&w->records, a, c->host, &w->body);
 }
 

@@ -1,25 +1,15 @@
-/* `logcap leaks`: what the leak detector says. */
-#include <stdbool.h>
-#include <stdio.h>
+/* `logcap leaks`: what the leak detector says, of the running agent or of a recorded series. */
 #include <string.h>
 
 #include "main/commands.h"
 #include "main/leaks_replay.h"
-
-static const char help[] = "usage: logcap leaks replay FILE.csv [--kind KIND] [--limit N] [--json]\n"
-                           "\n"
-                           "replay  judge a recorded series as the agent would have judged it while it was recorded\n"
-                           "\n"
-                           "logcap leaks replay --help says more.\n";
+#include "main/leaks_show.h"
 
 int cmd_leaks(int argc, char **argv)
 {
-    const char *verb = argc > 1 ? argv[1] : "";
-    if (strcmp(verb, "replay") == 0) {
+    if (argc > 1 && strcmp(argv[1], "replay") == 0) {
         argv[1] = (char[]){"logcap leaks replay"};
         return leaks_replay(argc - 1, argv + 1);
     }
-    bool asked = strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0;
-    fputs(help, asked ? stdout : stderr);
-    return asked ? EXIT_DONE : EXIT_USAGE;
+    return leaks_show(argc, argv);
 }

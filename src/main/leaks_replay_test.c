@@ -71,7 +71,7 @@ static void what_is_wrong_is_said(void **state)
     complained("not '-1'");
     assert_int_equal(RUN(cmd_leaks, WORD("replay")), EXIT_USAGE);
     assert_int_equal(RUN(cmd_leaks, WORD("plant")), EXIT_USAGE);
-    complained("usage: logcap leaks");
+    complained("unexpected argument 'plant'");
     assert_int_equal(RUN(cmd_leaks, WORD("--help")), EXIT_DONE);
 }
 

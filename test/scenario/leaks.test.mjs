@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import {binary, pick, sanitized, scenario, sleep, until} from './harness.mjs';
+import {binary, command, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 
 const shim = path.join(path.dirname(binary), 'libleak.so');
 const skipShim = (sanitized || !fs.existsSync(shim)) && 'needs the shim, which does not go with sanitizers';
@@ -61,7 +61,7 @@ scenario('a descriptor that nobody closed is named with the place where it was b
     plant('');
     assert.equal(f.exact, true);
     assert.equal(f.verdict, 'leaking');
-    assert.match(f.text, /nobody owns and nobody closed.*born at \w+/);
+    assert.match(f.text, /nobody owns and nobody closed.*last owned by one born at \w+/);
     assert.ok(f.born.stack.length > 2, 'its birth has a stack');
     // The log, health, metrics, the list of alerts.
     assert.match(agent.stderr, /leaks: \w+: \d+ descriptors? that nobody owns/);
@@ -200,7 +200,14 @@ scenario("the predecessor's addresses and keys answer, and history outlives a re
     assert.equal((await agent.get('/leaks/history?series=fds&step=7')).status, 400);
     const names = (await at('/leaks/history')).series;
     assert.ok(names.includes('tasks') && names.includes('memory:rss') && names.includes('fds:epoll'));
+    const shown = command(['leaks', '-c', agent.file, '--all']);
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /^ok: \d+ tasks \(0 unexpected\)/);
+    assert.match(shown.stdout, /^fds:epoll +\d+ /m);
+    assert.match(command(['tasks', '-c', agent.file, '--full']).stdout, /thread +watch .*logcap\/agent\/leakwatch/);
+    assert.match(command(['tasks', '-c', agent.file]).stdout, /^ +\d+ thread /m);
     await agent.stop();
+    assert.equal(command(['leaks', '-c', agent.file]).code, 1);
     await agent.start();
     const stored = (await at('/leaks/history?series=fds&step=60')).points;
     assert.ok(stored.length >= 1 && stored[0][1] > 5, JSON.stringify(stored));
