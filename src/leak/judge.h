@@ -8,8 +8,8 @@
  *     cycle) explains that. It needs no setting;
  *   - the real limit.
  *
- * Baseline: the floor of the samples between warm_up and twice warm_up after the start. From then on it falls with the floor, and
- * rises only to a level at which growth was seen to end (a step, a plateau): never with a trend, or it would learn the leak.
+ * Baseline: the floor of what came between half of warm_up and warm_up. From then on it falls with the floor, and rises only to a
+ * level at which growth was seen to end (a step, a plateau, a cache that is full): never with a trend, or it would learn the leak.
  *
  * Pure: no clock, no I/O, no memory but its own, the same answer for the same samples. Units are the caller's. A judge belongs to
  * one thread at a time; it holds nothing that must be given back. To keep what it knows over a restart of the agent, feed it
@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "leak/recent.h"
 #include "leak/trace.h"
 #include "leak/verdict.h"
 
@@ -37,10 +38,18 @@ extern const struct judge_settings judge_defaults;
 struct judge {
     struct judge_settings settings;
     struct trace trace;
-    int64_t first, last; /* when the samples came */
-    double value;        /* the latest, whole */
+    struct recent recent;
+    int64_t first, last;   /* when the samples came; LEAK_NEVER */
+    int64_t due;           /* when the trend is looked for again */
+    double value;          /* the latest, whole */
     double baseline;
     bool has_baseline;
+    bool leaking;
+    int64_t leaking_since; /* when that was found */
+    int64_t life;          /* when the process was started again, as far as that is known */
+    int64_t carried_until; /* what leaked before that does so until then, if nothing else is found */
+    bool sure;             /* the leak is worth an alert */
+    struct verdict by_trend; /* as of the last look */
     struct verdict verdict;
 };
 
@@ -61,5 +70,5 @@ bool judge_add(struct judge *j, int64_t time, double value, double expected);
  */
 void judge_restart(struct judge *j, int64_t time);
 
-/* As of the last sample. The same until the next one; costs nothing. */
+/* As of the last sample. The same until the next one. */
 const struct verdict *judge_verdict(const struct judge *j);

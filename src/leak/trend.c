@@ -3,30 +3,34 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WINDOWS = 48, WINDOWS_LEAST = 20 };
+#include "base/clock.h"
+#include "leak/contest.h"
 
-struct windows {
-    unsigned n;
-    double time[WINDOWS]; /* ns since the trace began: the middle */
-    double low[WINDOWS];
+#define HOURS 3600.0    /* s */
+#define LEAST_SHARE .03 /* of the level: a smaller rise is none */
+#define CYCLE (36 * HOURS) /* from then on a day's course is known, and taken off on both sides */
+#define KEEP 4.0        /* so much less proof is needed to keep to an answer */
+
+enum { WINDOWS_LEAST = 6 };
+
+/*
+ * By how much the bic of growth must be better than that of each way in which it could end. Of those that are hardly different from
+ * growth (what saturates slowly, what ended late) less is asked.
+ */
+struct proof {
+    double soon, late, day;
+    double from_start, young, old; /* s that growth must have lasted: from the start on; in the first day; later */
 };
 
-static void cut(struct windows *w, const struct trace *t)
-{
-    unsigned each = (t->n + WINDOWS - 1) / WINDOWS;
-    w->n = 0;
-    /* Whole windows that end with the newest cell. */
-    for (unsigned at = each ? t->n % each : 0; at + each <= t->n; at += each) {
-        double low = INFINITY;
-        for (unsigned i = at; i < at + each; i++)
-            if (t->cells[i].n && t->cells[i].low < low)
-                low = t->cells[i].low;
-        if (low == INFINITY)
-            continue;
-        w->time[w->n] = ((double)at + each / 2.0) * (double)t->length;
-        w->low[w->n++] = low;
-    }
-}
+static const struct proof enough = {.soon = 2, .late = -4, .day = 0, .from_start = 3 * HOURS, .young = 3 * HOURS, .old = 3 * HOURS};
+static const struct proof plenty = {.soon = 4, .late = 0, .day = 4, .from_start = 6 * HOURS, .young = 6 * HOURS, .old = 3 * HOURS};
+
+struct found {
+    const struct windows *w;
+    struct contest contest;
+    double lasted; /* s */
+    double soon, late, day; /* by how much the bic of growth is better */
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -34,48 +38,116 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *v, unsigned n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
 /* Theil and Sen: the median of the slopes of all pairs; the band from the variance of Kendall's S (Sen 1968). */
-static double slopes(const struct windows *w, unsigned from, struct trend *out)
+static void find_slope(const struct windows *w, double from, double *slope, double *low, double *high)
 {
-    static _Thread_local double v[WINDOWS * (WINDOWS - 1) / 2];
-    unsigned n = 0;
-    double s = 0, m = w->n - from;
-    for (unsigned i = from; i < w->n; i++)
-        for (unsigned k = i + 1; k < w->n; k++) {
-            v[n++] = (w->low[k] - w->low[i]) / (w->time[k] - w->time[i]);
-            s += (w->low[k] > w->low[i]) - (w->low[k] < w->low[i]);
-        }
-    double sigma = sqrt(m * (m - 1) * (2 * m + 5) / 18);
-    out->slope = median(v, n);
-    double c = 1.96 * sigma;
+    double v[BASIS_ROWS * (BASIS_ROWS - 1) / 2];
+    unsigned n = 0, m = 0;
+    *slope = *low = *high = 0;
+    for (unsigned i = 0; i < w->n; i++) {
+        if (w->time[i] < from)
+            continue;
+        m++;
+        for (unsigned k = i + 1; k < w->n; k++)
+            v[n++] = (w->value[k] - w->value[i]) / ((w->time[k] - w->time[i]) * SECOND);
+    }
+    if (!n)
+        return;
+    qsort(v, n, sizeof *v, by_value);
+    double c = 1.96 * sqrt((double)m * (m - 1) * (2 * m + 5) / 18);
     long below = lround((n - c) / 2), above = lround((n + c) / 2);
-    out->slope_low = v[below < 0 ? 0 : below];
-    out->slope_high = v[above >= (long)n ? n - 1 : (unsigned)above];
-    return sigma > 0 ? s / sigma : 0;
+    *slope = v[n / 2];
+    *low = v[below < 0 ? 0 : below];
+    *high = v[above >= (long)n ? n - 1 : (unsigned)above];
 }
 
-void trend_find(struct trend *out, const struct trace *t, double least)
+static double level_of(const struct trace *t, const struct windows *w)
+{
+    double v[BASIS_ROWS];
+    unsigned n = 0;
+    for (unsigned i = w->n - (w->n + 3) / 4; i < w->n; i++)
+        v[n++] = w->value[i];
+    qsort(v, n, sizeof *v, by_value);
+    return t->zero + v[n / 4];
+}
+
+static void measure(struct found *f, const struct windows *w)
+{
+    contest_hold(&f->contest, w);
+    const struct contest *c = &f->contest;
+    double growth = c->endless.bic;
+    f->w = w;
+    f->lasted = w->span - c->endless.from;
+    f->soon = fmin(c->classes[CONTEST_STEPS].bic, fmin(c->classes[CONTEST_SOON_FULL].bic, c->classes[CONTEST_SOON_FLAT].bic)) - growth;
+    f->late = fmin(c->classes[CONTEST_LATE_FULL].bic, c->classes[CONTEST_LATE_FLAT].bic) - growth;
+    f->day = w->span < CYCLE ? c->classes[CONTEST_COURSE].bic - growth : INFINITY;
+}
+
+static bool lasted(const struct found *f, const struct proof *p)
+{
+    return f->lasted >= (f->contest.endless.from <= 0 ? p->from_start : f->w->span < CYCLE ? p->young : p->old);
+}
+
+/* Whether what is left of growth in its last third is worth the name; a known day's course would hide it. */
+static bool goes_on(const struct found *f, const struct trend *t, double share)
+{
+    double late, low, high, rise = f->contest.endless.rise / (f->lasted * SECOND);
+    if (t->slope_low < 0.15 * rise)
+        return false;
+    if (f->w->span >= CYCLE)
+        return true;
+    find_slope(f->w, f->w->span - f->lasted / 3, &late, &low, &high);
+    return late >= share * rise;
+}
+
+static void answer(struct trend *out, const struct found *f, bool endless)
+{
+    const struct proof *p = &enough;
+    double less = endless ? KEEP : 0;
+    bool explained = f->soon < p->soon - less || f->late < p->late - less || !goes_on(f, out, endless ? .15 : .3);
+    bool day = f->day < p->day - less;
+    double margin = fmin(fmin(f->soon, f->late - p->late), f->day);
+    out->confidence = 1 / (1 + exp(-fabs(margin) / 2));
+    if (explained) {
+        out->answer = TREND_NONE;
+        out->settled = f->contest.ends.shape != CONTEST_DAY && fmin(f->soon, f->late) < 0 && f->contest.ends.to < .6 * f->w->span;
+    } else if (day) {
+        out->answer = TREND_GROWING;
+        out->half_a_day = f->w->span < 12 * HOURS;
+    } else {
+        out->answer = lasted(f, p) ? TREND_ENDLESS : TREND_GROWING;
+        out->sure = out->answer == TREND_ENDLESS && f->soon >= plenty.soon && f->late >= plenty.late && f->day >= plenty.day &&
+                    lasted(f, &plenty);
+    }
+}
+
+void trend_find(struct trend *out, const struct trace *t, double least, bool endless)
 {
     struct windows w;
-    *out = (struct trend){.answer = TREND_UNKNOWN, .since = LEAK_NEVER};
-    cut(&w, t);
+    struct falls falls;
+    struct found f;
+    *out = (struct trend){.answer = TREND_UNKNOWN, .since = LEAK_NEVER, .life = LEAK_NEVER};
+    falls_find(&falls, t);
+    windows_cut(&w, t, &falls);
+    if (falls.life)
+        out->life = t->begin + falls.life * t->length;
     if (w.n < WINDOWS_LEAST)
         return;
-    double z = slopes(&w, 0, out), span = w.time[w.n - 1] - w.time[0];
-    double late = w.low[w.n - 1] - w.low[w.n * 2 / 3];
-    out->level = t->zero + w.low[w.n - 1];
-    out->rise = out->slope * span;
-    out->confidence = erf(fabs(z) / sqrt(2));
+    out->level = level_of(t, &w);
     out->answer = TREND_NONE;
-    if (z < 4 || out->rise < least)
+    out->confidence = 0.5 + 0.49 * fmin(1, w.span / CYCLE);
+    least = fmax(least, LEAST_SHARE * fabs(out->level));
+    if (!windows_rise(&w, least))
         return;
-    out->since = t->begin;
-    out->shape = "a rising floor";
-    out->answer = late < out->rise / 6 ? TREND_ENDED : span < 12 * 3600e9 ? TREND_GROWING : TREND_ENDLESS;
+    measure(&f, &w);
+    out->rise = f.contest.endless.rise;
+    if (!(out->rise >= least))
+        return;
+    find_slope(&w, f.contest.endless.from, &out->slope, &out->slope_low, &out->slope_high);
+    answer(out, &f, endless);
+    if (out->answer == TREND_NONE)
+        return;
+    out->lasted = (int64_t)(f.lasted * SECOND);
+    out->since = w.begin + (int64_t)(f.contest.endless.from * SECOND);
+    out->shape = contest_shape_name(f.contest.endless.shape);
 }

@@ -11,7 +11,7 @@ enum leak_state {
     LEAK_UNDETERMINED, /* too little was seen to say anything */
     LEAK_STEADY,
     LEAK_GROWING,  /* it grows, and that may end: a warm-up, a pool, a rising day */
-    LEAK_LEAKING,  /* it grows, and nothing that ends explains it */
+    LEAK_LEAKING,  /* it grows, and nothing that ends explains it; severity none: not for long enough yet to call somebody */
     LEAK_AT_LIMIT, /* 95 % of the real limit are used */
     LEAK_STATES
 };

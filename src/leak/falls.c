@@ -1,0 +1,84 @@
+#include "leak/falls.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define DEEP 0.5         /* a fall: by this part of what its life had risen, and */
+#define SIGMAS 6.0       /* by so many of what changes from cell to cell */
+#define TOOTH (3 * HOUR) /* what is shorter, on average, is a tooth and no life */
+enum { AROUND = 3, TEETH_LEAST = 3, LIFE_LEAST = 6 };
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* A quantile of the means of the cells [from, to); NAN without any. */
+static double quantile(const struct trace *t, unsigned from, unsigned to, double q)
+{
+    float v[TRACE_CELLS];
+    unsigned n = 0;
+    for (unsigned i = from; i < to && i < t->n; i++)
+        if (t->cells[i].n)
+            v[n++] = t->cells[i].mean;
+    if (!n)
+        return NAN;
+    qsort(v, n, sizeof *v, by_value);
+    return v[(unsigned)(q * (n - 1) + 0.5)];
+}
+
+/* One sigma of what changes from cell to cell. */
+static double roughness(const struct trace *t)
+{
+    float v[TRACE_CELLS];
+    unsigned n = 0;
+    for (unsigned i = 0; i + 1 < t->n; i++)
+        if (t->cells[i].n && t->cells[i + 1].n)
+            v[n++] = fabsf(t->cells[i + 1].mean - t->cells[i].mean);
+    if (!n)
+        return 0;
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2] / (0.6745 * M_SQRT2);
+}
+
+/*
+ * Whether a life that began at `begin` ends in cell i. It falls from where it has been for a quarter of the life, so the end of a burst
+ * is none.
+ */
+static bool is_fall(const struct trace *t, unsigned begin, unsigned i, double sigma)
+{
+    double close = quantile(t, i - AROUND, i, 0.5), after = quantile(t, i + 1, i + 1 + AROUND, 0.5);
+    if (!(close - after > SIGMAS * sigma))
+        return false;
+    double late = quantile(t, i - (i - begin + 3) / 4, i, 0.3), base = quantile(t, begin, i, 0.1);
+    return fmin(close, late) - after > DEEP * (fmax(close, late) - base) && fmin(close, late) - after > SIGMAS * sigma;
+}
+
+/* A day's end may look like that too. */
+static bool is_daily(const struct falls *f, const struct trace *t)
+{
+    for (unsigned k = 0; k + 1 < f->n; k++) {
+        int64_t apart = (f->at[k + 1] - f->at[k]) * t->length;
+        if (llabs(apart - 24 * HOUR) > 3 * HOUR)
+            return false;
+    }
+    return f->n > 1;
+}
+
+void falls_find(struct falls *f, const struct trace *t)
+{
+    unsigned begin = 0;
+    double sigma = roughness(t);
+    *f = (struct falls){0};
+    for (unsigned i = LIFE_LEAST; i + 1 + AROUND <= t->n && f->n < FALLS_MOST; i++) {
+        if (i < begin + LIFE_LEAST || !is_fall(t, begin, i, sigma))
+            continue;
+        f->at[f->n++] = begin = i + 1;
+    }
+    f->teeth = f->n >= TEETH_LEAST && (int64_t)t->n * t->length < (int64_t)(f->n + 1) * TOOTH;
+    if (f->n && !f->teeth && !is_daily(f, t))
+        f->life = f->at[f->n - 1];
+}
