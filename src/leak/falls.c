@@ -6,7 +6,8 @@
 #include "base/clock.h"
 
 #define DEEP 0.5         /* a fall: by this part of what its life had risen, and */
-#define SIGMAS 6.0       /* by so many of what changes from cell to cell */
+#define SIGMAS 6.0       /* by so many of what changes from cell to cell, and */
+#define WIDE 0.2         /* by this part of all that was seen */
 #define TOOTH (3 * HOUR) /* what is shorter, on average, is a tooth and no life */
 enum { AROUND = 3, TEETH_LEAST = 3, LIFE_LEAST = 6 };
 
@@ -48,13 +49,13 @@ static double roughness(const struct trace *t)
  * Whether a life that began at `begin` ends in cell i. It falls from where it has been for a quarter of the life, so the end of a burst
  * is none.
  */
-static bool is_fall(const struct trace *t, unsigned begin, unsigned i, double sigma)
+static bool is_fall(const struct trace *t, unsigned begin, unsigned i, double least)
 {
     double close = quantile(t, i - AROUND, i, 0.5), after = quantile(t, i + 1, i + 1 + AROUND, 0.5);
-    if (!(close - after > SIGMAS * sigma))
+    if (!(close - after > least))
         return false;
     double late = quantile(t, i - (i - begin + 3) / 4, i, 0.3), base = quantile(t, begin, i, 0.1);
-    return fmin(close, late) - after > DEEP * (fmax(close, late) - base) && fmin(close, late) - after > SIGMAS * sigma;
+    return fmin(close, late) - after > DEEP * (fmax(close, late) - base) && fmin(close, late) - after > least;
 }
 
 /* A day's end may look like that too. */
@@ -71,10 +72,10 @@ static bool is_daily(const struct falls *f, const struct trace *t)
 void falls_find(struct falls *f, const struct trace *t)
 {
     unsigned begin = 0;
-    double sigma = roughness(t);
+    double range = quantile(t, 0, t->n, 0.95) - quantile(t, 0, t->n, 0.05), least = fmax(SIGMAS * roughness(t), WIDE * range);
     *f = (struct falls){0};
     for (unsigned i = LIFE_LEAST; i + 1 + AROUND <= t->n && f->n < FALLS_MOST; i++) {
-        if (i < begin + LIFE_LEAST || !is_fall(t, begin, i, sigma))
+        if (i < begin + LIFE_LEAST || !is_fall(t, begin, i, least))
             continue;
         f->at[f->n++] = begin = i + 1;
     }

@@ -8,6 +8,7 @@
 
 #define HOURS 3600.0    /* s */
 #define LEAST_SHARE .03 /* of the level: a smaller rise is none */
+#define DAY (24 * HOURS)
 #define CYCLE (36 * HOURS) /* from then on a day's course is known, and taken off on both sides */
 #define KEEP 4.0        /* so much less proof is needed to keep to an answer */
 
@@ -38,23 +39,37 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Theil and Sen: the median of the slopes of all pairs; the band from the variance of Kendall's S (Sen 1968). */
+/* The variance of Kendall's S for n values (Sen 1968). */
+static double variance(double n)
+{
+    return n * (n - 1) * (2 * n + 5) / 18;
+}
+
+/*
+ * Theil and Sen: the median of the slopes of all pairs, and its band. Once days can be compared, of pairs at the same time of day
+ * only: that takes any daily course off (Hirsch's seasonal Kendall test).
+ */
 static void find_slope(const struct windows *w, double from, double *slope, double *low, double *high)
 {
     double v[BASIS_ROWS * (BASIS_ROWS - 1) / 2];
+    bool daily = w->span - from >= CYCLE;
     unsigned n = 0, m = 0;
     *slope = *low = *high = 0;
     for (unsigned i = 0; i < w->n; i++) {
         if (w->time[i] < from)
             continue;
         m++;
-        for (unsigned k = i + 1; k < w->n; k++)
-            v[n++] = (w->value[k] - w->value[i]) / ((w->time[k] - w->time[i]) * SECOND);
+        for (unsigned k = i + 1; k < w->n; k++) {
+            double apart = w->time[k] - w->time[i];
+            if (!daily || (fabs(remainder(apart, DAY)) < w->length * .6 && apart > DAY / 2))
+                v[n++] = (w->value[k] - w->value[i]) / (apart * SECOND);
+        }
     }
     if (!n)
         return;
     qsort(v, n, sizeof *v, by_value);
-    double c = 1.96 * sqrt((double)m * (m - 1) * (2 * m + 5) / 18);
+    double days = floor((w->span - from) / DAY) + 1;
+    double c = 1.96 * sqrt(daily ? n / (days * (days - 1) / 2) * variance(days) : variance(m));
     long below = lround((n - c) / 2), above = lround((n + c) / 2);
     *slope = v[n / 2];
     *low = v[below < 0 ? 0 : below];
@@ -88,7 +103,7 @@ static bool lasted(const struct found *f, const struct proof *p)
     return f->lasted >= (f->contest.endless.from <= 0 ? p->from_start : f->w->span < CYCLE ? p->young : p->old);
 }
 
-/* Whether what is left of growth in its last third is worth the name; a known day's course would hide it. */
+/* Whether what is left of growth of late is worth the name; a known day's course would hide it. */
 static bool goes_on(const struct found *f, const struct trend *t, double share)
 {
     double late, low, high, rise = f->contest.endless.rise / (f->lasted * SECOND);
@@ -96,7 +111,7 @@ static bool goes_on(const struct found *f, const struct trend *t, double share)
         return false;
     if (f->w->span >= CYCLE)
         return true;
-    find_slope(f->w, f->w->span - f->lasted / 3, &late, &low, &high);
+    find_slope(f->w, f->w->span - f->lasted * .4, &late, &low, &high);
     return late >= share * rise;
 }
 
@@ -104,7 +119,7 @@ static void answer(struct trend *out, const struct found *f, bool endless)
 {
     const struct proof *p = &enough;
     double less = endless ? KEEP : 0;
-    bool explained = f->soon < p->soon - less || f->late < p->late - less || !goes_on(f, out, endless ? .15 : .3);
+    bool explained = f->soon < p->soon - less || f->late < p->late - less || !goes_on(f, out, endless ? .1 : .2);
     bool day = f->day < p->day - less;
     double margin = fmin(fmin(f->soon, f->late - p->late), f->day);
     out->confidence = 1 / (1 + exp(-fabs(margin) / 2));
