@@ -524,7 +524,7 @@ static const struct old_key loki_old[] = {
     {"adaptive_batching.buffer_size", NULL, NULL, "use queue_size (in bytes) instead"},
     {"timestamp_learning.", NULL, NULL, "use timestamps.max_age and timestamps.too_old instead"},
 };
-SET(options_loki, "loki", "sinks.NAME.", loki, loki_old);
+static SET(loki_set, "loki", "sinks.NAME.", loki, loki_old);
 
 static const struct option local_file[] = {
     {"directory", OPTION_PATH, AT(struct sink_config, local_file.directory), .initial = NULL,
@@ -568,14 +568,14 @@ static const struct old_key local_file_old[] = {
     {"dir_permissions", NULL, NULL, "the process' umask decides; remove it"},
     {"worker_count", NULL, NULL, "one thread writes the files, in order; remove it"},
 };
-SET(options_local_file, "local_file", "sinks.NAME.", local_file, local_file_old);
+static SET(local_file_set, "local_file", "sinks.NAME.", local_file, local_file_old);
 
 static const struct option stdout_options[] = {
     {"format", OPTION_CHOICE, AT(struct sink_config, stdout_.format), .initial = "text", .choices = "text|json",
      .doc = "text is the record alone, json has its time and labels too."},
 };
-const struct option_set options_stdout = {"stdout", "sinks.NAME.", stdout_options, 1, NULL, 0};
-const struct option_set options_null = {"null", "sinks.NAME.", NULL, 0, NULL, 0};
+static const struct option_set stdout_set = {"stdout", "sinks.NAME.", stdout_options, 1, NULL, 0};
+static const struct option_set null_set = {"null", "sinks.NAME.", NULL, 0, NULL, 0};
 
-const struct option_set *const options_sink_types[] = {&options_loki, &options_local_file, &options_stdout,
-                                                       &options_null, NULL};
+const struct option_set *const options_sink_types[] = {&loki_set, &local_file_set, &stdout_set,
+                                                       &null_set, NULL};

@@ -313,7 +313,7 @@ void sink_add_lease(struct lease *l)
     s->newest = l;
 }
 
-void sink_remove_lease(struct lease *l)
+static void remove_lease(struct lease *l)
 {
     struct sink *s = l->sink;
     *(l->older ? &l->older->newer : &s->oldest) = l->newer;
@@ -386,7 +386,7 @@ void lease_release(struct lease *l)
     uint64_t cost = b->cost;
     if (l->number) {
         pthread_mutex_lock(&s->book.lock);
-        sink_remove_lease(l);
+        remove_lease(l);
         pthread_mutex_unlock(&s->book.lock);
     }
     intent_forget(l);
@@ -409,7 +409,7 @@ void secured_commit(struct secured *s, const struct outcome *outcome)
 }
 
 /* Its batch is gone, so that it cannot be kept for the time after a change of the configuration. */
-void secured_return(struct secured *s)
+static void secured_return(struct secured *s)
 {
     const struct outcome lost = {.dropped[DROP_SHUTDOWN] = s->taken};
     refused_forget(s->refused);

@@ -108,9 +108,8 @@ void sink_forget(struct sink *s, struct nudge *room);
 void sink_let_go(struct sink *s, uint64_t cost);
 uint64_t sink_limit(const struct sink *s); /* for held */
 bool sink_is_full(struct sink *s);
-/* Under its book's lock: a lease from a source goes to the sink, or not any more. */
+/* Under its book's lock: a lease from a source goes to the sink. */
 void sink_add_lease(struct lease *l);
-void sink_remove_lease(struct lease *l);
 /* Gives it the lease: it takes a hold on the batch. Any thread. */
 void sink_hand_over(struct lease *l);
 
@@ -137,13 +136,12 @@ bool sink_wants(const struct sink *s, const struct stream *stream);
 /* The lease is over; the batch may be gone afterwards. The sink's thread. */
 void lease_secured(struct lease *l, const struct outcome *outcome); /* NULL: all was delivered */
 /*
- * The same in steps, for a sink that lets go of a batch's memory before it is secured: lease_copy() remembers,
- * lease_release() lets go of the batch, secured_commit() or secured_return() ends it.
+ * The same in steps, for who lets go of a batch's memory before it is secured: lease_copy() remembers, lease_release() lets
+ * go of the batch, secured_commit() ends it.
  */
 void lease_copy(const struct lease *l, struct secured *out);
 void lease_release(struct lease *l);
 void secured_commit(struct secured *s, const struct outcome *outcome);
-void secured_return(struct secured *s);
 void lease_returned(struct lease *l);
 /* The wanted entries of a lease: calls it with *i = lease->first at first; false at the end. A record goes
  * over marks [*i, *next): joined by MORE. */

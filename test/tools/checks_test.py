@@ -1,4 +1,4 @@
-"""The two checks of the build fail when they must, and say what is wrong."""
+"""The checks of what is built fail when they must, and say what is wrong."""
 import pathlib
 import subprocess
 import tempfile
@@ -67,6 +67,31 @@ class Symbols(unittest.TestCase):
 
     def test_nothing_to_look_at_is_a_failure(self):
         self.assertEqual(self.check('other.o', 'int f(void) { return 1; }\n')[0], 1)
+
+
+class Unused(unittest.TestCase):
+    def check(self, **files):
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text in files.items():
+                source = pathlib.Path(directory) / f'{name}.c'
+                source.write_text(text)
+                subprocess.run(['cc', '-c', source, '-o', pathlib.Path(directory) / f'{name}.c.o'], check=True)
+            done = subprocess.run([TOOLS / 'check-unused', directory], capture_output=True, text=True)
+            return done.returncode, done.stderr
+
+    def test_what_another_file_uses_is_fine(self):
+        self.assertEqual(self.check(src_base_a='int f(void) { return 1; }', src_base_b='int f(void); int main(void) { return f(); }'),
+                         (0, ''))
+        self.assertEqual(self.check(src_base_a='int n; int f(void) { return n; }', test_b='extern int n; int f(void); int g(void) { return f() + n; }'),
+                         (0, ''))
+
+    def test_what_only_its_own_file_uses_is_not(self):
+        code, said = self.check(src_base_a='int f(void) { return 1; } int main(void) { return f(); }')
+        self.assertEqual(code, 1)
+        self.assertIn('src_base_a.c.o: f is used by no other file', said)
+
+    def test_nothing_to_look_at_is_a_failure(self):
+        self.assertEqual(self.check(test_b='int g(void) { return 1; }')[0], 1)
 
 
 if __name__ == '__main__':
