@@ -8,23 +8,10 @@
 #include "core/ledger_rows.h"
 #include "core/past.h"
 #include "core/source.h"
-#include "unit.h"
+#include "directory.h"
 
-static char dir[64];
 static struct sink sinks[2];
 static struct sink *const list[2] = {&sinks[0], &sinks[1]};
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "keeper");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
 
 static void begin(struct scope *scope)
 {
@@ -371,8 +358,6 @@ static void each_call_may_fail(void **state)
 {
     TORTURE(keeper_body);
 }
-
-#define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
 {

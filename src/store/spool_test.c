@@ -5,23 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "unit.h"
+#include "directory.h"
 
 enum { SMALL = 4096, BODY = 300 };
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "spool");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
 
 static const char *segment_path(uint32_t number)
 {
@@ -350,14 +336,14 @@ static void reading_bears_any_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_stored_is_read_again_over_segments, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(a_number_is_never_used_twice, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(other_files_are_left_alone, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(a_flipped_byte_is_always_seen, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(a_segment_that_was_cut_off_is_seen, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(what_is_damaged_is_counted, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(what_was_synced_survives_any_fault, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(reading_bears_any_fault, make_dir, remove_dir),
+        IN_DIR(what_was_stored_is_read_again_over_segments),
+        IN_DIR(a_number_is_never_used_twice),
+        IN_DIR(other_files_are_left_alone),
+        IN_DIR(a_flipped_byte_is_always_seen),
+        IN_DIR(a_segment_that_was_cut_off_is_seen),
+        IN_DIR(what_is_damaged_is_counted),
+        IN_DIR(what_was_synced_survives_any_fault),
+        IN_DIR(reading_bears_any_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

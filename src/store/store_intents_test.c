@@ -3,21 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "unit.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "intents");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
+#include "directory.h"
 
 static struct store *open_store(void)
 {
@@ -151,10 +137,10 @@ static void settings_that_nobody_names_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(rows_come_back_as_they_were, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(they_come_in_the_order_of_bytes_and_go_with_the_position, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(they_go_with_their_source_and_with_its_positions, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(settings_that_nobody_names_are_forgotten, make_dir, remove_dir),
+        IN_DIR(rows_come_back_as_they_were),
+        IN_DIR(they_come_in_the_order_of_bytes_and_go_with_the_position),
+        IN_DIR(they_go_with_their_source_and_with_its_positions),
+        IN_DIR(settings_that_nobody_names_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

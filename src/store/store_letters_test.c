@@ -3,21 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "unit.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "letters");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
+#include "directory.h"
 
 static struct store *open_store(void)
 {
@@ -278,8 +264,6 @@ static void nothing_leaks_when_calls_fail(void **state)
 {
     torture_with(put_and_look, ENOMEM);
 }
-
-#define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
 {

@@ -9,26 +9,12 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "unit.h"
+#include "directory.h"
 
 /* SQLite has no hook for it; a definition in the program comes before the C library's. */
 int fdatasync(int n)
 {
     return fault_here("fdatasync") ? -1 : (int)syscall(SYS_fdatasync, n);
-}
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "store");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", dir, dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
 }
 
 static const char *in_dir(const char *name)
@@ -546,8 +532,6 @@ static void a_cut_wal_loses_the_last_commits_only(void **state)
         store_close(s);
     }
 }
-
-#define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
 {

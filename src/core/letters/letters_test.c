@@ -10,9 +10,7 @@
 #include "base/clock.h"
 #include "core/dispatcher.h"
 #include "core/ledger_rows.h"
-#include "unit.h"
-
-static char dir[64];
+#include "directory.h"
 
 /* Refuses entries that begin with 'b' while it is strict, and secures the rest. */
 static _Atomic bool strict, silent; /* silent: it keeps its leases until it stops */
@@ -571,20 +569,6 @@ static void no_call_that_fails_makes_them_differ(void **state)
     for (uint64_t k = 1; fail_one(0, k);)
         k++;
 }
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "letters");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
-
-#define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
 {

@@ -5,11 +5,9 @@
 #include "base/clock.h"
 #include "core/ledger_rows.h"
 #include "core/spool/spooler_internal.h"
-#include "unit.h"
+#include "directory.h"
 
 enum { QUEUE = 24000, LINES = 10, LINE = 100, KEPT = 400 };
-
-static char dir[64];
 
 struct world {
     struct scope scope;
@@ -28,18 +26,6 @@ struct world {
     uint64_t offset, got[2]; /* the next line that each sink should get */
     bool alive;
 };
-
-static int make_dir(void **state)
-{
-    return unit_directory(dir, sizeof dir, "spooler");
-}
-
-static int remove_dir(void **state)
-{
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? assert_tree_empty(state) : -1;
-}
 
 static void take(struct sink *s, struct lease *l)
 {
@@ -443,14 +429,14 @@ static void any_fault_of_the_disk_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_lags_is_spooled_and_delivered_in_order, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(a_segment_that_will_go_takes_nothing_new, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(what_is_not_written_yet_goes_to_a_sink_that_is_back, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(the_position_never_overtakes_what_is_in_flight, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(a_restart_goes_on_where_the_commit_was, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(without_rows_all_of_it_is_delivered, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(what_nobody_can_read_again_is_spooled_at_the_end, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(any_fault_of_the_disk_is_survived, make_dir, remove_dir),
+        IN_DIR(what_lags_is_spooled_and_delivered_in_order),
+        IN_DIR(a_segment_that_will_go_takes_nothing_new),
+        IN_DIR(what_is_not_written_yet_goes_to_a_sink_that_is_back),
+        IN_DIR(the_position_never_overtakes_what_is_in_flight),
+        IN_DIR(a_restart_goes_on_where_the_commit_was),
+        IN_DIR(without_rows_all_of_it_is_delivered),
+        IN_DIR(what_nobody_can_read_again_is_spooled_at_the_end),
+        IN_DIR(any_fault_of_the_disk_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
