@@ -48,7 +48,7 @@ void judge_restart(struct judge *j, int64_t time)
     j->first = time;
     j->has_baseline = false;
     j->baseline = NAN;
-    j->recent = (struct recent){0};
+    j->lately = (struct lately){0};
     trace_begin(&j->trace);
 }
 
@@ -88,15 +88,15 @@ static void look_for_trend(struct judge *j, int64_t now)
 }
 
 /* What began moments ago is growth already, though not yet a trend. */
-static void look_at_recent(struct judge *j)
+static void look_at_lately(struct judge *j)
 {
     struct verdict *v = &j->verdict;
-    double slope, over = recent_level(&j->recent) - j->baseline;
-    if (v->state >= LEAK_GROWING || !j->has_baseline || over < fmax(j->settings.least, SIGMAS * recent_sigma(&j->recent)) ||
-        !recent_rises(&j->recent, &slope))
+    double slope, over = lately_level(&j->lately) - j->baseline;
+    if (v->state >= LEAK_GROWING || !j->has_baseline || over < fmax(j->settings.least, SIGMAS * lately_sigma(&j->lately)) ||
+        !lately_rises(&j->lately, &slope))
         return;
     v->state = LEAK_GROWING;
-    v->since = j->recent.time[j->recent.next];
+    v->since = j->lately.time[j->lately.next];
     v->slope = v->slope_low = v->slope_high = slope * MINUTE;
     v->confidence = 0.5;
 }
@@ -126,7 +126,7 @@ static void apply_thresholds(struct judge *j)
               LEAK_BY_INCREASE, j->baseline + s->increase);
     if (s->warn > 0 && j->value >= s->warn)
         blame(j, LEAK_WARNING, LEAK_BY_ABSOLUTE, s->warn);
-    if (s->rate > 0 && j->has_baseline && over > SIGMAS * recent_sigma(&j->recent) && recent_rises(&j->recent, &slope) &&
+    if (s->rate > 0 && j->has_baseline && over > SIGMAS * lately_sigma(&j->lately) && lately_rises(&j->lately, &slope) &&
         slope * (double)s->interval > s->rate / 100 * fmax(fabs(j->baseline), 1))
         blame(j, LEAK_WARNING, LEAK_BY_RATE, s->rate);
 }
@@ -178,10 +178,10 @@ static void conclude(struct judge *j)
     v->severity = LEAK_NONE;
     v->rule = LEAK_BY_NONE;
     v->threshold = 0;
-    v->current = recent_level(&j->recent);
+    v->current = lately_level(&j->lately);
     v->has_baseline = j->has_baseline;
     v->baseline = j->baseline;
-    look_at_recent(j);
+    look_at_lately(j);
     v->limit_in = v->slope > 0 && j->settings.limit > 0 ? fmax(0, (j->settings.limit - j->value) / v->slope * 60) : -1;
     if (v->state == LEAK_LEAKING && j->sure)
         blame(j, severity_of_leak(j), LEAK_BY_TREND, 0);
@@ -192,7 +192,7 @@ static void conclude(struct judge *j)
 static void keep_baseline(struct judge *j, int64_t time)
 {
     int64_t age = time - j->first;
-    double level = recent_level(&j->recent);
+    double level = lately_level(&j->lately);
     if (age < j->settings.warm_up / 2)
         return;
     j->has_baseline = age >= j->settings.warm_up;
@@ -208,7 +208,7 @@ bool judge_add(struct judge *j, int64_t time, double value, double expected)
         j->first = time;
     j->last = time;
     j->value = value;
-    recent_add(&j->recent, time, beyond);
+    lately_add(&j->lately, time, beyond);
     keep_baseline(j, time);
     if (trace_add(&j->trace, time, beyond) && j->settings.trend && time >= j->due) {
         look_for_trend(j, time);

@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "leak/recent.h"
+#include "leak/lately.h"
 #include "leak/trace.h"
 #include "leak/verdict.h"
 
@@ -38,7 +38,7 @@ extern const struct judge_settings judge_defaults;
 struct judge {
     struct judge_settings settings;
     struct trace trace;
-    struct recent recent;
+    struct lately lately;
     int64_t first, last;   /* when the samples came; LEAK_NEVER */
     int64_t due;           /* when the trend is looked for again */
     double value;          /* the latest, whole */
