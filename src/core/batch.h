@@ -75,6 +75,7 @@ struct batch {
     struct stream *streams[BATCH_STREAMS];
     uint16_t n_streams;
     bool ordinal;
+    bool repeatable; /* its source can be read again from any place that a sink was given it up to */
     uint64_t from, to;
     uint64_t tail_hash;              /* at `to` */
     char cursor[POSITION_CURSOR];    /* at `to`; "" if the source has none */

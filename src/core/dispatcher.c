@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "core/past.h"
 #include "core/spool/spooler.h"
 
@@ -15,15 +17,56 @@ static bool holds_up(const struct dispatcher *d, const struct sink *s, const str
     return !room;
 }
 
+/* A full sink without a part in the spool: whether the others go on without it. */
+static bool passes_over(const struct dispatcher *d, struct sink *s, const struct nudge *room)
+{
+    if (!holds_up(d, s, room))
+        return false;
+    bool stalled = clock_mono() - atomic_load(&s->progress) >= SPOOL_STALLED;
+    if (stalled && !atomic_exchange(&s->passing, true))
+        log_warn(s->name, "it takes nothing: the others go on, and files are read again for it once it does");
+    return atomic_load(&s->passing);
+}
+
+static void end_passing(struct sink *s)
+{
+    if (!atomic_load(&s->passed) && atomic_exchange(&s->passing, false))
+        log_info(s->name, "it has caught up with the others");
+}
+
+static bool has_room(struct dispatcher *d, struct sink *s, struct nudge *room, bool again)
+{
+    if (s->spooled && (spooler_has_it(s) || (sink_is_full(s) && spooler_may_begin(s, holds_up(d, s, room)))))
+        return spooler_has_room(s, room);
+    if (atomic_load(&s->passing) && !sink_is_full(s))
+        end_passing(s);
+    return sink_has_room(s, room) || (again && !s->spooled && passes_over(d, s, room));
+}
+
+static bool all_have_room(struct dispatcher *d, struct nudge *room, bool again)
+{
+    for (unsigned i = 0; i < d->n_sinks; i++)
+        if (!has_room(d, d->sinks[i], room, again))
+            return false;
+    return true;
+}
+
 bool dispatch_ready(struct dispatcher *d, struct nudge *room)
 {
-    for (unsigned i = 0; i < d->n_sinks; i++) {
-        struct sink *s = d->sinks[i];
-        bool spooled = s->spooled && (spooler_has_it(s) || (sink_is_full(s) && spooler_may_begin(s, holds_up(d, s, room))));
-        if (!(spooled ? spooler_has_room(s, room) : sink_has_room(s, room)))
-            return false;
-    }
-    return true;
+    return all_have_room(d, room, false);
+}
+
+bool dispatch_ready_again(struct dispatcher *d, struct nudge *room)
+{
+    return all_have_room(d, room, true);
+}
+
+bool dispatch_passes(const struct dispatcher *d)
+{
+    for (unsigned i = 0; i < d->n_sinks; i++)
+        if (atomic_load(&d->sinks[i]->passed))
+            return true;
+    return false;
 }
 
 void dispatch_forget(struct dispatcher *d, struct nudge *room)
@@ -85,6 +128,30 @@ static void sent_before(struct lease *l)
         atomic_store(&l->intent, INTENT_SETTLED);
 }
 
+/* Whether the sink gets nothing of the batch now, but later: it is full, or does not have what lies before. */
+static bool pass_over(struct sink *s, struct account *a, const struct batch *b, uint64_t reach)
+{
+    if (!b->repeatable || !(a->passed || atomic_load(&s->passing)))
+        return false;
+    bool pass = sink_is_full(s) || (a->passed && reach < b->from);
+    if (pass && !a->passed) {
+        a->passed = true;
+        atomic_fetch_add(&s->passed, 1);
+    }
+    return pass;
+}
+
+/* The sink gets the batch: whether it is as far as the others by that. */
+static void catch_up(struct sink *s, struct account *a, const struct batch *b)
+{
+    struct account *furthest = a->passed ? source_furthest(b->source, s) : NULL;
+    if (a->passed && (!furthest || b->to >= account_reach(furthest))) {
+        a->passed = false;
+        atomic_fetch_sub(&s->passed, 1);
+        end_passing(s);
+    }
+}
+
 /*
  * Fills in the sink's lease. While something is in flight the position must not overtake it, so a lease without records
  * follows in its order. Where it goes is decided in the same moment, so that no later one comes before it.
@@ -97,6 +164,9 @@ static enum way plan(struct sink *s, struct batch *b, struct amount all)
 
     if (b->to <= reach && b->to > b->from)
         return TO_NOBODY; /* read again for another one */
+    if (pass_over(s, a, b, reach))
+        return TO_NOBODY;
+    catch_up(s, a, b);
     *l = (struct lease){.batch = b, .sink = s, .first = first_new(b, reach)};
     l->wanted = wanted_streams(s, b);
     /* What it has already was counted when it got it. */

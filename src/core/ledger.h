@@ -56,6 +56,7 @@ struct account {
     struct counts counts;
     struct counts *left; /* where they are left when the source ends (past.h), or NULL */
     uint64_t reach; /* up to here it was given all that it wants, or has it: never before the position */
+    bool passed; /* over: it waits for what lies behind reach, until it is as far as the others. The source's thread's own */
     uint64_t intended; /* where the last intent ends that the store may have; 0: it has none */
     uint32_t leases; /* in flight, empty ones too */
     /*

@@ -79,6 +79,8 @@ struct sink {
     uint64_t share;              /* of memory: a limit for held besides queue_size */
     _Atomic int64_t progress;    /* when it last let go of a batch, or took its first; clock_mono() */
     _Atomic uint64_t leases;
+    _Atomic bool passing;        /* stalled without a disk buffer: files are read on for the others (dispatcher.h) */
+    _Atomic uint32_t passed;     /* accounts that were passed over and are not as far as the others yet */
     struct bucket bucket;        /* rate_limit: what the type is given; sink's thread */
     struct timer refill;
     struct timer start;          /* tries again to start the type */

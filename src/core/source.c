@@ -156,6 +156,8 @@ static void account_free(const struct source *s, struct account *a)
 {
     if (a->left)
         *a->left = a->counts;
+    if (a->passed)
+        atomic_fetch_sub(&a->book->sink->passed, 1);
     mem_raw_free(a->cursor);
     if (a < s->first || (char *)a >= s->key)
         mem_raw_free(a);
@@ -306,6 +308,17 @@ uint64_t source_reach(struct source *s, uint64_t offset)
     EACH_ACCOUNT(a, s) {
         uint64_t reach = account_reach(a);
         if (reach >= offset && reach < lowest)
+            lowest = reach;
+    }
+    return lowest;
+}
+
+uint64_t source_place(struct source *s)
+{
+    uint64_t lowest = UINT64_MAX;
+    EACH_ACCOUNT(a, s) {
+        uint64_t reach = account_reach(a);
+        if (reach < lowest && !(a->passed && sink_is_full(a->book->sink)))
             lowest = reach;
     }
     return lowest;

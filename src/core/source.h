@@ -78,6 +78,8 @@ struct account *source_account(const struct source *s, const struct sink *sink);
 struct position source_lowest(struct source *s);
 /* The lowest place over the sinks up to which one was given what it wants, behind `offset`; UINT64_MAX: none is behind it. */
 uint64_t source_reach(struct source *s, uint64_t offset);
+/* Where reading goes on: as source_reach() from 0, but for sinks that were passed over (dispatcher.h) and have no room. */
+uint64_t source_place(struct source *s);
 /* The account that was given most, but for that of `sink`; NULL: there is no other. */
 struct account *source_furthest(struct source *s, const struct sink *sink);
 

@@ -165,3 +165,49 @@ scenario('a full disk stops the local files, not the agent', async (s) => {
         have.set(line, (have.get(line) ?? 0) + 1);
     assert.deepEqual(differences([w], have), []);
 }, {skip: !canMount() && 'needs root and the right to mount'});
+
+for (const rotation of ['rename', 'delete', 'copytruncate', 'none']) {
+    scenario(`a full disk of local files holds up no other sink, and its files get every line later: ${rotation}`, async (s) => {
+        const out = s.path('small');
+        fs.mkdirSync(out);
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'logcap-test', out]);
+        s.atEnd(() => execFileSync('umount', ['-l', out]));
+        const loki = await s.loki();
+        const w = s.writer('a.log'), quiet = s.writer('b.log');
+        const agent = await s.agent(s.config({loki, local: {directory: out, filename: 'all', compress: false,
+            sync_interval: '100ms', queue_size: '128KiB'}}));
+        const write = async (times) => {
+            for (let i = 0; i < times; i++) {
+                w.write(100);
+                quiet.write(10);
+                await sleep(2);
+            }
+        };
+        await write(100);
+        const has = (loki_) => () => loki_.lines.size === w.count + quiet.count;
+        await until('Loki has all', has(loki));
+        await until('it is said', () => /it takes nothing: the others go on/.test(agent.stderr));
+        if (rotation !== 'none') {
+            const old = w.rotate(rotation);
+            await write(20);
+            await until('Loki has those', has(loki));
+            if (rotation === 'rename')
+                await sleep(500);
+            assert.ok(old);
+        }
+        await write(20);
+        await until('Loki has those too', has(loki));
+        execFileSync('mount', ['-o', 'remount,size=8m', out]);
+        await write(20);
+        await until('the rest is written', () => fs.statSync(`${out}/all`).size === (w.count + quiet.count) * 100, 60);
+        await until('it is said too', () => /it has caught up with the others/.test(agent.stderr));
+        const at = (await agent.get('/sources')).json.sources.flatMap((x) => x.sinks);
+        assert.ok(at.every((x) => x.adds_up));
+        await agent.stop();
+        const have = new Map();
+        for (const line of fs.readFileSync(`${out}/all`, 'utf8').trimEnd().split('\n'))
+            have.set(line, (have.get(line) ?? 0) + 1);
+        assert.deepEqual(differences([w, quiet], have), []);
+        assert.deepEqual(differences([w, quiet], loki.lines), []);
+    }, {skip: !canMount() && 'needs root and the right to mount'});
+}

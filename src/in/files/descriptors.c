@@ -72,7 +72,7 @@ static bool may_close(const struct file *file, enum risk risk)
         return false;
     switch (risk) {
     case RISK_NONE:
-        return file->listed && !file->is_ready && file->offset >= file->size;
+        return file->listed && !file->is_ready && !file->uneven && file->offset >= file->size;
     case RISK_LISTED:
         return file->listed;
     default:
@@ -172,7 +172,8 @@ void descriptors_close_idle(struct files *f)
     while (f->open_oldest && f->open_oldest->reader->used < before) {
         struct file *file = f->open_oldest;
         /* The size of one that waits for its turn is not known yet. */
-        if (!file->listed || file->rest || file->is_ready || file->offset < file->size || followed_keeps_open(file)) {
+        if (!file->listed || file->rest || file->is_ready || file->uneven || file->offset < file->size ||
+            followed_keeps_open(file)) {
             leave(f, file);
             enter(f, file);
         } else

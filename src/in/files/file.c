@@ -295,6 +295,20 @@ static int replace_source(struct files *f, struct file *file, const struct ident
     return 0;
 }
 
+uint64_t file_lowest(const struct file *file)
+{
+    uint64_t reach = file->uneven ? source_reach(file->source, 0) : file->offset;
+    return reach < file->offset ? reach : file->offset;
+}
+
+void file_level(struct file *file)
+{
+    const struct position here = {.offset = file->offset, .tail_hash = file->tail_hash};
+    EACH_ACCOUNT(a, file->source)
+        if (account_reach(a) < file->offset)
+            account_place(a, &here);
+}
+
 int file_next_generation(struct files *f, struct file *file)
 {
     struct identity id = file->id;

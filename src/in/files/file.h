@@ -67,8 +67,7 @@ struct file {
     bool pending : 1;           /* a multi-line record may go on */
     bool flush : 1;             /* it has waited long enough: emit what is there */
     bool skipping : 1;          /* in the rest of a line that was cut */
-    bool back : 1;              /* a sink came that may not have what lies before the offset */
-    bool behind : 1;            /* and so the offset is before what others were given */
+    bool uneven : 1;            /* sinks may not be equally far: one came, or was passed over */
     bool wide : 1;              /* a container's log: a record did not fit into a usual chunk */
     bool failed : 1;            /* its error was said */
     bool denied : 1;            /* and it was that we may not read it */
@@ -110,6 +109,10 @@ int file_next_generation(struct files *f, struct file *file);
 void file_set_position(struct file *file, uint64_t offset, uint64_t tail_hash);
 /* Reading goes on there. */
 void file_move(struct file *file, uint64_t offset, uint64_t tail_hash);
+/* The place behind which some sink does not have everything yet. */
+uint64_t file_lowest(const struct file *file);
+/* A sink that is not as far as the offset gets nothing more of it before. */
+void file_level(struct file *file);
 void file_store_identity(struct file *file, enum identity_state state);
 /* As far as is known. */
 uint64_t file_unread(struct files *f, const struct file *file);

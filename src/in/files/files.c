@@ -17,7 +17,7 @@
 #include "in/files/tail.h"
 #include "in/files/wanted.h"
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, UNEVEN_MS = 50 };
 
 /* ---- turns ---- */
 
@@ -92,6 +92,28 @@ static void file_due(struct files *f, struct file *file)
     file_ready(f, file);
 }
 
+void files_look_soon(struct files *f)
+{
+    if (!timer_is_set(&f->tick) || f->tick.due > clock_mono() + UNEVEN_MS * MILLISECOND)
+        timer_set(&f->tick, UNEVEN_MS * MILLISECOND);
+}
+
+/* A sink that was passed over may have room by now. */
+static void look_at_uneven(struct files *f)
+{
+    bool some = false;
+    if (!dispatch_passes(f->dispatcher))
+        return;
+    for (struct file *file = f->all; file; file = file->next_all)
+        if (file->uneven && !file->finished) {
+            some = true;
+            if (source_place(file->source) < file->offset)
+                file_ready(f, file);
+        }
+    if (some)
+        files_look_soon(f);
+}
+
 static void tick_due(struct timer *t)
 {
     struct files *f = container_of(t, struct files, tick);
@@ -113,6 +135,7 @@ static void tick_due(struct timer *t)
         due = file->next_waiting;
         file_due(f, file);
     }
+    look_at_uneven(f);
     rotation_bound_deleted(f);
     if (f->ready)
         nudge_set(&f->work);
@@ -126,9 +149,9 @@ void files_add_sink(struct files *f, const struct sink *sink)
         if (!furthest || account_reach(a) >= account_reach(furthest))
             continue;
         if (file->finished || file->rest || file->held) {
-            account_follow(a, furthest);
+            file_level(file);
         } else if (file->started) {
-            file->back = true;
+            file->uneven = true;
             file_ready(f, file);
         }
     }

@@ -98,3 +98,6 @@ struct files {
     struct pool_waiter pool;
     struct file *open_newest, *open_oldest;
 };
+
+/* files.c: files of which sinks are not equally far get their turn when one that was passed over has room. */
+void files_look_soon(struct files *f);

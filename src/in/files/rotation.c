@@ -79,7 +79,7 @@ void rotation_orphan_quiet(struct files *f, struct file *file)
     int64_t patience = file->deleted ? f->options->partial_flush : f->options->idle_close;
     if (file->scanned)
         patience = f->options->partial_flush + SECOND;
-    if (clock_mono() - file->grown >= patience && file->scanned == 0)
+    if (clock_mono() - file->grown >= patience && file->scanned == 0 && file_lowest(file) == file->offset)
         file_finish(f, file);
     else
         file_wait(f, file, ORPHAN_POLL_MS * MILLISECOND);
@@ -103,15 +103,16 @@ void rotation_bound_deleted(struct files *f)
         uint64_t bytes = 0;
         struct file *oldest = NULL;
         for (struct file *file = f->open_oldest; file; file = file->reader->newer)
-            if (file->deleted && !file->finished && file->size > file->offset) {
-                bytes += file->size - file->offset;
+            if (file->deleted && !file->finished && file->size > file_lowest(file)) {
+                bytes += file->size - file_lowest(file);
                 if (!oldest || file->grown < oldest->grown)
                     oldest = file;
             }
         atomic_store(&f->stats.deleted_bytes, bytes);
         if (bytes <= f->options->max_deleted_bytes || !oldest)
             return;
-        file_lost(f, oldest, oldest->size - oldest->offset, "deleted files hold more than max_deleted_bytes");
+        file_lost(f, oldest, oldest->size - file_lowest(oldest), "deleted files hold more than max_deleted_bytes");
+        file_level(oldest);
         file_finish(f, oldest);
     }
 }
@@ -129,6 +130,7 @@ static bool read_rest(struct files *f, struct file *of, const char *path)
     rest->offset = of->offset;
     rest->tail_hash = of->tail_hash;
     rest->last_time = of->last_time;
+    rest->uneven = of->uneven;
     rest->size = of->size;
     if (file_renamed(f, rest, path) < 0 || siblings_open_rest(f, rest, path) < 0) {
         file_free(f, rest);
@@ -160,6 +162,8 @@ static void skip_copy(struct files *f, const struct facts *copy)
 bool rotation_truncated(struct files *f, struct file *file)
 {
     struct sibling copy;
+    if (file_lowest(file) < file->offset)
+        file_move(file, file_lowest(file), 0); /* what a sink does not have is unread too */
     bool found = siblings_find_copy(f, file, false, &copy);
     bool taken = found && read_rest(f, file, copy.path);
     if (found)

@@ -18,6 +18,7 @@ enum {
     LINE_GUESS = 40,        /* bytes, for the number of marks */
     PROBE_BYTES = 16 * 1024,
     RETRY_MS = 1000,
+    ROOM_POLL_MS = 100,
     HOLE_MIN = 1024 * 1024, /* bytes that a file may lack on disk before holes are looked for */
 };
 
@@ -173,6 +174,15 @@ static void keep_carry(struct reading *r, uint32_t used)
     }
 }
 
+static void give(struct files *f, struct file *file, struct batch *b)
+{
+    dispatch(f->dispatcher, b);
+    if (dispatch_passes(f->dispatcher)) {
+        file->uneven = true;
+        files_look_soon(f);
+    }
+}
+
 static void hand_over(struct reading *r, uint64_t to)
 {
     struct files *f = r->f;
@@ -188,7 +198,7 @@ static void hand_over(struct reading *r, uint64_t to)
     atomic_store(&file->source->offset, to);
     atomic_store(&file->source->last_read, clock_real());
     struct amount before = {atomic_load(&file->source->read_records), atomic_load(&file->source->read_bytes)};
-    dispatch(f->dispatcher, b);
+    give(f, file, b);
     struct followed *fl = followed_of(file);
     if (fl) {
         fl->records += atomic_load(&file->source->read_records) - before.records;
@@ -288,25 +298,23 @@ static enum turn deliver(struct reading *r)
 
 /* ---- a turn ---- */
 
-/* For a sink that came; what the others were given already is not given to them again. */
-static void go_back(struct files *f, struct file *file)
+/* At the lowest place of the sinks that have room; what others were given already is not given to them again. */
+static void find_place(struct files *f, struct file *file)
 {
-    uint64_t reach = source_reach(file->source, 0), tail = 0;
-    file->back = false;
-    if (reach >= file->offset || tail_take(file->reader->fd.n, reach, &tail) < 0)
-        return;
-    file_move(file, reach, tail);
-    file->flush = false;
-    file->skipping = tail_in_cut_line(f, file);
-    file->behind = true;
+    uint64_t place = source_place(file->source), tail = 0;
+    if (place != UINT64_MAX && place != file->offset && place <= file->size &&
+        tail_take(file->reader->fd.n, place, &tail) == 0) {
+        file_move(file, place, tail);
+        file->flush = false;
+        file->skipping = tail_in_cut_line(f, file);
+    }
+    file->uneven = source_reach(file->source, 0) < file->offset || source_reach(file->source, file->offset + 1) != UINT64_MAX;
 }
 
 /* A record ends where one ended for a sink that was given it, so that it gets no piece of it twice. */
 static uint64_t end_for_others(struct file *file)
 {
-    uint64_t reach = file->behind ? source_reach(file->source, file->offset + 1) : UINT64_MAX;
-    file->behind &= reach != UINT64_MAX;
-    return reach;
+    return file->uneven ? source_reach(file->source, file->offset + 1) : UINT64_MAX;
 }
 
 static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
@@ -314,6 +322,8 @@ static struct batch *new_batch(struct reading *r, uint32_t size, uint32_t marks)
     struct files *f = r->f;
     struct batch *b = batch_new(f->dispatcher->pool, r->file->source, size, marks);
     bool wrapped = r->config && r->config->wrapping != WRAPPED_NOT; /* those get what they need when that is known */
+    if (b)
+        b->repeatable = !is_plain(r->file);
     if (b && r->outlets && !wrapped && batch_stream(b, r->outlets->of[WRAPPED_BARE]) < 0) {
         batch_drop(b);
         b = NULL;
@@ -409,11 +419,26 @@ static uint32_t marks_of_new(const struct reading *r, uint32_t size)
     return marks < MARKS_MAX ? marks : MARKS_MAX;
 }
 
+/* A rest cannot be read again: it waits for a sink that takes nothing, while the other files go on. */
+static enum turn wait_for_room(struct files *f, struct file *file)
+{
+    enum turn turn = blocked(f, file);
+    if (!is_plain(file) || !dispatch_ready_again(f->dispatcher, &f->work))
+        return turn;
+    file_wait(f, file, ROOM_POLL_MS * MILLISECOND);
+    return TURN_IDLE;
+}
+
+static bool has_room(struct files *f, const struct file *file)
+{
+    return is_plain(file) ? dispatch_ready(f->dispatcher, &f->work) : dispatch_ready_again(f->dispatcher, &f->work);
+}
+
 static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
 {
     enum turn turn;
-    if (!dispatch_ready(f->dispatcher, &f->work))
-        return blocked(f, file);
+    if (!has_room(f, file))
+        return wait_for_room(f, file);
     const struct past_span *span = past_span_at(f->past, file->source, file->offset);
     if (span && span->from == file->offset) {
         struct source *source = source_ref(file->source);
@@ -440,8 +465,8 @@ static enum turn fill(struct files *f, struct file *file, uint64_t remaining)
 static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
 {
     struct reading r = {.f = f, .file = file};
-    if (!dispatch_ready(f->dispatcher, &f->work))
-        return blocked(f, file);
+    if (!has_room(f, file))
+        return wait_for_room(f, file);
     uint64_t tail = 0;
     int e = tail_take(file->reader->fd.n, to, &tail);
     r.b = e < 0 ? NULL : new_batch(&r, 1, 1);
@@ -456,7 +481,7 @@ static enum turn skip_hole(struct files *f, struct file *file, uint64_t to)
     file->scanned = 0;
     file->pending = file->flush = false;
     atomic_store(&file->source->offset, to);
-    dispatch(f->dispatcher, r.b);
+    give(f, file, r.b);
     return to < file->size ? TURN_AGAIN : TURN_IDLE;
 }
 
@@ -513,8 +538,8 @@ enum turn tail_turn(struct files *f, struct file *file)
     file->deleted = facts.links == 0;
     atomic_store(&file->source->size, facts.size);
     file_well(file);
-    if (file->back)
-        go_back(f, file);
+    if (file->uneven)
+        find_place(f, file);
     if (followed_held(file) || followed_waits_its_turn(f, file))
         return TURN_IDLE;
     if (facts.size == file->offset)
