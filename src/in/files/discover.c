@@ -12,7 +12,9 @@
 #include "in/files/descriptors.h"
 #include "in/files/directories.h"
 #include "in/files/events.h"
+#include "in/files/followed_internal.h"
 #include "in/files/monitor.h"
+#include "in/files/pods.h"
 #include "in/files/rotation.h"
 #include "in/files/siblings.h"
 #include "in/files/wanted.h"
@@ -89,6 +91,21 @@ static void found_new(struct files *f, struct directory *d, const char *name, st
     file_ready(f, file);
 }
 
+/* A link to a container's log, which is read by its own name and with its own labels. */
+static bool is_log_elsewhere(struct files *f, const char *path, const struct group *group)
+{
+    char real[PATH_MAX];
+    struct fd fd;
+    if (fd_open(&fd, &f->scope, path, O_PATH, 0) < 0)
+        return false;
+    int r = fd_path(fd.n, real, sizeof real);
+    fd_close(&fd);
+    if (r < 0 || pods_has(f, real))
+        return r == 0;
+    const struct group *log = followed_group(f, real);
+    return log && log != group;
+}
+
 /* Something has this name: follows it if it is wanted and not followed yet. */
 void discover_name(struct files *f, struct directory *d, const char *name)
 {
@@ -115,6 +132,8 @@ void discover_name(struct files *f, struct directory *d, const char *name)
         }
         return;
     }
+    if (link && !file && regular && is_log_elsewhere(f, path, group))
+        return;
     if (file && (r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP))
         rotation_lost_name(f, file);
     if (!regular || (facts.dev == f->own_output.dev && facts.ino == f->own_output.ino))
@@ -244,6 +263,9 @@ static void make_roots(struct files *f)
             if (d)
                 d->root = true;
         }
+    struct directory *pods = pods_root(f) ? directory_get(f, pods_root(f), true) : NULL;
+    if (pods)
+        pods->root = true;
 }
 
 /* Looks at one file as the scan does: by its name. */

@@ -267,10 +267,10 @@ void files_end(struct files *f)
     store_sizes(f);
     dispatch_forget(f->dispatcher, &f->work);
     pool_wait_cancel(f->dispatcher->pool, &f->pool);
-    while (f->followed)
-        followed_end(f->followed);
     while (f->all)
         file_free(f, f->all);
+    while (f->followed)
+        followed_end(f->followed);
     discover_end(f);
     scope_end(&f->scope);
 }

@@ -54,6 +54,11 @@ static const char *rotated_suffix(const char *name)
     return dot && dot[1] >= '0' && dot[1] <= '9' && dot[1 + strspn(dot + 1, "0123456789-")] == 0 ? dot : NULL;
 }
 
+bool followed_is_rotated(const char *name)
+{
+    return rotated_suffix(name);
+}
+
 struct group *followed_group(struct files *f, const char *path)
 {
     if (!f->followed)
@@ -160,6 +165,11 @@ static void look(struct followed *fl)
     if (fl->gone && (state == FOLLOWED_READ || state == FOLLOWED_FAILED)) {
         finish_all(fl);
         state = state_of(fl);
+    }
+    fl->beginning = false;
+    if (fl->by_pods && !fl->files) {
+        followed_end(fl);
+        return;
     }
     if (state == fl->told)
         return;
@@ -318,7 +328,7 @@ static void enter(struct followed *fl)
     fl->directory->refs++;
 }
 
-int followed_begin(struct followed **out, struct files *f, const struct follow *what)
+int followed_new(struct followed **out, struct files *f, const struct follow *what)
 {
     *out = NULL;
     if (what->path[0] != '/' || strlen(what->path) >= PATH_MAX)
@@ -341,13 +351,22 @@ int followed_begin(struct followed **out, struct files *f, const struct follow *
     }
     enter(fl);
     take_over(fl);
+    followed_touch(fl);
+    *out = fl;
+    return 0;
+}
+
+int followed_begin(struct followed **out, struct files *f, const struct follow *what)
+{
+    int r = followed_new(out, f, what);
+    if (r < 0)
+        return r;
+    struct followed *fl = *out;
     fl->beginning = true;
     fl->directory->mtime = -1;
     discover_list(f, fl->directory);
     fl->beginning = false;
     rotation_seek_past_of(f, fl->path);
-    followed_touch(fl);
-    *out = fl;
     return 0;
 }
 
@@ -395,7 +414,6 @@ static void leave_touched(struct followed *fl)
 void followed_end(struct followed *fl)
 {
     struct files *f = fl->f;
-    leave_touched(fl);
     table_remove(&f->followed_by_path, &fl->by_path);
     *(fl->prev ? &fl->prev->next : &f->followed) = fl->next;
     if (fl->next)
@@ -404,6 +422,7 @@ void followed_end(struct followed *fl)
         fl->directory->wanted = wanted_directory(f, fl->directory->path);
     while (fl->files)
         groups_find(f, fl->files);
+    leave_touched(fl); /* it was touched by that */
     fl->directory->refs--;
     scope_end(&fl->scope);
 }

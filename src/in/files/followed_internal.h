@@ -32,6 +32,10 @@ struct followed {
 
 extern const char followed_by[]; /* source.matched */
 int followed_begin_all(struct files *f);
+/* followed_begin() without a look at what is there. */
+int followed_new(struct followed **out, struct files *f, const struct follow *what);
+/* Whether a rotator added something to the name. */
+bool followed_is_rotated(const char *name);
 /* The group of the log that has this path, or had it before a rotation; NULL: none. */
 struct group *followed_group(struct files *f, const char *path);
 /* Something of it happened: its state is looked at soon. NULL is allowed. */

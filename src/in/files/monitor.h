@@ -70,6 +70,7 @@ struct files {
     struct followed *followed, *touched;
     struct table followed_by_path;
     struct nudge followed_news;
+    struct pods_state *pods; /* NULL: they are not looked for */
     struct pipeline *plain_pipeline; /* of all that are followed without rules */
     struct gone *gone; /* a ring */
     size_t n_gone;

@@ -6,6 +6,7 @@
 #include "codec/glob.h"
 #include "in/files/directories.h"
 #include "in/files/followed_internal.h"
+#include "in/files/pods.h"
 
 bool group_takes(const struct files_group *group, const char *path, const char **by)
 {
@@ -48,6 +49,10 @@ struct group *wanted_group(struct files *f, const char *path, const char **by)
         *by = followed_by;
         return log;
     }
+    if (pods_has(f, path)) {
+        *by = followed_by;
+        return pods_group(f, path);
+    }
     for (unsigned i = 0; i < f->n_groups; i++)
         if (group_takes(f->groups[i].config, path, by) && !group_excludes(f->groups[i].config, path, &excluded))
             return &f->groups[i];
@@ -89,7 +94,7 @@ bool wanted_directory(struct files *f, const char *path)
     if (own_directory_of(f->config, path))
         return false;
     const struct directory *d = directory_find(f, path);
-    if (d && d->followed)
+    if ((d && d->followed) || pods_has_directory(f, path))
         return true;
     for (unsigned g = 0; g < f->n_groups; g++)
         for (unsigned i = 0; i < f->groups[g].config->paths.n; i++)
