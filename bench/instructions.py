@@ -1,4 +1,4 @@
-"""What the ledger and the intents cost: instructions of their functions, with all that they call, in logcap's main case."""
+"""What the ledger, the intents and tracking cost: instructions of their functions, with all that they call, in logcap's main case."""
 import re
 import shutil
 import subprocess
@@ -9,6 +9,8 @@ from lib import Agent, Failed, Sink, loki, write_lines
 FUNCTIONS = ('keeper_run', 'account_taken', 'account_secured', 'account_skipped', 'account_read', 'intent_ask', 'intents_put',
              'intents_done', 'loki_request_waits')
 INTENTS = ('intent_ask', 'loki_request_waits', 'commit_intents', 'store_delete_intents')
+# What it costs to know what exists: the records of births, and the signs of life.
+TRACKING = ('birth_new', 'birth_free', 'birth_beat', 'birth_set_bytes', 'birth_set_owner', 'birth_set_fd', 'birth_set_task_kind')
 BYTES = 100_000_000
 
 
@@ -55,3 +57,4 @@ def instructions(bench):
     intents = sum(counts.get(f, 0) for f in INTENTS if f != 'intent_ask')
     bench.row('ledger and intents, % of the instructions', 100 * share / total, 5)
     bench.row('of that the intents, % of the instructions', 100 * intents / total)
+    bench.row('tracking what exists, % of the instructions', 100 * sum(counts.get(f, 0) for f in TRACKING) / total, 1, '{:.3f}')
