@@ -1,9 +1,11 @@
 // The detector as a product: leaks are planted under the unchanged binary (test/tools/leak.c), and each must be named; without
 // any, a load that swings must raise nothing.
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {binary, command, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 
 const shim = path.join(path.dirname(binary), 'libleak.so');
@@ -212,5 +214,32 @@ scenario("the predecessor's addresses and keys answer, and history outlives a re
     const stored = (await at('/leaks/history?series=fds&step=60')).points;
     assert.ok(stored.length >= 1 && stored[0][1] > 5, JSON.stringify(stored));
     assert.equal((await at('/leaks/history?series=fds&step=3600')).points.length >= 1, true);
+    await agent.stop();
+});
+
+scenario('each metric of deploy/ is in /metrics', async (s) => {
+    const deploy = new URL('../../deploy/', import.meta.url);
+    const rules = fs.readFileSync(new URL('prometheus-alerts.yml', deploy), 'utf8');
+    const dashboard = fs.readFileSync(new URL('grafana-dashboard.json', deploy), 'utf8');
+    const {panels} = JSON.parse(dashboard);
+    assert.ok(panels.every((p) => p.targets.length > 0));
+    const loki = await s.loki();
+    const agent = await s.agent(s.config({loki, local: true, ...quick}));
+    await until('it was looked at', async () => (await leaks(agent)).totals.fds > 0);
+    const {text} = await agent.get('/metrics');
+    const families = new Set([...text.matchAll(/^# TYPE (\w+) /gm)].map((m) => m[1]));
+    const named = (source) => [...new Set(source.match(/\blogcap_[a-z_]+/g))];
+    assert.ok(named(rules).length > 10 && named(dashboard).length > 10);
+    for (const name of [...named(rules), ...named(dashboard)])
+        assert.ok(families.has(name), `${name} is not in /metrics`);
+    // Series that the dashboard picks by name.
+    for (const series of ['fds:', 'memory:heap', 'arena:'])
+        assert.match(text, new RegExp(`^logcap_series\\{series="${series}`, 'm'));
+    const promtool = spawnSync('promtool', ['check', 'rules', fileURLToPath(new URL('prometheus-alerts.yml', deploy))], {encoding: 'utf8'});
+    if (!promtool.error)
+        assert.equal(promtool.status, 0, promtool.stderr);
+    const format = spawnSync('promtool', ['check', 'metrics'], {input: text, encoding: 'utf8'});
+    if (!format.error)
+        assert.equal(format.status === 0 || format.status === 3, true, format.stderr); // 3: it finds names that it would choose otherwise
     await agent.stop();
 });
