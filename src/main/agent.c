@@ -170,6 +170,12 @@ static uint64_t clients_expected(void *arg)
     return a->web.server.config.max_connections;
 }
 
+static uint64_t followers_expected(void *arg)
+{
+    const struct agent *a = arg;
+    return a->config->server.max_feeds;
+}
+
 /* The sinks', and: collector, spool, store, watch, web. */
 static uint64_t threads_expected(void *arg)
 {
@@ -183,6 +189,7 @@ static int begin_leakwatch(struct agent *a)
     leakwatch_expect(w, "file_reader", readers_expected, a, true);
     leakwatch_expect(w, "loki_send", sends_expected, a, true);
     leakwatch_expect(w, "http_client", clients_expected, a, true);
+    leakwatch_expect(w, "http_follower", followers_expected, a, true);
     leakwatch_expect(w, "thread", threads_expected, a, false);
     if (a->config->journal.enabled) { /* libsystemd keeps the journal's files open and their numbers to itself */
         strays_except(&w->strays, "/var/log/journal");

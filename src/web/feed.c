@@ -4,9 +4,6 @@
 
 #include "web/web.h"
 
-/* A page is kept open for as long as somebody likes. */
-static const struct task_kind feed_kind = {.name = "http_feed"};
-
 static ssize_t more(struct request *q, char *data, size_t max)
 {
     struct feed *f = q->arg;
@@ -33,7 +30,7 @@ static void over(struct request *q)
         f->over(f);
 }
 
-void *feed_begin(struct web *w, struct request *q, size_t size, const char *name, struct feed **first,
+void *feed_begin(struct web *w, struct request *q, size_t size, struct feed **first,
                  void (*end)(struct feed *f))
 {
     uint32_t most = w->context->config->server.max_feeds;
@@ -43,8 +40,7 @@ void *feed_begin(struct web *w, struct request *q, size_t size, const char *name
         return NULL;
     }
     struct feed *f = scope_alloc(&q->scope, size);
-    if (!f || buf_begin(&f->out, &q->scope, "event", FEED_BYTES) < 0 || buf_puts(&f->out, "retry: 2000\n\n") < 0 ||
-        task_begin(&f->task, &q->scope, &feed_kind, name) < 0) {
+    if (!f || buf_begin(&f->out, &q->scope, "event", FEED_BYTES) < 0 || buf_puts(&f->out, "retry: 2000\n\n") < 0) {
         q->retry_after = 1;
         request_fail(q, 503, "no memory for one more who follows");
         return NULL;
@@ -93,6 +89,5 @@ void feed_send(struct feed *f, const char *event, const char *data, size_t n)
     if (f->out.failed)
         buf_clear(&f->out); /* left out: there is no memory for it now */
     f->since = clock_mono();
-    task_beat(&f->task);
     request_wake(f->request);
 }

@@ -21,7 +21,6 @@ struct web;
 struct feed {
     struct feed *next, *prev;
     struct request *request;
-    struct task task;
     struct buf out; /* the event under way */
     size_t at;      /* of it, sent */
     int64_t since;  /* it is under way; clock_mono() */
@@ -34,7 +33,7 @@ struct feed {
  * Makes the request's reply a feed and gives it to the list at *first. `size` bytes that begin with a struct feed, zeroed.
  * NULL: it is answered, since there are too many or no memory.
  */
-void *feed_begin(struct web *w, struct request *q, size_t size, const char *name, struct feed **first,
+void *feed_begin(struct web *w, struct request *q, size_t size, struct feed **first,
                  void (*over)(struct feed *f));
 
 /* It is answered otherwise after all: the feed is gone, `over` was called. */

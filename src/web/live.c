@@ -165,7 +165,7 @@ static void ticked(struct timer *t)
 void live_answer(struct web *w, struct request *q)
 {
     struct live *l = &w->live;
-    struct feed *f = feed_begin(w, q, sizeof *f, "live", &l->first, NULL);
+    struct feed *f = feed_begin(w, q, sizeof *f, &l->first, NULL);
     if (!f)
         return;
     if (!l->text.len || clock_mono() - l->taken > EACH)

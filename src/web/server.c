@@ -257,12 +257,14 @@ void request_cut(struct request *q)
 static ssize_t read_more(void *arg, uint64_t position, char *data, size_t max)
 {
     struct request *q = arg;
+    task_beat(&q->client->task);
     struct server *s = q->client->server;
     ssize_t n = s->ending || q->client->closing ? -1 : q->more(q, data, max);
     if (n < 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (n == 0) {
         q->asleep = true;
+        task_wait(&q->client->task);
         MHD_suspend_connection(q->connection);
     }
     return n;

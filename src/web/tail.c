@@ -223,7 +223,7 @@ void tail_answer(struct web *web, struct request *q)
         request_fail(q, 503, "%d watch lines already, more would cost the agent too much", TAIL_MOST);
         return;
     }
-    struct watcher *w = feed_begin(web, q, sizeof *w, "tail", &t->first, left);
+    struct watcher *w = feed_begin(web, q, sizeof *w, &t->first, left);
     if (!w)
         return;
     w->tail = t;

@@ -1,11 +1,16 @@
 // Lines over time, by uPlot.
 import {h, put} from './dom.js';
+import {bytes} from './units.js';
+
+// So that an axis of bytes has 16 MiB and 32 MiB, not 9.54 and 14.3.
+const binarySteps = Array.from({length: 51}, (_, i) => 2 ** i);
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// series: [{label, colour: 'series-1', format}]; set() takes columns, the first of them seconds since 1970.
+// series: [{label, colour: 'series-1', dash, format}]; set() takes columns, the first of them seconds since 1970.
+// zero: whether the axis begins there.
 // draw: (u) => …, for marks over the lines. onZoom(from, to): a span was chosen with the mouse, or null, null by a double click.
-export function chart(title, series, {height = 190, draw, onZoom} = {}) {
+export function chart(title, series, {height = 190, zero = true, draw, onZoom} = {}) {
     const place = h('div', {class: 'chart', role: 'img', 'aria-label': title});
     place.style.height = `${height}px`;
     const legend = h('div', {class: 'legend'});
@@ -28,9 +33,9 @@ export function chart(title, series, {height = 190, draw, onZoom} = {}) {
         return {
             width: Math.max(place.clientWidth, 50), height, legend: {show: false},
             cursor: {y: false, drag: {x: Boolean(onZoom), y: false, setScale: false}},
-            scales: {y: {range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1]}},
-            series: [{}, ...series.map((one) => ({stroke: colour(one.colour), width: 1.5, points: {show: false}, spanGaps: false}))],
-            axes: [{...axis, values: clockValues}, {...axis, size: 62, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
+            scales: {y: {range: (u, low, high) => rangeOf(low, high, zero)}},
+            series: [{}, ...series.map((one) => ({stroke: colour(one.colour), width: 1.5, dash: one.dash, points: {show: false}, spanGaps: false}))],
+            axes: [{...axis, values: clockValues}, {...axis, size: 66, incrs: series[0].format === bytes ? binarySteps : undefined, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
             hooks: {
                 setCursor: [(u) => say(u.cursor.idx)],
                 draw: draw ? [draw] : [],
@@ -69,6 +74,13 @@ export function chart(title, series, {height = 190, draw, onZoom} = {}) {
             plot?.destroy();
         },
     };
+}
+
+function rangeOf(low, high, zero) {
+    if (low === null || high === null)
+        return [0, 1];
+    const margin = Math.max((high - low) * 0.08, high * 0.02, 1e-9);
+    return zero ? [0, high > 0 ? high * 1.08 : 1] : [Math.max(0, low - margin), high + margin];
 }
 
 // Local clock times; the day where it changes.

@@ -1,6 +1,7 @@
 // The page: which view is shown, by the part of the address behind '#', and the line at the top.
 import {attention} from './attention.js';
 import {ask, h, put} from './dom.js';
+import {leaks} from './leaks.js';
 import {letters} from './letters.js';
 import {follow, start} from './live.js';
 import {overview} from './overview.js';
@@ -13,6 +14,7 @@ const views = {
     overview: ['Overview', overview],
     sources: ['Sources', sources],
     tail: ['Tail', tail],
+    leaks: ['Leaks', leaks],
     letters: ['Dead letters', letters],
     tasks: ['Tasks', tasks],
     settings: ['Configuration', settings],

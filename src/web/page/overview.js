@@ -56,7 +56,7 @@ function sinkRow(s, sink, rates) {
         h('td', {class: 'n'}, time(sink.last_success)));
 }
 
-const sinkHeads = [['Sink'], ['State'], ['Lines', 'n'], ['Bytes', 'n'], ['Queue', 'n'], ['Lines in the disk buffer', 'n'],
+const sinkHeads = [['Sink'], ['State'], ['Lines', 'n'], ['Bytes', 'n'], ['Queue', 'n'], ['Lines on disk', 'n'],
     ['Latency p50', 'n'], ['p99', 'n'], ['Dead letters', 'n'], ['Retries', 'n'], ['Last success', 'n']];
 
 export function overview(root) {

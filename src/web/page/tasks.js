@@ -33,7 +33,7 @@ export function tasks(root, params, go) {
     const search = h('input', {type: 'search', value: params.get('find') ?? '', placeholder: 'A name or kind: reader, socket, loki', 'aria-label': 'Search', 'data-search': ''});
     const summary = h('p', {class: 'dim'});
     const list = h('div', {class: 'panel'});
-    const open = new Set(params.getAll('open').length ? params.getAll('open').map(Number) : [0]);
+    const open = new Set(params.getAll('open').length ? params.getAll('open').map(Number) : []);
     const stacks = new Map();
     let timer = null;
     let gone = false;
@@ -64,8 +64,14 @@ export function tasks(root, params, go) {
             isOpen && isScope ? children : null);
     }
 
+    let asked = params.has('open');
+
     async function branch(id) {
         const got = await get(`tree?under=${id}`);
+        if (!asked) { // the agent itself, at first
+            asked = true;
+            got.things.forEach((thing) => open.add(thing.id));
+        }
         const items = await Promise.all(got.things.map(async (thing) =>
             leaf(thing, thing.what === 'scope' && open.has(thing.id) ? await branch(thing.id) : null)));
         return h('ul', {class: id ? null : 'tree'}, items, got.total > got.things.length ? h('li', {class: 'dim'}, `and ${count(got.total - got.things.length)} more; search for them`) : null);

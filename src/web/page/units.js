@@ -37,7 +37,7 @@ export function duration(seconds) {
     return `${three.format(seconds / 86400)} d`;
 }
 
-export const percent = (part) => `${three.format(part * 100)} %`;
+export const percent = (part) => part > 0 && part < 0.001 ? '< 0.1 %' : `${three.format(Math.round(part * 1000) / 10)} %`;
 export const milliseconds = (ms) => duration(ms / 1000);
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
