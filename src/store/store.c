@@ -356,17 +356,17 @@ int store_readable(struct store *s, enum statement which, sqlite3_stmt **st)
     return r;
 }
 
-static const char *text_at(sqlite3_stmt *st, int at)
+const char *store_text(sqlite3_stmt *st, int at, int *rc)
 {
-    return (const char *)sqlite3_column_text(st, at);
+    const char *text = (const char *)sqlite3_column_text(st, at);
+    if (!text)
+        *rc = SQLITE_NOMEM;
+    return text;
 }
 
-/* Of a column that is never NULL: SQLite says NULL when it has no memory. */
-static bool texts_at(sqlite3_stmt *st, const char **a, const char **b)
+static const char *text_or_null(sqlite3_stmt *st, int at)
 {
-    *a = text_at(st, 0);
-    *b = text_at(st, 1);
-    return *a && *b;
+    return (const char *)sqlite3_column_text(st, at);
 }
 
 int store_each_source(struct store *s, bool (*fn)(const struct store_source *, void *), void *arg)
@@ -376,12 +376,9 @@ int store_each_source(struct store *s, bool (*fn)(const struct store_source *, v
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_source row = {.identity = text_at(st, 2), .seen = sqlite3_column_int64(st, 3)};
-        if (!texts_at(st, &row.key, &row.name)) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        struct store_source row = {.key = store_text(st, 0, &rc), .name = store_text(st, 1, &rc),
+                                   .identity = text_or_null(st, 2), .seen = sqlite3_column_int64(st, 3)};
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");
@@ -396,14 +393,11 @@ int store_each_position(struct store *s, const char *source_key,
         return r;
     store_bind_text(st, 1, source_key);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_position row = {.offset = (uint64_t)sqlite3_column_int64(st, 2),
+        struct store_position row = {.source_key = store_text(st, 0, &rc), .sink = store_text(st, 1, &rc),
+                                     .offset = (uint64_t)sqlite3_column_int64(st, 2),
                                      .tail_hash = (uint64_t)sqlite3_column_int64(st, 3),
-                                     .cursor = text_at(st, 4)};
-        if (!texts_at(st, &row.source_key, &row.sink)) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+                                     .cursor = text_or_null(st, 4)};
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");
@@ -416,14 +410,10 @@ int store_each_ledger(struct store *s, bool (*fn)(const struct store_ledger *, v
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_ledger row = {0};
+        struct store_ledger row = {.source_key = store_text(st, 0, &rc), .sink = store_text(st, 1, &rc)};
         for (int i = 0; i < STORE_COUNTERS; i++)
             row.counters[i] = (uint64_t)sqlite3_column_int64(st, 2 + i);
-        if (!texts_at(st, &row.source_key, &row.sink)) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");
@@ -437,14 +427,11 @@ int store_each_file(struct store *s, const char *sink, bool (*fn)(const struct s
         return r;
     store_bind_text(st, 1, sink);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_file row = {.length = (uint64_t)sqlite3_column_int64(st, 2),
+        struct store_file row = {.sink = store_text(st, 0, &rc), .path = store_text(st, 1, &rc),
+                                 .length = (uint64_t)sqlite3_column_int64(st, 2),
                                  .inode = (uint64_t)sqlite3_column_int64(st, 3),
                                  .born = sqlite3_column_int64(st, 4)};
-        if (!texts_at(st, &row.sink, &row.path)) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");
@@ -457,12 +444,8 @@ int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, voi
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_spool row = {0};
-        if (!texts_at(st, &row.sink, &row.ranges)) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        struct store_spool row = {.sink = store_text(st, 0, &rc), .ranges = store_text(st, 1, &rc)};
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");

@@ -41,11 +41,6 @@ int store_delete_intents(struct store *s, const char *source_key, const char *si
     return store_done(s, sqlite3_step(st), st, "delete from");
 }
 
-static const char *text_at(sqlite3_stmt *st, int at)
-{
-    return (const char *)sqlite3_column_text(st, at);
-}
-
 int store_each_intent(struct store *s, bool (*fn)(const struct store_intent *, void *), void *arg)
 {
     sqlite3_stmt *st;
@@ -54,16 +49,12 @@ int store_each_intent(struct store *s, bool (*fn)(const struct store_intent *, v
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_intent row = {
-            .source_key = text_at(st, 0), .sink = text_at(st, 1),
+            .source_key = store_text(st, 0, &rc), .sink = store_text(st, 1, &rc),
             .from = (uint64_t)sqlite3_column_int64(st, 2), .to = (uint64_t)sqlite3_column_int64(st, 3),
             .anchor = sqlite3_column_int64(st, 4), .tie = sqlite3_column_int64(st, 5),
             .ties = (uint32_t)sqlite3_column_int64(st, 6), .skipping = sqlite3_column_int(st, 7) != 0,
             .settings = sqlite3_column_int64(st, 8), .sent_with = sqlite3_column_int64(st, 9)};
-        if (!row.source_key || !row.sink) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");
@@ -76,12 +67,8 @@ int store_each_settings(struct store *s, bool (*fn)(const struct store_settings 
     if (r < 0)
         return r;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_settings row = {.id = sqlite3_column_int64(st, 0), .text = text_at(st, 1)};
-        if (!row.text) {
-            rc = SQLITE_NOMEM;
-            break;
-        }
-        if (!fn(&row, arg))
+        struct store_settings row = {.id = sqlite3_column_int64(st, 0), .text = store_text(st, 1, &rc)};
+        if (rc != SQLITE_ROW || !fn(&row, arg))
             break;
     }
     return store_done(s, rc, st, "read");

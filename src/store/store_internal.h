@@ -95,5 +95,7 @@ int store_prepare(struct store *s, enum statement which);
 sqlite3_stmt *store_writable(struct store *s, enum statement which);
 /* 0 or -errno, and the statement is ready for its next use. */
 int store_readable(struct store *s, enum statement which, sqlite3_stmt **st);
+/* Of a column that is never NULL: SQLite says NULL when it has no memory, and *rc becomes SQLITE_NOMEM then. */
+const char *store_text(sqlite3_stmt *st, int at, int *rc);
 int store_done(struct store *s, int rc, sqlite3_stmt *st, const char *doing);
 void store_bind_text(sqlite3_stmt *st, int at, const char *text); /* NULL too; must outlive the step */
