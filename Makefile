@@ -7,7 +7,7 @@ BUILD ?= build
 # A plain `make run` captures what only root may read.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: all binary run test soak bench install clean help
+.PHONY: all binary run test soak bench install install-leakwatch clean help
 # The program, and the checks that its developers want at each build.
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) checked
@@ -46,6 +46,15 @@ install: binary
 	[ -e '$(DESTDIR)$(SYSCONFDIR)/logcap/logcap.yaml' ] || \
 		install -m 640 deploy/logcap.yaml '$(DESTDIR)$(SYSCONFDIR)/logcap/logcap.yaml'
 
+# For other C programs: src/embed/. The library knows where the program is that looks up lines, hence the prefix.
+install-leakwatch: $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	@ninja -C $(BUILD) leakwatch
+	install -D -m 644 include/leakwatch.h '$(DESTDIR)$(PREFIX)/include/leakwatch.h'
+	install -D -m 644 $(BUILD)/src/embed/libleakwatch.a '$(DESTDIR)$(PREFIX)/lib/libleakwatch.a'
+	install -D -m 644 $(BUILD)/src/embed/leakwatch.pc '$(DESTDIR)$(PREFIX)/lib/pkgconfig/leakwatch.pc'
+	install -D -m 755 $(BUILD)/src/embed/leakwatch-resolve '$(DESTDIR)$(PREFIX)/libexec/leakwatch-resolve'
+
 clean:
 	rm -rf build build-* test/node_modules test/artefacts
 
@@ -58,4 +67,5 @@ help:
 	@echo 'make soak     the same with the full counts: hours; KILLS=50 for fewer kills'
 	@echo 'make bench    what it costs, beside the floor, as one table; with FLUENT_BIT=PROGRAM beside that too'
 	@echo 'make install  binary, unit file, configuration (PREFIX, SYSCONFDIR, DESTDIR)'
+	@echo 'make install-leakwatch   libleakwatch, for other C programs: see docs/leakwatch.md'
 	@echo 'make clean    what all of this made'

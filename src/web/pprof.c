@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "leak/explain/explain.h"
+#include "web/query.h"
 
 static const char top[] = "/debug/pprof/";
 
@@ -13,7 +15,7 @@ enum { CPU_SECONDS = 30, STACKS_MOST = 1000 };
 /* One answer being made. Its thread writes `out` and `result`; the loop reads them once `done` has been set. */
 struct explainer {
     struct scope scope; /* under the request's, which ends it if the client is gone */
-    struct web *web;
+    struct explainers *all;
     struct request *request;
     struct explain_ask ask;
     struct thread thread;
@@ -68,7 +70,7 @@ static ssize_t give(struct request *q, char *data, size_t max)
 static void over(struct request *q)
 {
     struct explainer *e = q->arg;
-    e->web->explainers--;
+    e->all->n--;
 }
 
 static int begin(struct explainer *e, struct request *q)
@@ -77,15 +79,15 @@ static int begin(struct explainer *e, struct request *q)
     if (r == 0)
         r = buf_begin(&e->out, &e->scope, "explained", SERVER_REPLY_BYTES);
     if (r == 0)
-        r = nudge_begin(&e->done, &e->scope, &e->web->loop, "explained", explained);
+        r = nudge_begin(&e->done, &e->scope, e->all->loop, "explained", explained);
     if (r == 0)
         r = thread_begin(&e->thread, &e->scope, "explain", explain, stop, e);
     return r;
 }
 
-static void start(struct web *w, struct request *q, const struct explain_ask *ask)
+static void start(struct explainers *x, struct request *q, const struct explain_ask *ask)
 {
-    if (w->explainers == EXPLAINERS_MAX) {
+    if (x->n == EXPLAINERS_MAX) {
         q->retry_after = 1;
         request_fail(q, 503, "%d such requests are being answered already", EXPLAINERS_MAX);
         return;
@@ -95,7 +97,7 @@ static void start(struct web *w, struct request *q, const struct explain_ask *as
         request_fail(q, 503, "no memory for this now");
         return;
     }
-    e->web = w;
+    e->all = x;
     e->request = q;
     e->ask = *ask;
     int r = begin(e, q);
@@ -104,16 +106,16 @@ static void start(struct web *w, struct request *q, const struct explain_ask *as
         request_fail(q, 503, "this cannot be told now: %s", strerror(-r));
         return;
     }
-    w->explainers++;
+    x->n++;
     q->arg = e;
     q->more = give;
     q->over = over;
 }
 
-static void write_index(struct web *w, struct request *q)
+static void write_index(struct request *q)
 {
     q->content_type = "text/plain; charset=utf-8";
-    buf_printf(&q->out, "logcap " LOGCAP_VERSION ": profiles of itself\n\n");
+    buf_puts(&q->out, "Profiles of this process\n\n");
     for (int i = 0; i < EXPLAINED; i++)
         buf_printf(&q->out, "%s%-14s %s\n", top, explain_name((enum explain_what)i), explain_says((enum explain_what)i));
     buf_puts(&q->out,
@@ -124,7 +126,6 @@ static void write_index(struct web *w, struct request *q)
              "go tool pprof http://HOST:PORT/debug/pprof/NAME\n");
 }
 
-/* What Go's own answer too when they do not understand. */
 static bool number_arg(struct request *q, const char *name, uint64_t most, uint64_t *value)
 {
     const char *text = request_arg(q, name);
@@ -153,16 +154,12 @@ static bool read_ask(struct request *q, struct explain_ask *ask)
     return true;
 }
 
-void pprof_answer(struct web *w, struct request *q)
+void explainers_answer(struct explainers *x, struct request *q)
 {
     struct explain_ask ask = {0};
     const char *name = q->path + strlen(top);
-    if (!w->context->config->profiling.enabled) {
-        request_fail(q, 404, "observability.profiling.enabled is false");
-        return;
-    }
     if (!*name) {
-        write_index(w, q);
+        write_index(q);
         return;
     }
     if (!explain_find(name, &ask.what)) {
@@ -180,5 +177,5 @@ void pprof_answer(struct web *w, struct request *q)
                                                   : "text/plain; charset=utf-8";
     if (ask.form == EXPLAIN_PPROF)
         q->disposition = ask.what == EXPLAIN_CPU ? "attachment; filename=\"profile\"" : "attachment; filename=\"profile.pb.gz\"";
-    start(w, q, &ask);
+    start(x, q, &ask);
 }

@@ -6,12 +6,19 @@
  *                                   ?seconds=N: what grew in that time; format=json|text&most=N: groups, the oldest first, as `logcap stacks` shows them
  *
  * An answer is made on a thread of its own, which lives as long as its request, since symbols and seconds take time;
- * at most EXPLAINERS_MAX at once. The web's loop goes on meanwhile.
+ * at most EXPLAINERS_MAX at once. The server's loop goes on meanwhile.
  */
 #pragma once
 
-#include "web/routes.h"
+#include "web/server.h"
 
 enum { EXPLAINERS_MAX = 4, PPROF_SECONDS_MAX = 600 };
 
-void pprof_answer(struct web *w, struct request *q);
+/* Those at work for one server, on its loop. */
+struct explainers {
+    struct loop *loop;
+    unsigned n;
+};
+
+/* Answers what is at "/debug/pprof/" and below; the path must be there. */
+void explainers_answer(struct explainers *x, struct request *q);

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "web/host.h"
-#include "web/pprof.h"
 
 static void index_answer(struct web *w, struct request *q);
 static void config_answer(struct web *w, struct request *q);
+static void pprof_answer(struct web *w, struct request *q);
 
 static const struct route routes[] = {
     {"/", ROUTE_GET, "the page, for a browser", page_answer},
@@ -154,28 +154,6 @@ void routes_answer(struct request *q)
         buf_puts(&q->out, "\n");
 }
 
-bool page_number(const char *text, uint64_t *number)
-{
-    uint64_t n = 0;
-    for (const char *c = text; *c; c++)
-        if (*c < '0' || *c > '9' || __builtin_mul_overflow(n, 10, &n) ||
-            __builtin_add_overflow(n, (uint64_t)(*c - '0'), &n))
-            return false;
-    *number = n;
-    return *text != 0;
-}
-
-struct page request_page(struct request *q, uint64_t limit)
-{
-    const char *asked = request_arg(q, "limit"), *offset = request_arg(q, "offset");
-    struct page page = {.limit = limit};
-    if (asked)
-        page_number(asked, &page.limit);
-    if (offset)
-        page_number(offset, &page.offset);
-    return page;
-}
-
 static const char logs_usage[] =
     "\nPOST /api/v1/logs takes one entry, an array of them, or {\"entries\": [...]}:\n\n"
     "  {\"message\": \"disk is full\", \"level\": \"error\", \"timestamp\": \"2026-11-21T03:54:00Z\",\n"
@@ -206,4 +184,12 @@ static void config_answer(struct web *w, struct request *q)
 {
     if (w->context->print_config(w->context->config, &q->out) < 0)
         request_fail(q, 500, "the configuration cannot be printed");
+}
+
+static void pprof_answer(struct web *w, struct request *q)
+{
+    if (w->context->config->profiling.enabled)
+        explainers_answer(&w->explainers, q);
+    else
+        request_fail(q, 404, "observability.profiling.enabled is false");
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "codec/doc.h"
+#include "web/query.h"
 #include "web/shown.h"
 #include "web/web.h"
 
@@ -56,13 +57,6 @@ void dlq_purge_answer(struct web *w, struct request *q);
 void logs_admit(struct web *w, struct request *q);
 void logs_answer(struct web *w, struct request *q);
 
-/* A page of a long list, from ?limit= and ?offset=. */
-struct page {
-    uint64_t limit, offset;
-};
-/* A number that is none is as if it were not there. */
-struct page request_page(struct request *q, uint64_t limit);
-bool page_number(const char *text, uint64_t *number); /* digits only; false: none, or it does not fit */
 
 /* The members of what /stats and /health answer. health_write(): false when it is unhealthy. */
 void stats_write(struct doc *d, struct web *w, struct scope *scratch);

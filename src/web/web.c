@@ -118,7 +118,7 @@ void web_reload(struct web *w)
 
 int web_begin(struct web *w, struct scope *owner, struct web_context *context, char *error, size_t size)
 {
-    *w = (struct web){.context = context};
+    *w = (struct web){.context = context, .explainers.loop = &w->loop};
     if (gethostname(w->host_name, sizeof w->host_name - 1) < 0)
         w->host_name[0] = 0;
     w->own_names[2] = w->host_name;

@@ -22,6 +22,7 @@
 #include "in/api.h"
 #include "web/auth.h"
 #include "web/live.h"
+#include "web/pprof.h"
 #include "web/server.h"
 #include "web/tail.h"
 
@@ -76,7 +77,7 @@ struct web {
     struct web_context *context;
     char host_name[256];
     const char *own_names[5]; /* for host.h */
-    unsigned explainers;      /* of pprof.h, now */
+    struct explainers explainers;
 };
 
 /* 0 or -errno, and a sentence for the operator in `error`. */

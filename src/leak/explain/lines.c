@@ -108,7 +108,7 @@ static int write_question(struct lines *l, struct buf *ask)
     for (unsigned i = 0; i < l->n_modules; i++)
         if (wanted[i])
             buf_printf(ask, "m%lx %s\n", (unsigned long)l->modules[i].moved,
-                       l->modules[i].program ? "" : l->modules[i].path);
+                       l->modules[i].program && resolver == itself ? "" : l->modules[i].path);
     for (size_t i = 0; i < l->n_places; i++)
         buf_printf(ask, "a%lx\n", (unsigned long)l->places[i].address);
     return ask->failed ? -ENOMEM : 0;

@@ -1,0 +1,23 @@
+#include "web/query.h"
+
+bool page_number(const char *text, uint64_t *number)
+{
+    uint64_t n = 0;
+    for (const char *c = text; *c; c++)
+        if (*c < '0' || *c > '9' || __builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(*c - '0'), &n))
+            return false;
+    *number = n;
+    return *text != 0;
+}
+
+struct page request_page(struct request *q, uint64_t limit)
+{
+    const char *asked = request_arg(q, "limit"), *offset = request_arg(q, "offset");
+    struct page page = {.limit = limit};
+    if (asked)
+        page_number(asked, &page.limit);
+    if (offset)
+        page_number(offset, &page.offset);
+    return page;
+}
