@@ -22,6 +22,7 @@ int cmd_resolve(int argc, char **argv);
 int cmd_spool(int argc, char **argv);
 int cmd_stacks(int argc, char **argv);
 int cmd_tasks(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_why(int argc, char **argv);

@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"ledger", cmd_ledger, "show what became of what was read, and whether it adds up"},
     {"leaks", cmd_leaks, "show what leaks in the running agent, or judge a recorded series"},
     {"tasks", cmd_tasks, "show what the running agent runs, and where it was begun"},
+    {"top", cmd_top, "watch the running agent on one screen"},
     {"dlq", cmd_dlq, "list, show, export, replay or purge what sinks will never take"},
     {"spool", cmd_spool, "show what waits on disk, and throw away what waits for a sink that is gone"},
     {"stacks", cmd_stacks, "show what the running agent does and holds, by stack"},

@@ -1,7 +1,7 @@
 // The detector as a product: leaks are planted under the unchanged binary (test/tools/leak.c), and each must be named; without
 // any, a load that swings must raise nothing.
 import assert from 'node:assert/strict';
-import {spawnSync} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -208,6 +208,9 @@ scenario("the predecessor's addresses and keys answer, and history outlives a re
     assert.match(shown.stdout, /^fds:epoll +\d+ /m);
     assert.match(command(['tasks', '-c', agent.file, '--full']).stdout, /thread +watch .*logcap\/agent\/leakwatch/);
     assert.match(command(['tasks', '-c', agent.file]).stdout, /^ +\d+ thread /m);
+    const top = command(['top', '--once', '-c', agent.file]);
+    assert.equal(top.code, 0, top.stderr);
+    assert.match(top.stdout, /^logcap .* leaks: ok .*\n(.*\n)*SINK +records\/s.*\nlocal_file .* ok\n(.*\n)*TASKS .*thread \d+/);
     await agent.stop();
     assert.equal(command(['leaks', '-c', agent.file]).code, 1);
     await agent.start();
@@ -241,5 +244,24 @@ scenario('each metric of deploy/ is in /metrics', async (s) => {
     const format = spawnSync('promtool', ['check', 'metrics'], {input: text, encoding: 'utf8'});
     if (!format.error)
         assert.equal(format.status === 0 || format.status === 3, true, format.stderr); // 3: it finds names that it would choose otherwise
+    await agent.stop();
+});
+
+scenario('logcap top fits a terminal of 80 by 24, and q leaves it as it was', async (s) => {
+    const agent = await s.agent(s.config({local: true, ...quick}));
+    const top = spawn('script', ['-qefc', `stty rows 24 cols 80; exec ${binary} top -c ${agent.file}`, '/dev/null'],
+        {stdio: ['pipe', 'pipe', 'inherit']});
+    let shown = '';
+    top.stdout.on('data', (data) => { shown += data; });
+    const exited = new Promise((resolve) => top.on('exit', resolve));
+    await until('a picture is there', () => /FOUND: 0/.test(shown));
+    top.stdin.write(' ');
+    await until('a key refreshed it', () => shown.split('FOUND: 0').length > 2);
+    top.stdin.write('q');
+    assert.equal(await exited, 0);
+    const [, picture] = shown.split('\x1b[H');
+    const lines = picture.split('\x1b[J')[0].split('\r\n').map((line) => line.replace(/\x1b\[[0-9;]*[a-zA-Z]/g, ''));
+    assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 80), lines.join('\n'));
+    assert.ok(shown.startsWith('\x1b[?1049h') && shown.endsWith('\x1b[?1049l'), 'the screen is given back');
     await agent.stop();
 });
