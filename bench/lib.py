@@ -113,11 +113,11 @@ class Sink(Process):
 
 
 class Agent(Process):
-    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads."""
+    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads, `of_files` more of their options."""
 
     through = ()  # a command that runs it
 
-    def __init__(self, bench, paths, sinks):
+    def __init__(self, bench, paths, sinks, of_files=''):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=bench.dir))
         self.port = free_port()
         self.config = self.dir / 'generated.yaml'
@@ -128,7 +128,7 @@ server: {{port: {self.port}}}
 metrics: {{port: {free_port()}}}
 observability: {{profiling: {{port: 0}}}}
 monitors:
-  files: {{paths: {json.dumps(paths)}, labels: {{job: bench}}}}
+  files: {{paths: {json.dumps(paths)}, labels: {{job: bench}}{of_files}}}
   journal: {{enabled: false}}
 sinks: {sinks.format(dir=self.dir)}
 ''')
@@ -198,3 +198,16 @@ def write_lines(path, size):
     if os.path.getsize(path) != n * LINE:
         raise Failed('the generated lines have another length')
     return n
+
+
+def wrap_lines(lines, path, form):
+    """The same lines as a container's runtime writes them: each with a time of its own."""
+    def time(i):
+        return f'2026-11-21T{i // 3600000 % 24:02}:{i // 60000 % 60:02}:{i // 1000 % 60:02}.{i % 1000:03}{i * 7919 % 1000000:06}Z'
+    with open(lines) as plain, open(path, 'w') as file:
+        for i, line in enumerate(plain):
+            text = line.rstrip('\n')
+            if form == 'json-file':
+                file.write(f'{{"log":{json.dumps(text + chr(10))},"stream":"stdout","time":"{time(i)}"}}\n')
+            else:
+                file.write(f'{time(i)} stdout F {text}\n')

@@ -46,7 +46,7 @@ struct files_group {
     enum long_lines long_lines;
     struct multiline_config multiline;
     struct timestamp_config timestamp;
-    enum wrapping wrapping; /* no key: of a container's log */
+    enum wrapping wrapping; /* `format` */
 };
 
 struct files_config {

@@ -336,6 +336,9 @@ static const struct option group[] = {
      .doc = "Where a file without a position is begun; only for those that are there at the first start."},
     {"labels", OPTION_LABELS, AT(struct files_group, labels), .initial = "{}",
      .doc = "Labels of every record of these files."},
+    {"format", OPTION_CHOICE, AT(struct files_group, wrapping), .initial = "lines", .choices = "lines|json-file|cri",
+     .doc = "What a line is: a record; or what a container's runtime made of one, in Docker's json-file or Kubernetes' CRI (also Podman's "
+            "k8s-file). Then the record is what the container wrote, with the runtime's time and the label stream."},
     {"long_lines", OPTION_CHOICE, AT(struct files_group, long_lines), .initial = "split", .choices = "split|cut",
      .doc = "What becomes of lines over max_line_bytes; bytes that are cut are counted."},
     {"multiline.start", OPTION_REGEX, AT(struct files_group, multiline.start), .initial = "\"\"",

@@ -452,7 +452,7 @@ uint64_t file_unread(struct files *f, const struct file *file)
 static size_t labels_of(const struct files *f, const struct file *file, const char *path, struct label labels[STREAM_LABELS + 8])
 {
     const struct label_list *own = &file->group->config->labels;
-    bool container = file->group->config->wrapping != WRAPPED_NOT;
+    bool container = followed_of(file);
     const char *slash = strrchr(path, '/');
     size_t n = 0;
     if (!container) {
