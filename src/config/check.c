@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/suggest.h"
 #include "config/units.h"
 
 enum { CHUNK_EXTRA = 64 << 10, CHUNKS_LEAST = 8 };
@@ -65,12 +66,21 @@ static void check_batching(const struct config *c, struct loki_config *l, const 
         b->min_delay = b->max_delay;
 }
 
+/* A slip of one letter, which was said to be one. No valid key is as near. */
+static bool is_misspelt(const struct node *map, const char *key)
+{
+    for (const struct node *n = map->first; n; n = n->next)
+        if (suggest_distance(n->key, key, 1) == 1)
+            return true;
+    return false;
+}
+
 static void check_loki(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems)
 {
     struct loki_config *l = &s->loki;
     char limit[UNITS_TEXT];
     const struct node *url = node_child(n, "url");
-    if (s->enabled && !*l->url && !(url && url->wrong))
+    if (s->enabled && !*l->url && !(url && url->wrong) && !is_misspelt(n, "url"))
         problem(problems, place_in(n, "url"), "sinks.%s needs a url, such as http://127.0.0.1:3100", s->name);
     trim_push_path((struct scope *)&c->scope, &l->url);
     if (*l->password && *l->password_file)

@@ -118,6 +118,7 @@ static void errors_name_the_place_and_the_nearest_name(void **state)
                                      "f:2:1: unknown key 'port'; did you mean 'server.port'?\n");
     refused("sinks:\n  a: {type: loky}\n", "f:2:13: there is no sink type 'loky'; the types are loki, local_file, stdout "
                                            "and null; did you mean 'loki'?\n");
+    refused("sinks:\n  loki: {ulr: 'http://x'}\n", "f:2:10: unknown key 'sinks.loki.ulr'; did you mean 'url'?\n");
     refused("sinks:\n  loki: {url: 'http://x', worker: 1}\n",
             "f:2:27: unknown key 'sinks.loki.worker'; did you mean 'workers'?\n");
     refused("log: {level: inof}\n", "f:1:14: log.level must be one of debug|info|warn|error, not 'inof'; did you mean 'info'?\n");

@@ -197,8 +197,11 @@ static bool reserve(struct intake *in)
 static int64_t time_of(struct intake *in, const struct entries *e)
 {
     struct api *a = in->api;
-    if (e->has_time)
-        return e->time;
+    if (e->has_time) { /* equal ones in a row are counted up: Loki would store equal entries once */
+        a->ties = e->time == a->said_time ? a->ties + 1 : 0;
+        a->said_time = e->time;
+        return e->time + a->ties;
+    }
     a->last_time = in->real > a->last_time ? in->real : a->last_time + 1;
     return a->last_time;
 }

@@ -63,6 +63,7 @@ struct api {
     struct api_stream streams[API_STREAMS];
     uint64_t requests;
     uint64_t ordinal;   /* entries so far */
+    int64_t said_time, ties; /* of the last entry with one; how many before it said the same */
     int64_t last_time;  /* the last that was given to an entry without one */
     int64_t owed_until; /* the rate: clock_mono() at which all that was taken is paid for */
     struct entries reader;

@@ -131,6 +131,21 @@ static void an_entry_keeps_what_it_says(void **state)
     end();
 }
 
+static void equal_times_are_told_apart(void **state)
+{
+    assert_true(begin());
+    takes("[{\"message\":\"a\",\"timestamp\":1700000000000000001},{\"message\":\"a\",\"timestamp\":1700000000000000001},"
+          "{\"message\":\"b\",\"timestamp\":1700000000000000009}]", 3);
+    takes("[{\"message\":\"b\",\"timestamp\":1700000000000000009},{\"message\":\"a\",\"timestamp\":1700000000000000001}]", 2);
+    turn();
+    is_record(kept[0]->batch, 0, "a", 1700000000000000001);
+    is_record(kept[0]->batch, 1, "a", 1700000000000000002);
+    is_record(kept[0]->batch, 2, "b", 1700000000000000009);
+    is_record(kept[1]->batch, 0, "b", 1700000000000000010);
+    is_record(kept[1]->batch, 1, "a", 1700000000000000001);
+    end();
+}
+
 static void lists_and_times(void **state)
 {
     assert_true(begin());
@@ -382,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_entry_keeps_what_it_says),
+        TEST(equal_times_are_told_apart),
         TEST(lists_and_times),
         TEST(what_is_wrong_is_said_and_nothing_taken),
         TEST(times_that_are_none),

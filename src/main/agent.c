@@ -62,7 +62,7 @@ static int open_store(struct agent *a)
     if (a->dry_run)
         return 0;
     a->store = store_open(&a->scope, a->config->state_dir, &r);
-    if (!a->store)
+    if (!a->store && r != -EBUSY) /* whose it is was said */
         log_error("store", "cannot use the state directory %s: %s", a->config->state_dir, strerror(-r));
     return a->store ? 0 : r;
 }
@@ -368,7 +368,7 @@ int agent_run(const char *config_file, bool dry_run)
         if (r < 0)
             log_warn("agent", "cannot drop privileges: %s; it runs with more than it needs", strerror(-r));
         r = run(a);
-        if (r < 0)
+        if (r < 0 && !(r == -EBUSY && !a->store))
             log_error("agent", "cannot go on: %s", strerror(-r));
         agent_end(a);
         code = r < 0 ? EXIT_FAILED : EXIT_DONE;

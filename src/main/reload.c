@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "config/compare.h"
@@ -237,6 +238,39 @@ static int apply(struct reload *r, const struct config *next)
     return e;
 }
 
+/* ---- the files ---- */
+
+static uint64_t add_stat(uint64_t hash, const char *path)
+{
+    struct stat st;
+    uint64_t facts[7] = {hash, XXH3_64bits(path, strlen(path))};
+    if (file_stat(path, &st) == 0) {
+        const uint64_t more[] = {st.st_dev, st.st_ino, (uint64_t)st.st_size,
+                                 (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+        memcpy(facts + 2, more, sizeof more);
+    }
+    return XXH3_64bits(facts, sizeof facts);
+}
+
+/* Changes when the file does, or one in config.d; in any order of its entries. */
+static uint64_t files_now(struct reload *r)
+{
+    char path[PATH_MAX], part[PATH_MAX + NAME_MAX + 2];
+    struct dir d = {0};
+    uint64_t hash = add_stat(0, r->first->file), parts = 0;
+    snprintf(part, sizeof part, "%s", r->first->file);
+    snprintf(path, sizeof path, "%.*s/config.d", PATH_MAX - 16, dirname(part));
+    if (dir_open(&d, &r->scope, path) < 0)
+        return hash;
+    for (const struct dirent *e; (e = dir_next(&d));) {
+        snprintf(part, sizeof part, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.')
+            parts += add_stat(1, part);
+    }
+    dir_close(&d);
+    return hash ^ parts;
+}
+
 /* ---- a reload ---- */
 
 static void finish(struct reload *r, uint64_t asked, int64_t began, bool good)
@@ -292,6 +326,17 @@ static bool put_in_force(struct reload *r)
     return e == 0;
 }
 
+/* An error a line. */
+static void say_refused(const struct reload *r)
+{
+    log_error("reload", "the configuration stays as it was%s", r->report.len ? ":" : ": out of memory");
+    for (const char *at = r->report.len ? r->report.data : ""; *at;) {
+        int n = (int)strcspn(at, "\n");
+        log_error("reload", "%.*s", n, at);
+        at += n + (at[n] == '\n');
+    }
+}
+
 void reload_now(struct reload *r)
 {
     int64_t began = clock_mono();
@@ -299,12 +344,13 @@ void reload_now(struct reload *r)
     uint64_t asked = r->asked;
     pthread_mutex_unlock(&r->lock);
     buf_clear(&r->report);
+    r->seen = files_now(r);
     service_reloading();
     bool good = put_in_force(r);
     if (good)
         log_info("reload", "the configuration is in force: %s", r->report.data);
     else
-        log_error("reload", "the configuration stays as it was:\n%s", r->report.len ? r->report.data : "out of memory");
+        say_refused(r);
     finish(r, asked, began, good);
     service_ready(good ? "reading" : "reading; the last reload failed");
 }
@@ -318,7 +364,9 @@ static void asked_for(struct nudge *n)
 
 static void settled(struct timer *t)
 {
-    reload_now(container_of(t, struct reload, settled));
+    struct reload *r = container_of(t, struct reload, settled);
+    if (files_now(r) != r->seen) /* else something beside them changed */
+        reload_now(r);
 }
 
 /* The directories, not the file: editors and configuration management put another file in its place. */
@@ -374,6 +422,7 @@ static int begin_changes(struct reload *r)
 {
     if (!r->agent->config->file[0])
         return 0;
+    r->seen = files_now(r);
     int e = fd_inotify(&r->inotify, &r->scope);
     if (e == 0)
         e = watch_begin(&r->changes, &r->scope, &r->agent->loop, r->inotify.n, EPOLLIN, changed);

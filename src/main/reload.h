@@ -34,6 +34,7 @@ struct reload {
     struct timer settled, start_again;
     const struct config *first, *alive[CONFIGS_MAX];
     unsigned n_alive;
+    uint64_t seen; /* what the files were like at the last reload, or at the start */
     struct buf report; /* main's, while a reload is under way */
     pthread_mutex_t lock;
     pthread_cond_t answered;

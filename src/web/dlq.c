@@ -346,6 +346,14 @@ static void refuse(struct request *q, int error)
                  error == -EBUSY ? "too many jobs are under way, see /dlq/stats" : "not now");
 }
 
+static bool is_configured(const struct web_context *c, const char *sink)
+{
+    bool found = false;
+    for (unsigned i = 0; i < c->n_sinks; i++)
+        found |= strcmp(c->sinks[i]->name, sink) == 0;
+    return found;
+}
+
 static void ask_for(struct web *w, struct request *q, enum letter_verb verb)
 {
     struct letter_ask ask;
@@ -356,6 +364,10 @@ static void ask_for(struct web *w, struct request *q, enum letter_verb verb)
         wrong = "to purge all dead letters, say {\"all\": true}";
     if (wrong) {
         request_fail(q, 400, "%s", wrong);
+        return;
+    }
+    if (verb == LETTER_REPLAY && ask.filter.sink[0] && !is_configured(w->context, ask.filter.sink)) {
+        request_fail(q, 404, "no sink %s is configured; letters go to the sink that refused them", ask.filter.sink);
         return;
     }
     struct matching m = {.filter = &ask.filter};

@@ -144,6 +144,9 @@ scenario('filters choose, in the command and over HTTP', async (s) => {
     const dry = await post(agent, '/dlq/reprocess', {source: '**/a.log', dry_run: true});
     assert.deepEqual([dry.status, dry.json.matched.letters], [200, 2]);
     assert.match(dlq(agent, 'replay', '--dry-run').stdout, /^3 dead letters would be sent again/);
+    const typo = dlq(agent, 'replay', '--sink', 'lokki');
+    assert.equal(typo.code, 1);
+    assert.match(typo.stderr, /no sink lokki is configured/);
     assert.equal((await dead(agent)).jobs.length, 0);
     await agent.stop();
     const none = dlq(agent, 'replay');

@@ -105,6 +105,16 @@ scenario('a wrong configuration is refused with its place', async (s) => {
     assert.equal(command(['run', '-c', s.path('absent.yaml')]).code, 2);
 });
 
+scenario('a state directory that is in use is said once', async (s) => {
+    const loki = await s.loki();
+    const agent = await s.agent(s.config({loki}));
+    const second = command(['run', '-c', agent.file]);
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /is in use by another logcap/);
+    assert.equal(second.stderr.match(/ERROR/g).length, 1, second.stderr);
+    await agent.stop();
+});
+
 scenario('a dry run shows lines and leaves positions alone', async (s) => {
     const loki = await s.loki();
     const w = s.writer('a.log');

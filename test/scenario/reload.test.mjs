@@ -80,6 +80,7 @@ scenario('a configuration that is wrong changes nothing and says where', async (
     await until('it reads on', () => loki.lines.size === 10);
     fs.writeFileSync(agent.file, '{');
     await reload(agent, null, 400);
+    assert.doesNotMatch(agent.stderr, /\\x0a/); // an error a line
     assert.deepEqual((await reload(agent, config)).changed, 'nothing differs');
     await agent.stop();
 });
@@ -164,6 +165,11 @@ scenario('a change of the file is seen when hot_reload says so', async (s) => {
     await sleep(700);
     fs.writeFileSync(path.join(parts, 'more.yaml'), 'max_tasks: 54321\n');
     await until('the part is in force', async () => (await agent.get('/config')).text.includes('54321'));
+    // Another file beside it, or nothing but a new time of reading, is no change.
+    const reloads = (await agent.get('/config/reload')).json.reloads;
+    fs.writeFileSync(path.join(path.dirname(agent.file), 'notes.txt'), 'x');
+    await sleep(700);
+    assert.equal((await agent.get('/config/reload')).json.reloads, reloads);
     config.monitors.files.paths = [path.join(s.logs, '*.none')];
     config.hot_reload.enabled = false;
     fs.writeFileSync(agent.file, '{"broken'); // an editor in between

@@ -60,8 +60,11 @@ scenario('a Loki that is down holds up no other, and gets everything in order wh
     await until('the other Loki has all', () => b.lines.size >= total);
     assert.equal(a.lines.size, 0);
     await until('what is waiting is on disk', () => spoolBytes(s) > 256 * KIB);
+    await until('it is said', () => / a: it lags/.test(agent.stderr));
     down = false;
     await until('the Loki that was down has all', () => a.lines.size >= total);
+    await until('that is said too', () => / a: it has caught up/.test(agent.stderr));
+    assert.equal(agent.stderr.match(/it lags/g).length, 1);
     assert.deepEqual(differences(writers, a.lines), []);
     assert.deepEqual(differences(writers, b.lines), []);
     await until('the spool is empty', () => spoolBytes(s) === 0);

@@ -10,7 +10,7 @@
 #include "base/log.h"
 
 static const int64_t WATCH_EVERY = 250 * MILLISECOND, FORGET_AFTER = 100 * MILLISECOND, PENDING_EVERY = 50 * MILLISECOND,
-                     FULL_EVERY = 500 * MILLISECOND;
+                     FULL_EVERY = 500 * MILLISECOND, SAY_AFTER = 2 * SECOND;
 static const int64_t RETRY_FIRST = 100 * MILLISECOND, RETRY_MOST = 30 * SECOND;
 
 enum { MEMORY_SHARE = 8, SEGMENTS_LEAST = 32, SEGMENT_LEAST = 1 << 20 };
@@ -90,8 +90,8 @@ static void begin_to_lag(struct spooled *p)
     }
     if (first)
         give(p->spooler, first, last);
+    atomic_store(&p->since, clock_mono());
     atomic_store(&p->lagging, true);
-    log_debug(p->sink->name, "it is full: what follows goes to the disk until it has caught up");
 }
 
 bool spooler_takes(struct lease *l)
@@ -219,6 +219,9 @@ static void end_lag(struct spooled *p)
     pthread_mutex_unlock(&p->sink->book.lock);
     if (over)
         room_wake(&sp->room);
+    if (over && p->said)
+        log_info(p->sink->name, "it has caught up: nothing waits on disk any more");
+    p->said &= !over;
 }
 
 /* Sinks that are full but do not lag yet, and those who wait for them. */
@@ -241,6 +244,20 @@ static void retry_later(struct spooler *sp, int64_t delay)
 {
     if (!timer_is_set(&sp->again) || sp->again.due > clock_mono() + delay)
         timer_set(&sp->again, delay);
+}
+
+/* Not each time that it is full for a moment. */
+static void say_lag(struct spooled *p)
+{
+    if (p->said || !atomic_load(&p->lagging) || atomic_load(&p->spooler->draining_over))
+        return;
+    int64_t lags = clock_mono() - atomic_load(&p->since);
+    if (lags < SAY_AFTER) {
+        retry_later(p->spooler, SAY_AFTER - lags);
+        return;
+    }
+    p->said = true;
+    log_warn(p->sink->name, "it lags: what it cannot take now waits on disk until it has caught up");
 }
 
 static void show(struct spooler *sp)
@@ -279,6 +296,7 @@ void spooler_pass(struct spooler *sp)
         if (!atomic_load(&sp->draining_over))
             read_back(p);
         end_lag(p);
+        say_lag(p);
         read_losses(p);
     }
     segments_remove(sp);

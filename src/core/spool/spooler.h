@@ -55,6 +55,8 @@ struct spooled {
     struct buf text;           /* the keeper's: the lane as its row has it */
     _Atomic bool lagging;      /* its leases go to the spooler */
     _Atomic bool wanted;       /* it shall lag */
+    _Atomic int64_t since;     /* when it began to lag last, clock_mono() */
+    bool said;                 /* the spooler's: that it lags */
     _Atomic int64_t oldest;    /* when the first unread one was stored, clock_real(); 0: there is none */
     /* the spooler's thread */
     struct spool_reader reader;

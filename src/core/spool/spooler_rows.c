@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "core/spool/spooler_internal.h"
 
@@ -145,6 +146,7 @@ int spooler_add(struct spooler *sp, struct sink *s, struct store *store)
     }
     take_back_orphan(sp, s->name);
     lane_void(&p->lane, behind_all(&sp->spool)); /* what is not in its row now is not for it */
+    atomic_store(&p->since, clock_mono());
     atomic_store(&p->lagging, lane_unread(&p->lane) != LANE_NOTHING);
     p->next = sp->sinks;
     sp->sinks = p;
