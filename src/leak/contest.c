@@ -241,6 +241,9 @@ static void try_endless(const struct field *f, enum contest_warm_up warm_up, dou
 /* Growth on top of each of the best that end: so that what decides is not how well the rest is explained. */
 static void try_on_top(const struct field *f)
 {
+    static const double soon[] = {.03, .08, .17};
+    for (unsigned i = 0; i < COUNT(soon); i++)
+        try_endless(f, CONTEST_SATURATING_WARM_UP, 0, soon[i], false);
     for (unsigned i = 0; i < CONTEST_CLASSES; i++) {
         const struct contest_model *m = &f->contest->classes[i];
         if (m->shape == CONTEST_SATURATING && m->to < .4)
@@ -275,7 +278,7 @@ static void refine_ends(const struct field *f)
     for (double by = .05; by > .01; by /= 2)
         for (unsigned i = 0; i < CONTEST_CLASSES; i++) {
             struct contest_model m = f->contest->classes[i];
-            if (isfinite(m.bic) && (m.shape == CONTEST_SATURATING || m.shape == CONTEST_PLATEAU))
+            if (m.memory == f->memory && isfinite(m.bic) && (m.shape == CONTEST_SATURATING || m.shape == CONTEST_PLATEAU))
                 vary(f, &m, by);
         }
 }
@@ -284,7 +287,7 @@ static void refine_endless(const struct field *f)
 {
     for (double by = .05; by > .01; by /= 2) {
         struct contest_model m = f->contest->endless;
-        if (isfinite(m.bic))
+        if (m.memory == f->memory && isfinite(m.bic))
             vary(f, &m, by);
     }
 }

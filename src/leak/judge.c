@@ -87,13 +87,13 @@ static void look_for_trend(struct judge *j, int64_t now)
     describe(&j->by_trend, &t);
 }
 
-/* What began moments ago is growth already, though not yet a trend. */
+/* What began moments ago is growth already, though not yet a trend; if it was never so high: else it may be a tooth, or a day. */
 static void look_at_lately(struct judge *j)
 {
     struct verdict *v = &j->verdict;
     double slope, over = lately_level(&j->lately) - j->baseline;
     if (v->state >= LEAK_GROWING || !j->has_baseline || over < fmax(j->settings.least, SIGMAS * lately_sigma(&j->lately)) ||
-        !lately_rises(&j->lately, &slope))
+        !lately_rises(&j->lately, &slope) || v->current < trace_top(&j->trace))
         return;
     v->state = LEAK_GROWING;
     v->since = j->lately.time[j->lately.next];
@@ -180,6 +180,8 @@ static void conclude(struct judge *j)
     v->threshold = 0;
     v->current = lately_level(&j->lately);
     v->has_baseline = j->has_baseline;
+    if (!j->settings.trend && j->has_baseline)
+        v->state = LEAK_STEADY;
     v->baseline = j->baseline;
     look_at_lately(j);
     v->limit_in = v->slope > 0 && j->settings.limit > 0 ? fmax(0, (j->settings.limit - j->value) / v->slope * 60) : -1;

@@ -1,6 +1,7 @@
 #include "leak/trace.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 static struct cell merge(struct cell a, struct cell b)
@@ -9,7 +10,7 @@ static struct cell merge(struct cell a, struct cell b)
         return b;
     if (!b.n)
         return a;
-    struct cell both = {.low = a.low < b.low ? a.low : b.low, .n = a.n + b.n};
+    struct cell both = {.low = a.low < b.low ? a.low : b.low, .high = a.high > b.high ? a.high : b.high, .n = a.n + b.n};
     both.mean = (float)(((double)a.mean * a.n + (double)b.mean * b.n) / both.n);
     return both;
 }
@@ -63,7 +64,7 @@ static bool close_part(struct trace *t)
 {
     struct cell c = t->part;
     if (c.n)
-        c.low = c.mean = (float)(t->part_sum / c.n);
+        c.low = c.mean = c.high = (float)(t->part_sum / c.n);
     t->part = (struct cell){0};
     t->part_sum = 0;
     t->part_begin += TRACE_FIRST;
@@ -96,4 +97,13 @@ unsigned trace_add(struct trace *t, int64_t time, double value)
     t->part_sum += value - t->zero;
     t->part.n++;
     return completed;
+}
+
+double trace_top(const struct trace *t)
+{
+    double top = -INFINITY;
+    for (unsigned i = 0; i + 2 < t->n; i++)
+        if (t->cells[i].n && t->cells[i].high > top)
+            top = t->cells[i].high;
+    return t->zero + top;
 }

@@ -3,8 +3,8 @@
  * merged two by two whenever they are used up, up to TRACE_LONGEST; from then on the oldest are forgotten. So a day is
  * kept in cells of 8 minutes, and nine days at most in cells of an hour.
  *
- * A cell holds the mean of its samples and their floor: the least of the means of its smallest parts (TRACE_FIRST), so that a
- * single sample that is too low makes no floor. However long cells are, they are made in the same way, by merging, so that old and
+ * A cell holds the mean of its samples and their floor and top: the least and the highest of the means of its smallest parts
+ * (TRACE_FIRST), so that a single odd sample makes none. However long cells are, they are made in the same way, by merging, so that old and
  * new ones can be compared. A time without samples is a cell with none.
  *
  * Pure; a struct that can be copied.
@@ -19,7 +19,7 @@ enum { TRACE_CELLS = 192, TRACE_LEVELS = 7 };
 #define TRACE_LONGEST (TRACE_FIRST << (TRACE_LEVELS - 1)) /* 64 minutes */
 
 struct cell {
-    float low, mean; /* above the trace's zero */
+    float low, mean, high; /* above the trace's zero */
     uint32_t n;      /* samples; 0: none */
 };
 
@@ -39,3 +39,5 @@ struct trace {
 void trace_begin(struct trace *t);
 /* A sample, later than any before. How many cells became complete: what a verdict rests on changes with them only. */
 unsigned trace_add(struct trace *t, int64_t time, double value);
+/* The highest top of all cells but the newest two. */
+double trace_top(const struct trace *t);

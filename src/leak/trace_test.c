@@ -35,6 +35,7 @@ static void cells_of_any_length_hold_the_mean_and_the_floor(void **state)
             double first = (double)i * (double)trace.length / SECOND, last = first + (double)trace.length / SECOND - 15;
             assert_true(fabs(trace.cells[i].mean - (first + last) / 2) <= last * 1e-6);
             assert_true(fabs(trace.cells[i].low - (first + 22.5)) <= last * 1e-6); /* the mean of the first minute */
+            assert_true(fabs(trace.cells[i].high - (last - 22.5)) <= last * 1e-6); /* of the last */
             assert_int_equal(trace.cells[i].n, trace.length / (15 * SECOND));
         }
     }

@@ -115,6 +115,13 @@ static bool goes_on(const struct found *f, const struct trend *t, double share)
     return late >= share * rise;
 }
 
+/* Whether the best that ends has: a level for which the baseline may rise. */
+static bool has_ended(const struct found *f)
+{
+    const struct contest_model *m = &f->contest.ends;
+    return m->shape != CONTEST_DAY && m->to < .6 * f->w->span;
+}
+
 static void answer(struct trend *out, const struct found *f, bool endless)
 {
     const struct proof *p = &enough;
@@ -125,7 +132,7 @@ static void answer(struct trend *out, const struct found *f, bool endless)
     out->confidence = 1 / (1 + exp(-fabs(margin) / 2));
     if (explained) {
         out->answer = TREND_NONE;
-        out->settled = f->contest.ends.shape != CONTEST_DAY && fmin(f->soon, f->late) < 0 && f->contest.ends.to < .6 * f->w->span;
+        out->settled = fmin(f->soon, f->late) < 0 && has_ended(f);
     } else if (day) {
         out->answer = TREND_GROWING;
         out->half_a_day = f->w->span < 12 * HOURS;
@@ -156,8 +163,10 @@ void trend_find(struct trend *out, const struct trace *t, double least, bool end
         return;
     measure(&f, &w);
     out->rise = f.contest.endless.rise;
-    if (!(out->rise >= least))
+    if (!(out->rise >= least)) {
+        out->settled = has_ended(&f);
         return;
+    }
     find_slope(&w, f.contest.endless.from, &out->slope, &out->slope_low, &out->slope_high);
     answer(out, &f, endless);
     if (out->answer == TREND_NONE)
