@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "core/letters/letters.h"
+#include "leak/leakwatch.h"
 #include "web/routes.h"
 
 enum { SNAPSHOT_BYTES = 512 * 1024 };
@@ -110,6 +111,26 @@ static void write_dead_letters(struct doc *d, const struct web_context *c)
     doc_object_end(d);
 }
 
+/* What the detector has to say now: [severity, sentence]. */
+static void write_leaks(struct doc *d, struct leakwatch *l)
+{
+    doc_array(d, "leaks");
+    if (l) {
+        leakwatch_lock(l);
+        for (unsigned i = 0; i < l->findings.n; i++) {
+            const struct finding *f = &l->findings.list[i];
+            if (f->alarm.raised == LEAK_NONE)
+                continue;
+            doc_array(d, NULL);
+            doc_string(d, NULL, leak_severity_name(f->alarm.raised));
+            doc_string(d, NULL, f->text);
+            doc_array_end(d);
+        }
+        leakwatch_unlock(l);
+    }
+    doc_array_end(d);
+}
+
 /* An event's data is one line. */
 static void make_one_line(struct buf *b)
 {
@@ -134,6 +155,7 @@ static void take_snapshot(struct live *l)
     write_sources(&d);
     write_latency(&d, l, w->context);
     write_dead_letters(&d, w->context);
+    write_leaks(&d, w->context->leaks);
     doc_object_end(&d);
     make_one_line(&l->text);
     l->taken = clock_mono();

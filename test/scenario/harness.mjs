@@ -72,13 +72,15 @@ export function command(args, env = {}) {
 }
 
 export class Agent {
+    // server: more of that section; with TLS it is asked whether it is ready on the metrics' port.
     // through: a command with its arguments that ends in exec of what follows it, such as prlimit.
-    constructor(directory, config, {env = {}, args, through = []} = {}) {
+    constructor(directory, config, {env = {}, args, through = [], server = {}} = {}) {
         this.directory = directory;
         this.config = config;
         this.env = env;
         this.args = args;
         this.through = through;
+        this.server = server;
         this.stderr = '';
     }
 
@@ -93,7 +95,7 @@ export class Agent {
         this.file = path.join(this.directory, 'config.yaml');
         fs.writeFileSync(this.file, JSON.stringify({
             state_dir: path.join(this.directory, 'state'),
-            server: {port: this.port},
+            server: {port: this.port, ...this.server},
             metrics: {port: this.metricsPort},
             observability: {profiling: {port: this.profilingPort}},
             ...this.config,
@@ -111,7 +113,7 @@ export class Agent {
         this.process.stdout.on('data', (data) => { this.stdout = (this.stdout ?? '') + data; });
         await until('the agent is ready', async () => {
             assert.ok(!this.gone, `the agent ended at its start:\n${this.stderr}`);
-            return (await this.get('/ready').catch(() => null))?.status === 200;
+            return (await (this.server.tls ? this.get('/health', {}, this.metricsPort) : this.get('/ready')).catch(() => null))?.status === 200;
         }, 10);
         this.startTook = Date.now() - begun;
         return this;

@@ -68,7 +68,7 @@ export function attention(s, rates) {
         found.push(['bad', `${plural(tracker.refused, 'task')} could not be started: max_tasks is reached.`, '#/tasks']);
     if (s.dead_letters?.letters && !found.some(([, , link]) => link === '#/letters'))
         found.push(['warn', `${plural(s.dead_letters.letters, 'dead letter')}: refused for good, to be put right and sent again.`, '#/letters']);
-    for (const [level, sentence] of s.leaks ?? [])
-        found.push([level, sentence, '#/leaks']);
+    for (const [severity, sentence] of s.leaks)
+        found.push([severity === 'warning' ? 'warn' : 'bad', `${sentence}.`, '#/leaks']);
     return found.sort((a, b) => rank[a[0]] - rank[b[0]]);
 }

@@ -13,12 +13,12 @@ export function h(tag, attributes, ...children) {
         else
             element.setAttribute(name, value === true ? '' : value);
     }
-    element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
     return element;
 }
 
 export function put(element, ...children) {
-    element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
     return element;
 }
 

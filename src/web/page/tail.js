@@ -121,9 +121,10 @@ export function tail(root, params, go) {
     async function refused(query) {
         try {
             const response = await fetch(`tail?${query}`, {signal: AbortSignal.timeout(2000)});
-            if (!response.ok)
+            if (response.ok)
+                await response.body.cancel();
+            else
                 put(status, note('bad', (await response.json()).error));
-            await response.body?.cancel();
         } catch {
             put(status, 'The agent does not answer; trying again.');
         }
