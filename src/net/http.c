@@ -144,17 +144,15 @@ static void begin_waiting(struct nudge *n)
         serve_waiting(h, strerror(-r));
 }
 
-int http_post(struct http_request *r, struct http *h, const struct task_kind *kind, const void *body,
-              size_t size, void (*done)(struct http_request *, const struct http_answer *))
+static int begin_request(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name)
 {
-    assert(!http_busy(r));
-    *r = (struct http_request){.http = h, .data = body, .size = size, .done = done};
+    r->http = h;
     r->began = clock_mono();
     r->retry_after = -1;
     int e = scope_begin(&r->scope, &h->requests, "request");
     if (e < 0)
         return e;
-    e = task_begin(&r->task, &r->scope, kind, h->target.host);
+    e = task_begin(&r->task, &r->scope, kind, name);
     if (e == 0)
         e = timer_begin(&r->deadline, &r->scope, h->loop, "deadline", deadline_came);
     if (e < 0) {
@@ -168,13 +166,72 @@ int http_post(struct http_request *r, struct http *h, const struct task_kind *ki
     return 0;
 }
 
+int http_post(struct http_request *r, struct http *h, const struct task_kind *kind, const void *body,
+              size_t size, void (*done)(struct http_request *, const struct http_answer *))
+{
+    assert(!http_busy(r));
+    *r = (struct http_request){.data = body, .size = size, .body_kept = HTTP_BODY_KEPT - 1, .body_most = HTTP_BODY_MAX,
+                               .done = done};
+    return begin_request(r, h, kind, h->target.host);
+}
+
+static int begin_get(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path)
+{
+    r->get = true;
+    int e = begin_request(r, h, kind, name);
+    if (e < 0)
+        return e;
+    r->path = scope_strdup(&r->scope, path);
+    if (!r->path)
+        http_cancel(r);
+    return r->path ? 0 : -ENOMEM;
+}
+
+int http_get(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path, size_t most,
+             void (*done)(struct http_request *, const struct http_answer *))
+{
+    assert(!http_busy(r));
+    *r = (struct http_request){.body_kept = most, .body_most = most, .done = done};
+    return begin_get(r, h, kind, name, path);
+}
+
+int http_follow(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path,
+                enum http_piece (*piece)(struct http_request *, const char *, size_t),
+                void (*done)(struct http_request *, const struct http_answer *))
+{
+    assert(!http_busy(r));
+    *r = (struct http_request){.piece = piece, .body_kept = HTTP_BODY_KEPT - 1, .body_most = HTTP_BODY_MAX, .done = done};
+    return begin_get(r, h, kind, name, path);
+}
+
+void http_resume(struct http_request *r)
+{
+    if (http_busy(r) && r->easy)
+        libcurl.easy_pause(r->easy, CURLPAUSE_CONT);
+}
+
+void http_disconnect(struct http *h)
+{
+    assert(!h->requests.newest);
+    scope_end(&h->multi_scope);
+}
+
 /* ---- the client ---- */
+
+/* What listens on a path of this machine has no name to look up, and no proxy before it. */
+static int find_target(struct http *h)
+{
+    if (!h->options.unix_socket)
+        return http_target_find(&h->target, &h->scope, h->options.url, h->options.proxy);
+    h->target = (struct http_target){.host = h->options.unix_socket, .proxy = "", .connect_host = "", .literal = true};
+    return 0;
+}
 
 static int begin_parts(struct http *h)
 {
     int r = http_library_begin(&h->library, &h->scope);
     if (r == 0)
-        r = http_target_find(&h->target, &h->scope, h->options.url, h->options.proxy);
+        r = find_target(h);
     if (r == 0)
         r = scope_begin(&h->sockets, &h->scope, "connections");
     if (r == 0)

@@ -1,5 +1,5 @@
 /*
- * http: an HTTP client for one URL, on one loop.
+ * http: an HTTP client for one URL, or one server's paths, on one loop.
  *
  * libcurl's multi interface is driven by our watches and one timer (curl_multi_socket_action); its sockets are
  * opened and closed by us, under the client's scope; its memory is counted (http_library.h); names are resolved by
@@ -8,8 +8,10 @@
  *
  * A request is a task with a deadline over everything: the name, the connection, the body, the answer.
  * The body is sent from the caller's memory, which must stay until done(). Of an answer HTTP_BODY_KEPT bytes are
- * kept; one with more than HTTP_BODY_MAX bytes, or HTTP_HEADERS_MAX bytes of headers, is an error. HTTP/1.1 only,
- * no redirects: a redirect is an answer like any other.
+ * kept (http_get(): what it says); one with more than HTTP_BODY_MAX bytes, or HTTP_HEADERS_MAX bytes of headers, is an
+ * error. HTTP/1.1 only, no redirects: a redirect is an answer like any other.
+ *
+ * http_follow() is for answers that go on for ever: they are handed over as they come, and nothing of them is kept.
  *
  * Connections are kept for the next request and bounded in number. An easy handle lives as long as its request:
  * an idle client holds its connections and nothing else. libcurl opens a pair of sockets of its own for each multi
@@ -51,9 +53,13 @@ struct http_options {
     const char *dns_servers; /* see lookup.h */
     int64_t timeout, connect_timeout; /* ns */
     unsigned max_connections;
+    const char *unix_socket; /* a path, to connect to instead of the URL's host, whose name then says nothing; or NULL */
 };
 
 struct http_request;
+
+/* What becomes of a piece of an answer that is followed. */
+enum http_piece { HTTP_TAKEN, HTTP_LATER /* the same piece again, after http_resume() */, HTTP_STOP /* done() says so */ };
 
 struct http {
     struct scope scope;
@@ -97,11 +103,15 @@ struct http_request {
     CURL *easy;
     struct curl_slist *headers, *resolve;
     struct http_request *next, **at; /* while waiting for the lookup */
+    const char *path; /* behind options.url; NULL: nothing */
+    bool get;
+    enum http_piece (*piece)(struct http_request *r, const char *data, size_t n); /* of one that is followed */
     const void *data;
     size_t size;
     int64_t began, retry_after;
     char *body;
     size_t body_len, body_cap, body_seen, headers_seen;
+    size_t body_kept, body_most; /* limits */
     const char *too_much;
     char error[CURL_ERROR_SIZE];
     void (*done)(struct http_request *r, const struct http_answer *answer);
@@ -118,7 +128,22 @@ void http_end(struct http *h);
  */
 int http_post(struct http_request *r, struct http *h, const struct task_kind *kind, const void *body, size_t size,
               void (*done)(struct http_request *, const struct http_answer *));
+/* GETs `path`, which stands behind options.url. An answer of up to `most` bytes is kept whole, more is an error. `name`: the task's. */
+int http_get(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path, size_t most,
+             void (*done)(struct http_request *, const struct http_answer *));
+/*
+ * GETs `path`; the body of an answer of 2xx goes to piece() as it comes, at most 16 KiB at a time, and its end to done().
+ * options.timeout is for its headers, at whose end piece() is called with no bytes; then it may take for ever. Any other answer is kept as that of a POST. piece()
+ * may begin requests, but end none of this client's: while libcurl is at work it cannot let go of any.
+ */
+int http_follow(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path,
+                enum http_piece (*piece)(struct http_request *, const char *, size_t),
+                void (*done)(struct http_request *, const struct http_answer *));
+/* After HTTP_LATER. piece() may be called from within; not from within piece(). */
+void http_resume(struct http_request *r);
 void http_cancel(struct http_request *r); /* without done(); nothing when it is not under way */
+/* Closes the connections, which are kept for the next request. No request may be under way. */
+void http_disconnect(struct http *h);
 static inline bool http_busy(const struct http_request *r)
 {
     return thing_alive(&r->scope.thing);

@@ -27,20 +27,43 @@ static bool keep_body(struct http_request *r, size_t more)
     return true;
 }
 
+/* Its headers have come, and it is an answer to be handed over as it comes. */
+static bool is_followed(const struct http_request *r)
+{
+    long status = 0;
+    if (r->piece)
+        libcurl.easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+}
+
+static size_t hand_over(struct http_request *r, const char *data, size_t n)
+{
+    enum http_piece what = r->piece(r, data, n);
+    task_wait(&r->task);
+    if (what == HTTP_STOP)
+        r->too_much = "what came makes no sense";
+    return what == HTTP_TAKEN ? n : what == HTTP_LATER ? CURL_WRITEFUNC_PAUSE : 0;
+}
+
 static size_t body_came(char *data, size_t one, size_t n, void *arg)
 {
     struct http_request *r = arg;
-    r->body_seen += n;
     task_beat(&r->task);
-    if (r->body_seen > HTTP_BODY_MAX) {
+    if (is_followed(r))
+        return hand_over(r, data, n);
+    r->body_seen += n;
+    if (r->body_seen > r->body_most) {
         r->too_much = "the answer's body is too large";
         return 0;
     }
-    size_t keep = n < HTTP_BODY_KEPT - 1 - r->body_len ? n : HTTP_BODY_KEPT - 1 - r->body_len;
+    size_t keep = n < r->body_kept - r->body_len ? n : r->body_kept - r->body_len;
     if (keep && keep_body(r, keep)) {
         memcpy(r->body + r->body_len, data, keep);
         r->body_len += keep;
         r->body[r->body_len] = 0;
+    } else if (keep && r->get) {
+        r->too_much = "no memory for the answer";
+        return 0;
     }
     return n;
 }
@@ -54,6 +77,10 @@ static size_t header_came(char *data, size_t one, size_t n, void *arg)
     if (r->headers_seen > HTTP_HEADERS_MAX) {
         r->too_much = "the answer's headers are too large";
         return 0;
+    }
+    if (n <= 2 && is_followed(r)) { /* the empty line behind them */
+        timer_clear(&r->deadline);
+        r->piece(r, "", 0);
     }
     char value[64];
     size_t len = n - (sizeof name - 1);
@@ -170,7 +197,12 @@ static bool set_transfer(struct http_request *r)
     struct http *h = r->http;
     CURL *e = r->easy;
     bool ok = true;
-    SET(CURLOPT_URL, h->options.url);
+    const char *url = r->path ? scope_printf(&r->scope, "%s%s", h->options.url, r->path) : h->options.url;
+    if (!url)
+        return false;
+    SET(CURLOPT_URL, url);
+    if (h->options.unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, h->options.unix_socket);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_USERAGENT, h->options.user_agent);
@@ -189,9 +221,15 @@ static bool set_transfer(struct http_request *r)
     SET(CURLOPT_HEADERFUNCTION, header_came);
     SET(CURLOPT_HEADERDATA, r);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(h->options.connect_timeout / MILLISECOND));
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_POSTFIELDS, r->data);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->size);
+    if (r->get) {
+        SET(CURLOPT_HTTPGET, 1L);
+    } else {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, r->data);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->size);
+    }
+    if (r->piece)
+        SET(CURLOPT_TCP_KEEPALIVE, 1L); /* it may say nothing for days */
     SET(CURLOPT_HTTPHEADER, r->headers);
     if (r->resolve)
         SET(CURLOPT_RESOLVE, r->resolve);
