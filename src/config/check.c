@@ -170,3 +170,27 @@ void check_config(const struct config *c, const struct binding *agent, const str
         problem(problems, place_seen(c, agent, "metrics.path"), "metrics.path must begin with '/'");
     check_server(c, agent, problems);
 }
+
+static bool is_engine(const char *address)
+{
+    static const char *const begins[] = {"unix:///", "tcp://", "http://", "https://"};
+    for (unsigned i = 0; i < sizeof begins / sizeof *begins; i++) {
+        size_t n = strlen(begins[i]);
+        if (strncmp(address, begins[i], n) == 0)
+            return address[n] && !strpbrk(address, " \t\r\n");
+    }
+    return false;
+}
+
+void check_containers(const struct config *c, const struct binding *b, struct problems *problems)
+{
+    const struct string_list *sockets = &c->containers.sockets;
+    for (unsigned i = 0; i < sockets->n; i++)
+        if (!is_engine(sockets->items[i]))
+            problem(problems, place_seen(c, b, "sockets"),
+                    "'%.80s' in monitors.containers.sockets must be unix:///PATH, tcp://HOST:PORT or https://HOST:PORT",
+                    sockets->items[i]);
+    if (!*c->containers.cert_file != !*c->containers.key_file)
+        problem(problems, place_seen(c, b, *c->containers.cert_file ? "cert_file" : "key_file"),
+                "monitors.containers.cert_file and key_file belong together");
+}

@@ -8,3 +8,4 @@ void check_group(struct node *const *seen, const struct option_set *set, struct 
 void check_sink(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems);
 void check_config(const struct config *c, const struct binding *agent, const struct binding *files,
                   struct problems *problems);
+void check_containers(const struct config *c, const struct binding *containers, struct problems *problems);

@@ -9,7 +9,9 @@
 /* Ports that are open and files that are locked cannot be changed below a running agent. */
 static const char *const restart_keys[] = {"state_dir", "server.host", "server.port", "server.max_connections",
                                            "server.max_feeds", "server.tls.", "metrics.", "observability.profiling.", "api.enabled",
-                                           "monitors.journal.directory", "disk_buffer.enabled", "disk_buffer.directory", "disk_buffer.memory"};
+                                           "monitors.journal.directory", "monitors.containers.sockets",
+                                           "monitors.containers.ca_file", "monitors.containers.cert_file",
+                                           "monitors.containers.key_file", "disk_buffer.enabled", "disk_buffer.directory", "disk_buffer.memory"};
 
 static bool same_strings(const struct string_list *a, const struct string_list *b)
 {
@@ -137,6 +139,7 @@ static int compare_all(struct comparison *c, const struct config *a, const struc
     compare(c, &options_agent, "", "", a, b);
     compare_files(c, &a->files, &b->files);
     compare(c, &options_journal, "monitors.journal.", "", &a->journal, &b->journal);
+    compare(c, &options_containers, "monitors.containers.", "", &a->containers, &b->containers);
     compare_sinks(c, a, b);
     return c->out && c->out->failed ? -ENOMEM : 0;
 }
@@ -162,6 +165,13 @@ bool config_same_journal(const struct config *a, const struct config *b)
 {
     struct comparison c = {0};
     compare(&c, &options_journal, "", "", &a->journal, &b->journal);
+    return c.n == 0 && strcmp(a->host, b->host) == 0 && a->files.max_line_bytes == b->files.max_line_bytes;
+}
+
+bool config_same_containers(const struct config *a, const struct config *b)
+{
+    struct comparison c = {0};
+    compare(&c, &options_containers, "", "", &a->containers, &b->containers);
     return c.n == 0 && strcmp(a->host, b->host) == 0 && a->files.max_line_bytes == b->files.max_line_bytes;
 }
 

@@ -8,6 +8,7 @@
 /* What a section's values decide, names and all. */
 bool config_same_files(const struct config *a, const struct config *b); /* host and own directories, too */
 bool config_same_journal(const struct config *a, const struct config *b);
+bool config_same_containers(const struct config *a, const struct config *b);
 bool config_same_sink(const struct sink_config *a, const struct sink_config *b);
 const struct sink_config *config_sink(const struct config *c, const char *name); /* NULL: none */
 

@@ -256,15 +256,16 @@ static void load_tree(struct loader *l, struct node *tree)
 {
     struct config *c = l->c;
     struct files_group flat = {0};
-    struct binding b[4];
-    struct walk w = walk_of(l, b, 4);
+    struct binding b[5];
+    struct walk w = walk_of(l, b, 5);
     struct node *files = node_child(node_child(tree, "monitors"), "files");
 
     w.elsewhere = read_elsewhere;
     if (!walk_bind(&w, &b[0], &options_agent, "", c) ||
         !walk_bind(&w, &b[1], &options_files, "monitors.files.", &c->files) ||
         !walk_bind(&w, &b[2], &options_group, "monitors.files.", &flat) ||
-        !walk_bind(&w, &b[3], &options_journal, "monitors.journal.", &c->journal)) {
+        !walk_bind(&w, &b[3], &options_journal, "monitors.journal.", &c->journal) ||
+        !walk_bind(&w, &b[4], &options_containers, "monitors.containers.", &c->containers)) {
         l->no_memory = true;
         return;
     }
@@ -278,6 +279,8 @@ static void load_tree(struct loader *l, struct node *tree)
         load_sinks(l, node_child(tree, "sinks"));
     if (!l->no_memory)
         check_config(c, &b[0], &b[1], &l->problems);
+    if (!l->no_memory)
+        check_containers(c, &b[4], &l->problems);
 }
 
 /* `tree` reads or parses; the rest is common. */

@@ -68,6 +68,21 @@ struct journal_config {
     struct label_list labels;
 };
 
+enum containers_mode { CONTAINERS_AUTO, CONTAINERS_FILES, CONTAINERS_API };
+
+struct containers_config {
+    bool enabled;
+    struct string_list sockets; /* empty: those that are found */
+    const char *ca_file, *cert_file, *key_file;
+    enum containers_mode mode;
+    enum start_at start_at;
+    struct string_list include_names, exclude_names, include_labels, exclude_labels; /* globs; "NAME" or "NAME=GLOB" */
+    struct string_list labels; /* of the container, to be taken over */
+    struct label_list add_labels;
+    int64_t list_interval, rotation_interval, heartbeat_interval, stall_timeout;
+    uint32_t max_concurrent_rotations, max_connections;
+};
+
 enum sink_format { FORMAT_TEXT, FORMAT_JSON };
 
 struct breaker_config {
@@ -208,7 +223,7 @@ struct config {
     struct resource_monitoring_config resource_monitoring;
     struct files_config files;
     struct journal_config journal;
-    bool containers_enabled;
+    struct containers_config containers;
     struct sink_config *sinks; /* enabled ones only, at most SINKS_MAX */
     unsigned n_sinks;
     struct string_list own_directories;

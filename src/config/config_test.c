@@ -244,9 +244,13 @@ static void old_names_act_or_are_refused_with_advice(void **state)
     assert_string_equal(c->state_dir, "/x");
     assert_string_equal(c->sinks[0].loki.tenant, "t");
     scope_end(&p.scope);
-    refused("monitors: {containers: {enabled: true}}\n",
-            "f:1:12: 'monitors.containers' is not supported: this version does not read containers yet; set "
-            "`enabled: false`, or remove it\n");
+    refused("container_monitor: {enabled: true, socket_path: /x}\n",
+            "f:1:36: 'container_monitor.socket_path' is no longer supported: write monitors.containers.sockets: "
+            "[\"unix:///PATH\"], or leave it out: the usual ones are found\n");
+    refused("monitors: {containers: {sockets: [\"unix:///run/docker.sock\", /run/x]}}\n",
+            "f:1:34: '/run/x' in monitors.containers.sockets must be unix:///PATH, tcp://HOST:PORT or https://HOST:PORT\n");
+    refused("monitors: {containers: {key_file: /k}}\n",
+            "f:1:35: monitors.containers.cert_file and key_file belong together\n");
     refused("max_tasks: 1\ntask_tracking: {max_goroutines: 2}\n",
             "f:2:17: 'max_goroutines' and 'max_tasks' in line 1 are two names of one thing; keep one of them\n");
     refused("dispatcher: {workers: 3}\n",

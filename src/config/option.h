@@ -57,7 +57,7 @@ struct option_set {
     unsigned n_old;
 };
 
-extern const struct option_set options_agent, options_files, options_group, options_journal, options_sink;
+extern const struct option_set options_agent, options_files, options_group, options_journal, options_containers, options_sink;
 /* The sets of the sink types, NULL-terminated; `title` is the type's name. */
 extern const struct option_set *const options_sink_types[];
 

@@ -41,8 +41,7 @@ static int print(const struct config *c, struct buf *out, bool json)
     emit_options(&e, &options_journal, &c->journal);
     emit_close(&e, '}');
     emit_open(&e, "containers", '{');
-    emit_key(&e, "enabled");
-    buf_puts(out, json ? " false" : " false\n");
+    emit_options(&e, &options_containers, &c->containers);
     emit_close(&e, '}');
     emit_close(&e, '}');
     emit_sinks(&e, c);

@@ -32,7 +32,9 @@ int config_print_defaults(struct buf *out)
     emit_open(&e, "journal", '{');
     emit_options(&e, &options_journal, NULL);
     emit_close(&e, '}');
-    buf_puts(out, "  # This version does not read containers yet.\n  containers: {enabled: false}\n");
+    emit_open(&e, "containers", '{');
+    emit_options(&e, &options_containers, NULL);
+    emit_close(&e, '}');
     emit_close(&e, '}');
     buf_puts(out, "# Any number, each with a free name; `type` is the name unless given. Without this section: local_file,\n"
                   "# and loki if LOKI_URL is set. Every sink also has type, match, queue_size and drain_grace.\n");
@@ -160,7 +162,7 @@ static void old_rows(struct buf *out, const struct option_set *set)
 int config_print_reference(struct buf *out)
 {
     static const struct option_set *const sets[] = {&options_agent, &options_files, &options_group, &options_journal,
-                                                    &options_sink};
+                                                    &options_containers, &options_sink};
     buf_puts(out, intro);
     for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++) {
         buf_printf(out, "## %s\n\n", sets[i]->title);

@@ -210,8 +210,16 @@ static const struct old_key agent_old[] = {
     {"file_monitor_service.pipeline_file", NULL, NULL, "write the files into monitors.files.sources instead"},
     {"file_monitor_service.recursive", NULL, NULL, "write '**' in monitors.files.paths instead"},
     {"file_monitor_service.", NULL, NULL, "use monitors.files instead"},
-    {"container_monitor.", NULL, NULL, "this version does not read containers yet; set `enabled: false`, or remove it"},
-    {"monitors.containers.", NULL, NULL, "this version does not read containers yet; set `enabled: false`, or remove it"},
+    {"container_monitor.enabled", "monitors.containers.enabled", NULL, NULL},
+    {"container_monitor.include_names", "monitors.containers.include_names", NULL, NULL},
+    {"container_monitor.exclude_names", "monitors.containers.exclude_names", NULL, NULL},
+    {"container_monitor.socket_path", NULL, NULL, "write monitors.containers.sockets: [\"unix:///PATH\"], or leave it out: the usual ones are found"},
+    {"container_monitor.include_labels", NULL, NULL, "write monitors.containers.include_labels: [\"NAME=VALUE\"] instead"},
+    {"container_monitor.exclude_labels", NULL, NULL, "write monitors.containers.exclude_labels: [\"NAME=VALUE\"] instead"},
+    {"container_monitor.max_concurrent", NULL, NULL, "use monitors.containers.max_connections instead"},
+    {"container_monitor.tail_lines", NULL, NULL, "use monitors.containers.start_at instead"},
+    {"container_monitor.follow", NULL, "true", "containers are always followed; remove it"},
+    {"container_monitor.", NULL, NULL, "use monitors.containers instead"},
     {"dispatcher.queue_size", NULL, NULL, "use sinks.NAME.queue_size (in bytes) and memory_limit instead"},
     {"dispatcher.workers", NULL, NULL, "use sinks.NAME.workers instead"},
     {"dispatcher.worker_count", NULL, NULL, "use sinks.NAME.workers instead"},
@@ -381,6 +389,57 @@ static const struct old_key journal_old[] = {
     {"path", "directory", NULL, NULL},
 };
 SET(options_journal, "The journal", "monitors.journal.", journal, journal_old);
+
+/* ---- monitors.containers ---- */
+
+static const struct option containers[] = {
+    {"enabled", OPTION_BOOL, AT(struct containers_config, enabled), .initial = "true",
+     .doc = "Whether containers are read."},
+    {"sockets", OPTION_STRINGS, AT(struct containers_config, sockets), .initial = "[]",
+     .doc = "Where the engines are (Docker, or Podman's service): unix:///PATH, tcp://HOST:PORT, or https://HOST:PORT for TLS; "
+            "empty: DOCKER_HOST, and the usual sockets that exist."},
+    {"ca_file", OPTION_STRING, AT(struct containers_config, ca_file), .initial = "\"\"",
+     .doc = "For https: certificates to trust; empty: the system's."},
+    {"cert_file", OPTION_STRING, AT(struct containers_config, cert_file), .initial = "\"\"",
+     .doc = "For https: the client's certificate."},
+    {"key_file", OPTION_STRING, AT(struct containers_config, key_file), .initial = "\"\"", .doc = "For https: the client's key."},
+    {"mode", OPTION_CHOICE, AT(struct containers_config, mode), .initial = "auto", .choices = "auto|files|api",
+     .doc = "How they are read: from the runtime's log file, which costs the engine nothing; through the engine's API; or "
+            "auto: the file where there is one that can be read, else the API."},
+    {"start_at", OPTION_CHOICE, AT(struct containers_config, start_at), .initial = "beginning", .choices = "beginning|end",
+     .doc = "Where a container without a position is begun; only for those that are there at the first start."},
+    {"include_names", OPTION_STRINGS, AT(struct containers_config, include_names), .initial = "[]",
+     .doc = "Only containers with such a name, with * and ?; empty: all."},
+    {"exclude_names", OPTION_STRINGS, AT(struct containers_config, exclude_names), .initial = "[]",
+     .doc = "Not these. The container that logcap itself runs in is always left out."},
+    {"include_labels", OPTION_STRINGS, AT(struct containers_config, include_labels), .initial = "[]",
+     .doc = "Only containers with one of these labels: NAME, or NAME=VALUE with * and ? in the value; empty: all."},
+    {"exclude_labels", OPTION_STRINGS, AT(struct containers_config, exclude_labels), .initial = "[]",
+     .doc = "Not containers with one of these labels."},
+    {"labels", OPTION_STRINGS, AT(struct containers_config, labels), .initial = "[]",
+     .doc = "Labels of the container that its records get too, such as org.opencontainers.image.version; characters that "
+            "no label's name may have become '_'."},
+    {"add_labels", OPTION_LABELS, AT(struct containers_config, add_labels), .initial = "{}",
+     .doc = "Labels of every record of containers."},
+    {"list_interval", OPTION_TIME, AT(struct containers_config, list_interval), .initial = "30s", .least = 1 * SECOND,
+     .most = 1 * HOUR, .doc = "How often all containers are listed; new ones are normally found at once."},
+    {"rotation_interval", OPTION_TIME, AT(struct containers_config, rotation_interval), .initial = "5m", .least = 0,
+     .most = 24 * HOUR, .doc = "How long a stream of the API is followed before it is opened anew. 0: for ever."},
+    {"max_concurrent_rotations", OPTION_COUNT, AT(struct containers_config, max_concurrent_rotations), .initial = "4",
+     .least = 1, .most = 1000, .doc = "The most streams of one engine that are opened anew at once."},
+    {"heartbeat_interval", OPTION_TIME, AT(struct containers_config, heartbeat_interval), .initial = "30s",
+     .least = 100 * MILLISECOND, .most = 1 * HOUR, .doc = "How often each stream of the API says that it is alive."},
+    {"stall_timeout", OPTION_TIME, AT(struct containers_config, stall_timeout), .initial = "2m", .least = 1 * SECOND,
+     .most = 24 * HOUR,
+     .doc = "A stream that was silent for so long is compared with what the engine has; if it missed something it is opened anew."},
+    {"max_connections", OPTION_COUNT, AT(struct containers_config, max_connections), .initial = "256", .least = 1,
+     .most = 10000, .doc = "The most streams of the API that one engine is asked for at once; further containers wait."},
+};
+static const struct old_key containers_old[] = {
+    {"max_concurrent", NULL, NULL, "use max_connections instead"},
+    {"socket_path", NULL, NULL, "write sockets: [\"unix:///PATH\"], or leave it out: the usual ones are found"},
+};
+SET(options_containers, "Containers", "monitors.containers.", containers, containers_old);
 
 /* ---- sinks ---- */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/compare.h"
+#include "in/containers/containers.h"
 #include "in/files/files.h"
 #include "in/journal/journal.h"
 
@@ -24,6 +25,19 @@ static int begin_journal(struct collector *c, const struct config *config)
     return r;
 }
 
+/* Their log files are read by the file monitor, also when it has no files of its own. */
+static int begin_containers(struct collector *c, const struct config *config)
+{
+    struct containers *containers;
+    if (!c->files)
+        begin_files(c, c->files_config);
+    int r = containers_begin(&containers, &c->thread.scope, &c->loop, config, c->dispatcher, c->past, c->files);
+    c->containers = containers;
+    if (r < 0)
+        log_error("containers", "the container monitor cannot start: %s", strerror(-r));
+    return r;
+}
+
 /* Within the loop, so that who pauses it finds all of it or nothing; a reload may have begun some of it. */
 static void begin_reading(struct nudge *n)
 {
@@ -32,6 +46,8 @@ static void begin_reading(struct nudge *n)
         begin_files(c, c->files_config);
     if (!c->journal && c->journal_config->journal.enabled)
         begin_journal(c, c->journal_config);
+    if (!c->containers && c->containers_config->containers.enabled)
+        begin_containers(c, c->containers_config);
 }
 
 static void collector_run(struct thread *t)
@@ -43,8 +59,11 @@ static void collector_run(struct thread *t)
         log_error("collector", "its event loop failed: %s", strerror(-r));
     struct journal *journal = c->journal;
     struct files *files = c->files;
+    struct containers *containers = c->containers;
     c->journal = NULL; /* should the loop have failed, a reload may still come */
     c->files = NULL;
+    c->containers = NULL;
+    containers_end(containers);
     journal_end(journal);
     files_end(files);
 }
@@ -58,7 +77,8 @@ static void collector_stop(struct thread *t)
 int collector_begin(struct collector *c, struct scope *owner, const struct config *config,
                     struct dispatcher *dispatcher, struct past *past)
 {
-    *c = (struct collector){.files_config = config, .journal_config = config, .dispatcher = dispatcher, .past = past};
+    *c = (struct collector){.files_config = config, .journal_config = config, .containers_config = config,
+                            .dispatcher = dispatcher, .past = past};
     int r = loop_begin(&c->loop, owner, "collector loop");
     if (r == 0)
         r = nudge_begin(&c->start, &c->loop.scope, &c->loop, "begin reading", begin_reading);
@@ -99,10 +119,25 @@ static int reload_journal(struct collector *c, const struct config *config)
     return r;
 }
 
+static int reload_containers(struct collector *c, const struct config *config)
+{
+    if (config_same_containers(c->containers_config, config))
+        return 0;
+    int r = 0;
+    if (c->containers)
+        containers_reload(c->containers, config);
+    else if (config->containers.enabled)
+        r = begin_containers(c, config);
+    if (r == 0)
+        c->containers_config = config;
+    return r;
+}
+
 int collector_reload(struct collector *c, const struct config *config)
 {
     int files = reload_files(c, config), journal = reload_journal(c, config);
-    return files < 0 ? files : journal;
+    int containers = reload_containers(c, config);
+    return files < 0 ? files : journal < 0 ? journal : containers;
 }
 
 void collector_add_sink(struct collector *c, const struct sink *sink)
@@ -115,6 +150,11 @@ const struct files_stats *collector_files(const struct collector *c)
 {
     const struct files *files = c->files;
     return files ? files_stats(files) : NULL;
+}
+
+struct containers *collector_containers(const struct collector *c)
+{
+    return c->containers;
 }
 
 void collector_end(struct collector *c)

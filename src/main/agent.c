@@ -12,6 +12,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "base/probe.h"
+#include "in/containers/containers.h"
 #include "in/files/files.h"
 #include "main/address.h"
 #include "main/agent_sinks.h"
@@ -140,6 +141,11 @@ static void say_where(struct agent *a)
     address_write(&a->scope, a->config->state_dir, &at);
 }
 
+static struct containers *containers(void)
+{
+    return collector_containers(&agent.collector);
+}
+
 /* ---- what is expected of kinds of tasks: any thread, while the agent runs ---- */
 
 static void count_files(struct source *s, void *arg)
@@ -152,6 +158,13 @@ static uint64_t readers_expected(void *arg)
     uint64_t files = 0;
     sources_walk(count_files, &files);
     return files;
+}
+
+static uint64_t streams_expected(void *arg)
+{
+    struct agent *a = arg;
+    struct containers *m = collector_containers(&a->collector);
+    return m ? containers_stats(m)->streams : 0;
 }
 
 static uint64_t sends_expected(void *arg)
@@ -187,6 +200,7 @@ static int begin_leakwatch(struct agent *a)
 {
     struct leakwatch *w = &a->leakwatch;
     leakwatch_expect(w, "file_reader", readers_expected, a, true);
+    leakwatch_expect(w, "container_stream", streams_expected, a, true);
     leakwatch_expect(w, "loki_send", sends_expected, a, true);
     leakwatch_expect(w, "http_client", clients_expected, a, true);
     leakwatch_expect(w, "http_follower", followers_expected, a, true);
@@ -219,6 +233,7 @@ static int begin_web(struct agent *a)
         .print_config = config_print_json,
         .why = why,
         .files = stats_of_files,
+        .containers = containers,
         .reload = ask_reload,
         .last_reload = last_reload,
         .purge_spool = a->store ? purge_spool : NULL,

@@ -1,7 +1,8 @@
-/* `logcap why PATH`: asks the running agent, at its server's address, why a file is or is not read. */
+/* `logcap why PATH`: asks the running agent, at its server's address, why a file or a container is or is not read. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "main/args.h"
@@ -12,10 +13,10 @@
 
 enum { ANSWER_BYTES = 1 << 20, ERROR_BYTES = 200 };
 
-static const char help[] = "usage: logcap why [-c FILE] [--json] PATH\n"
+static const char help[] = "usage: logcap why [-c FILE] [--json] PATH|CONTAINER\n"
                            "\n"
-                           "Asks the running agent why a file is or is not read: what matched it, its identity, how far it\n"
-                           "is read and delivered, the last error.\n"
+                           "Asks the running agent why a file or a container is or is not read: what matched it, its identity, how\n"
+                           "far it is read and delivered, the last error. A container: by its name, or the begin of its id.\n"
                            "\n"
                            "  -c, --config FILE  the agent's configuration, which says where it listens\n"
                            "      --json         the answer as it came\n"
@@ -25,6 +26,7 @@ static const char help[] = "usage: logcap why [-c FILE] [--json] PATH\n"
 static int ask(struct scope *scope, struct buf *answer, struct buf *text, const char *file, const char *path, bool json)
 {
     char whole[PATH_MAX], error[ERROR_BYTES];
+    const char *name = strchr(path, '/') ? NULL : path; /* it may be a container's, which comes first */
     long status = 0;
     struct config *c = load_or_say(scope, file);
 
@@ -37,7 +39,9 @@ static int ask(struct scope *scope, struct buf *answer, struct buf *text, const 
         path = scope_printf(scope, "%s/%s", whole, path);
     }
     char *escaped = path ? ask_escape(scope, path) : NULL;
-    char *query = escaped ? scope_printf(scope, "/why?format=json&path=%s", escaped) : NULL;
+    const char *container = name ? ask_escape(scope, name) : "";
+    char *query = escaped && container ? scope_printf(scope, "/why?format=json&path=%s%s%s", escaped, name ? "&container=" : "", container)
+                                       : NULL;
     int r = -ENOMEM;
     if (query && buf_begin(answer, scope, "answer", ANSWER_BYTES) == 0 &&
         buf_begin(text, scope, "text", 2 * ANSWER_BYTES) == 0)

@@ -50,7 +50,7 @@ static void a_relative_path_is_asked_as_the_agent_knows_it(void **state)
     char before[256], expected[512];
     begin(200, "{}");
     assert_non_null(getcwd(before, sizeof before));
-    snprintf(expected, sizeof expected, "GET /why?format=json&path=%s/a.log HTTP/1.1", command.dir);
+    snprintf(expected, sizeof expected, "GET /why?format=json&path=%s/a.log&container=a.log HTTP/1.1", command.dir);
     assert_int_equal(chdir(command.dir), 0);
     assert_int_equal(RUN(cmd_why, WORD("-c"), WORD("c.yaml"), WORD("a.log")), EXIT_DONE);
     assert_int_equal(chdir(before), 0);

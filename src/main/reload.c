@@ -26,7 +26,8 @@ enum {
 static bool is_followed(const struct reload *r, const struct config *c)
 {
     const struct agent *a = r->agent;
-    bool followed = c == a->config || c == r->first || c == a->collector.files_config || c == a->collector.journal_config;
+    bool followed = c == a->config || c == r->first || c == a->collector.files_config || c == a->collector.journal_config ||
+                    c == a->collector.containers_config;
     for (unsigned i = 0; i < a->n_sinks; i++)
         followed |= a->sink_list[i]->root_config == c;
     return followed;

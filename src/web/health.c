@@ -8,6 +8,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "core/letters/letters.h"
+#include "in/containers/containers.h"
 #include "in/files/files.h"
 #include "leak/leakwatch.h"
 #include "web/process.h"
@@ -193,6 +194,19 @@ static void tracker(struct exam *e, const struct web_context *c, unsigned hangin
     service_end(e);
 }
 
+/* An engine that was there and is not now: its containers say what nobody hears. */
+static void container_monitor(struct exam *e, const struct web_context *c)
+{
+    struct containers *m = c->containers ? c->containers() : NULL;
+    const struct containers_stats *s = m ? containers_stats(m) : NULL;
+    bool down = s && s->engines_up < s->engines, waiting = s && s->waiting;
+    service(e, "container_monitor", c->config->containers.enabled, down || waiting ? DEGRADED : HEALTHY);
+    doc_uint(&e->doc, "containers", s ? s->containers : 0);
+    if (s)
+        containers_stats_write(&e->doc, s);
+    service_end(e);
+}
+
 static void services(struct exam *e, const struct web_context *c)
 {
     struct source_tally t = {0};
@@ -223,10 +237,7 @@ static void services(struct exam *e, const struct web_context *c)
         doc_uint(&e->doc, "directories_unwatched", files->unwatched);
     }
     service_end(e);
-    service(e, "container_monitor", c->config->containers_enabled, HEALTHY);
-    doc_uint(&e->doc, "containers", t.all[SOURCE_CONTAINER]);
-    doc_uint(&e->doc, "failed", t.failed[SOURCE_CONTAINER]);
-    service_end(e);
+    container_monitor(e, c);
     tracker(e, c, hanging);
     doc_object_end(&e->doc);
 }

@@ -1,6 +1,6 @@
 /*
- * Prometheus' text format, version 0.0.4. No series for a single source: as many series as there are kinds and
- * sinks, whatever is read. Counters count since this start.
+ * Prometheus' text format, version 0.0.4. No series for a single source, whatever is read, but for containers: theirs end with
+ * them, and beyond CONTAINER_SERIES there are none. Counters count since this start.
  */
 #include <inttypes.h>
 
@@ -8,11 +8,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/letters/letters.h"
+#include "in/containers/containers.h"
 #include "net/http_library.h"
 #include "web/families.h"
 #include "web/leaks_metrics.h"
 #include "web/process.h"
 #include "web/routes.h"
+
+enum { CONTAINER_SERIES = 2000 };
 
 struct by_kind {
     uint64_t sources[4], failed[4];
@@ -255,6 +258,67 @@ static void write_spool(struct buf *out, const struct web_context *c)
     }
 }
 
+struct container_family {
+    struct buf *out;
+    const char *name;
+    uint64_t (*number)(const struct container_view *v);
+    unsigned n;
+};
+
+static void container_series(const struct container_view *v, void *arg)
+{
+    struct container_family *f = arg;
+    if (v->gone || f->n++ >= CONTAINER_SERIES)
+        return;
+    buf_printf(f->out, "%s{container_id=\"%.12s\",container_name=\"", f->name, v->id);
+    escaped(f->out, v->name);
+    buf_printf(f->out, "\",mode=\"%s\"} %" PRIu64 "\n", v->mode, f->number(v));
+}
+
+static uint64_t container_records(const struct container_view *v)
+{
+    return v->records;
+}
+
+static uint64_t container_bytes(const struct container_view *v)
+{
+    return v->bytes;
+}
+
+static uint64_t container_reading(const struct container_view *v)
+{
+    return v->reading;
+}
+
+static void write_containers(struct buf *out, struct containers *m)
+{
+    const struct containers_stats *s = containers_stats(m);
+    plain(out, "logcap_container_engines", "gauge", "Container engines that are known.", (double)s->engines);
+    plain(out, "logcap_container_engines_up", "gauge", "Those that answer.", (double)s->engines_up);
+    plain(out, "logcap_containers", "gauge", "Containers that are known.", (double)s->containers);
+    plain(out, "logcap_containers_running", "gauge", "Those that run.", (double)s->running);
+    plain(out, "logcap_containers_files", "gauge", "Those that are read from their log files.", (double)s->files);
+    plain(out, "logcap_containers_streams", "gauge", "Connections that follow the engines' API.", (double)s->streams);
+    plain(out, "logcap_containers_waiting", "gauge", "Containers that wait for a connection (max_connections).", (double)s->waiting);
+    plain(out, "logcap_containers_ignored", "gauge", "Those that are left out.", (double)s->ignored);
+    plain(out, "logcap_container_streams_opened_total", "counter", "Streams of the API that were opened.", (double)s->opened);
+    plain(out, "logcap_container_stream_rotations_total", "counter", "Streams that were opened anew by rotation_interval.", (double)s->rotations);
+    plain(out, "logcap_container_stream_stalls_total", "counter", "Streams that were silent while there was more.", (double)s->stalls);
+    plain(out, "logcap_container_stream_failures_total", "counter", "Streams that broke.", (double)s->failures);
+    plain(out, "logcap_containers_gone_before_read_total", "counter", "Containers that were removed before their log could be asked for.",
+          (double)s->gone_before_read);
+    plain(out, "logcap_container_malformed_total", "counter", "Answers and messages of engines that made no sense.", (double)s->malformed);
+    struct container_family families[] = {{out, "logcap_container_records_total", container_records, 0},
+                                          {out, "logcap_container_bytes_total", container_bytes, 0},
+                                          {out, "logcap_container_reading", container_reading, 0}};
+    static const char *const types[] = {"counter", "counter", "gauge"};
+    static const char *const says[] = {"Records read of the container.", "Their bytes.", "1 while the container is read and all is well."};
+    for (int i = 0; i < 3; i++) {
+        family(out, families[i].name, types[i], says[i]);
+        containers_walk(m, container_series, &families[i]);
+    }
+}
+
 void metrics_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -266,6 +330,9 @@ void metrics_answer(struct web *w, struct request *q)
     write_alive(out);
     write_sources(out);
     write_sinks(out, c);
+    struct containers *containers = c->containers ? c->containers() : NULL;
+    if (containers)
+        write_containers(out, containers);
     write_own_metrics(out, c);
     if (c->leaks)
         leaks_metrics(out, c->leaks);

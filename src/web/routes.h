@@ -44,6 +44,10 @@ void leaks_history_answer(struct web *w, struct request *q);
 void goroutines_stats_answer(struct web *w, struct request *q);
 void debug_goroutines_answer(struct web *w, struct request *q);
 void resource_metrics_answer(struct web *w, struct request *q);
+void containers_answer(struct web *w, struct request *q);
+struct containers_stats;
+/* Members of the object at hand. */
+void containers_stats_write(struct doc *d, const struct containers_stats *s);
 void why_answer(struct web *w, struct request *q);
 void reload_answer(struct web *w, struct request *q);
 void spool_purge_answer(struct web *w, struct request *q);

@@ -26,6 +26,8 @@
 #include "web/server.h"
 #include "web/tail.h"
 
+struct containers;
+
 /* What came of the reloads of the configuration. */
 struct web_reload {
     uint64_t reloads, failures;
@@ -55,6 +57,7 @@ struct web_context {
     uint64_t databases_set_aside;
     int (*print_config)(const struct config *c, struct buf *out);    /* config_print_json(), masked */
     const struct files_stats *(*files)(void); /* NULL, or it returns NULL: no files are read */
+    struct containers *(*containers)(void);   /* the same for containers */
     int (*why)(const char *path, struct buf *out); /* text: why a file is or is not read; */
     void (*reload)(struct web_reload *result);      /* puts the configuration in force anew; waits; NULL: cannot */
     void (*last_reload)(struct web_reload *result);

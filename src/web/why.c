@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "in/containers/containers.h"
 #include "web/routes.h"
 
 struct search {
@@ -38,13 +39,38 @@ static bool wants_json(struct request *q)
     return accept && strstr(accept, "application/json");
 }
 
+/* false: there is none of this name; it may be a file's. */
+static bool tell_of_container(struct web *w, struct request *q, const char *name)
+{
+    struct containers *m = w->context->containers ? w->context->containers() : NULL;
+    struct buf text;
+    if (!m || buf_begin(&text, &q->scope, "why", 64 * 1024) < 0)
+        return false;
+    unsigned found = containers_why(m, name, &text);
+    if (found && wants_json(q)) {
+        struct doc d = {.out = &q->out};
+        doc_object(&d, NULL);
+        doc_string(&d, "container", name);
+        doc_string(&d, "why", text.data);
+        doc_uint(&d, "found", found);
+        doc_object_end(&d);
+    } else if (found) {
+        q->content_type = "text/plain; charset=utf-8";
+        buf_add(&q->out, text.data, text.len);
+    }
+    buf_end(&text);
+    return found > 0;
+}
+
 void why_answer(struct web *w, struct request *q)
 {
-    const char *path = request_arg(q, "path");
+    const char *path = request_arg(q, "path"), *container = request_arg(q, "container");
     struct buf text;
 
+    if (container && tell_of_container(w, q, container))
+        return;
     if (!path || path[0] != '/') {
-        request_fail(q, 400, "?path= must be an absolute path");
+        request_fail(q, container ? 404 : 400, container ? "no container of this name or id is known" : "?path= must be an absolute path");
         return;
     }
     if (buf_begin(&text, &q->scope, "why", 64 * 1024) < 0) {

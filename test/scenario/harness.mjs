@@ -202,6 +202,7 @@ class Scenario {
                 files: {paths: [path.join(this.logs, '**', '*.log')], scan_interval: '500ms',
                     labels: {job: 'test'}, ...files},
                 journal: {enabled: false},
+                containers: {enabled: false},
             },
             sinks,
             ...more,

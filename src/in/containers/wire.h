@@ -1,0 +1,92 @@
+/*
+ * wire: the stream of the engine's API with what one container says: GET /containers/ID/logs with timestamps.
+ *
+ * Followed while the container runs; of one that does not run what there is is read once. After a stream has ended by itself what
+ * follows the last message is asked for once more, without following: then nothing is left behind. The cursor (cursor.h) makes
+ * each message come once, however often the stream breaks.
+ *
+ * Bytes go from libcurl's buffer to the batch; only what is not whole yet is kept meanwhile: a frame, and the pieces of a line, up to
+ * max_line_bytes for stdout and stderr each. A line that is longer is given as several records. All wires together hold at
+ * most a quarter of the pool that way; beyond it lines are given in the pieces in which they came. When a sink or the memory is full
+ * the stream is not read on, and the engine waits.
+ *
+ * Rotation: after rotation_interval the stream is let go of, wholly, and then opened anew; the first time after a part of it
+ * that differs from wire to wire. Stall: see wire_heartbeat().
+ *
+ * Position: records are counted (ordinals), the cursor says where that is. Time: the engine's, and for what has one
+ * time (Podman tells seconds only) a nanosecond more for each.
+ */
+#pragma once
+
+#include "codec/frames.h"
+#include "core/batch.h"
+#include "in/containers/cursor.h"
+#include "net/http.h"
+
+struct container;
+struct engine;
+
+enum wire_state {
+    WIRE_IDLE,    /* nothing to read */
+    WIRE_WAITING, /* for a connection */
+    WIRE_OPENING, /* asked for, no answer yet */
+    WIRE_OPEN,
+    WIRE_PAUSED,  /* broke, and is opened again after a while */
+    WIRE_REFUSED, /* the engine cannot give it: not until the container starts again */
+};
+const char *wire_state_name(enum wire_state state);
+
+struct wire {
+    struct scope scope; /* alive from wire_begin() to wire_end() */
+    struct container *container;
+    enum wire_state state;
+    struct http_request request;
+    struct timer again; /* opened again, or rotated */
+    struct scope memory; /* what an open stream holds */
+    struct buf raw, line[CURSOR_STREAMS];
+    uint64_t claimed; /* of the pool, for those */
+    struct frames frames;
+    struct wire *next_waiting, *next_rotation, *next_blocked, *next_filled;
+    bool waiting, in_rotation, rotating, is_blocked, is_filled;
+    bool follows;  /* else what there is, once */
+    bool last_look; /* it is that one: when it has ended all is read */
+    bool drained;  /* all of it was read since it stopped */
+    bool placed, answered, ever, has_slot, spread;
+    bool ended; /* with this status and error, and what came before waits for room */
+    int status;
+    int64_t backoff, silent_since; /* clock_mono() */
+    struct source *source;
+    struct stream *streams[CURSOR_STREAMS];
+    struct cursor cursor;
+    struct cursor_replay replay;
+    struct { int64_t time; uint64_t tie; } first[CURSOR_STREAMS]; /* of the line in line[] */
+    uint32_t skip[CURSOR_STREAMS]; /* records of the line that were given before */
+    uint64_t next; /* ordinal */
+    struct batch *batch;
+    char why[200]; /* what the engine said */
+};
+
+/* The container is known. 0 or -errno. */
+int wire_begin(struct wire *f, struct container *c);
+void wire_end(struct wire *f); /* nothing when not alive */
+/* Opens it if there is something to read, as its container and its engine are now. */
+void wire_consider(struct wire *f);
+/* Lets go of the connection. */
+void wire_close(struct wire *f);
+/* Other labels from now on. */
+void wire_relabel(struct wire *f);
+/* Nothing is left to be read of it. */
+bool wire_is_over(const struct wire *f);
+
+/* ---- for the monitor ---- */
+
+/* There is room again, or a turn is over. */
+void wire_unblock(struct wire *f);
+void wire_flush(struct wire *f);
+/* A connection became free. */
+void wire_serve_waiting(struct engine *e);
+/*
+ * Each heartbeat_interval. A stream that is open and was silent for stall_timeout is compared with what the engine has: one request
+ * for the last message of its log; when that is newer than what came, the stream has stalled: it is opened anew and counted.
+ */
+void wire_heartbeat(struct engine *e);

@@ -1,0 +1,18 @@
+/*
+ * What the two halves of a wire say to each other: wire.c (what arrives), wire_open.c (connections).
+ */
+#pragma once
+
+#include "in/containers/monitor.h"
+
+int wire_begin_memory(struct wire *f);
+void wire_end_memory(struct wire *f);
+enum http_piece wire_piece(struct http_request *r, const char *data, size_t n);
+/* What came makes no sense (f->why): let go of the stream, and try again later. Not from within wire_piece(). */
+void wire_broken(struct wire *f);
+/* The headers of its answer have come. */
+void wire_answered(struct wire *f);
+/* It has ended, and what came before was waiting for room. */
+void wire_go_on_ending(struct wire *f);
+/* Lines that are not whole are records as they are. false: blocked. */
+bool wire_give_rest(struct wire *f);

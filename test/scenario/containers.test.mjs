@@ -1,0 +1,459 @@
+// Containers through an engine's API: each line once, whatever the engine does. The engine is our own (engine.mjs); real ones are
+// in containers_docker.test.mjs and containers_podman.test.mjs.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import {Engine} from './engine.mjs';
+import {command, patience, pick, scenario, sleep, until} from './harness.mjs';
+
+async function engineOf(s, name = 'engine.sock') {
+    const engine = await new Engine(s.path(name)).start();
+    s.atEnd(() => engine.stop());
+    return engine;
+}
+
+function configOf(s, loki, engine, containers = {}, more = {}) {
+    const config = s.config({loki, ...more});
+    config.monitors = {files: {enabled: false}, journal: {enabled: false}, containers: {
+        enabled: true, sockets: [engine.address], mode: 'api', list_interval: '1s', ...containers,
+    }};
+    return config;
+}
+
+const containersOf = async (agent) => {
+    const {json} = await agent.get('/containers');
+    return {...json.stats, ...json};
+};
+const one = async (agent, name) => (await containersOf(agent)).containers.find((c) => c.name === name);
+const labelsOf = (loki, line) => loki.entries.find((e) => e.line === line)?.labels;
+
+// What each said is there once, and nothing else.
+function assertOnce(loki, containers) {
+    const wrong = [];
+    let expected = 0;
+    for (const c of containers)
+        for (const line of c.lines) {
+            expected++;
+            if (loki.lines.get(line) !== 1)
+                wrong.push(`${loki.lines.get(line) ?? 0} times: ${line.slice(0, 60)}`);
+        }
+    assert.deepEqual(wrong.slice(0, 10), []);
+    assert.equal(loki.lines.size, expected);
+}
+
+const allThere = (loki, containers, seconds) => until('all lines are at the sink', () => {
+    const expected = containers.reduce((n, c) => n + c.lines.length, 0);
+    return loki.lines.size >= expected;
+}, seconds);
+
+async function assertAddsUp(agent) {
+    const {json} = await agent.get('/sources');
+    assert.equal(json.adds_up, true);
+}
+
+scenario('each line of each stream once, with its labels and its time', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    engine.split = (b) => b.length < 400 ? [...b].map((x) => Buffer.from([x])) : [b.subarray(0, 7), b.subarray(7, 8000), b.subarray(8000)];
+    const web = engine.container('web', {labels: {'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'front', tier: 'a', other: 'b'}});
+    web.start();
+    web.number(20);
+    web.say('to the error stream', {stream: 'stderr'});
+    web.say('    indented\tand kept   ');
+    web.say('x'.repeat(50000) + ' in pieces');
+    web.say('');
+    const time = 1700000000123456789n + BigInt(Date.now() - 1700000000000) * 1000000n;
+    web.say('with a time of its own', {time});
+    web.say('bytes \u0001\u0007 \u00e4\u00f6 \u{1f600}');
+    const tty = engine.container('terminal', {tty: true}).start();
+    tty.number(20);
+    tty.say('y'.repeat(40000) + ' in pieces');
+    const agent = await s.agent(configOf(s, loki, engine, {labels: ['tier'], add_labels: {job: 'test'}}));
+    await allThere(loki, [web, tty]);
+    web.number(20);
+    tty.number(20);
+    await allThere(loki, [web, tty]);
+    assertOnce(loki, [web, tty]);
+    assert.equal(labelsOf(loki, 'to the error stream'),
+        `{compose_project="shop", compose_service="front", container_name="web", host="here", ` +
+        `image="test:1", instance="${(await agent.get('/config')).json.host}", job="test", service="front", source="docker", stream="stderr", tier="a"}`);
+    const timed = loki.entries.find((e) => e.line === 'with a time of its own');
+    assert.equal(timed.time, time);
+    assert.deepEqual(timed.metadata, {container_id: web.id.slice(0, 12)});
+    const order = loki.entries.filter((e) => /^web \d/.test(e.line)).map((e) => e.line);
+    assert.deepEqual(order, [...order].sort());
+    const why = command(['why', '-c', agent.file, 'web']);
+    assert.equal(why.code, 0);
+    assert.match(why.stdout, /read through the engine's API/);
+    const none = command(['why', '-c', agent.file, 'nobody']);
+    assert.match(none.stdout, /no (file|such|container)|not read/i);
+    const metrics = (await agent.get('/metrics')).text;
+    assert.match(metrics, new RegExp(`logcap_container_records_total\\{container_id="${web.id.slice(0, 12)}",container_name="web",mode="api"\\} ${web.lines.length}\\n`));
+    assert.equal((await agent.get('/health')).json.services.container_monitor.status, 'healthy');
+    await assertAddsUp(agent);
+    await agent.stop();
+});
+
+scenario('the end of a container, its restart, its name, and what is left of it', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const early = engine.container('early').start();
+    early.number(5);
+    early.say('the last words have no line end', {unfinished: true});
+    early.die();
+    const agent = await s.agent(configOf(s, loki, engine));
+    const c = engine.container('again').start();
+    c.number(10);
+    await allThere(loki, [early, c]);
+    c.number(3);
+    c.say('torn off', {unfinished: true});
+    c.die();
+    await allThere(loki, [early, c]);
+    await until('no stream is held for who does not run', () => engine.follows.size === 0);
+    c.start();
+    c.number(10);
+    await allThere(loki, [early, c]);
+    c.rename('anew');
+    await until('the new name is known', async () => await one(agent, 'anew'));
+    c.say('under another name');
+    await allThere(loki, [early, c]);
+    assert.match(labelsOf(loki, 'under another name'), /container_name="anew"/);
+    c.number(5);
+    c.die();
+    c.remove();
+    early.remove();
+    await allThere(loki, [early, c]);
+    await until('they are forgotten', async () => (await containersOf(agent)).total === 0);
+    const metrics = (await agent.get('/metrics')).text;
+    assert.doesNotMatch(metrics, /container_name="anew"/);
+    assertOnce(loki, [early, c]);
+    assert.doesNotMatch((await agent.get('/tasks')).text, /container_stream/);
+    await assertAddsUp(agent);
+    await agent.stop();
+});
+
+scenario('what starts while nobody hears the events is found by the list', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('the engine is known', async () => (await containersOf(agent)).engines_up === 1);
+    engine.mute = true;
+    engine.breakEvents();
+    const c = engine.container('silent').start();
+    c.number(10);
+    await allThere(loki, [c]);
+    c.die();
+    engine.containers.delete(c.id);
+    await until('that it is gone is found too', async () => (await containersOf(agent)).total === 0);
+    assertOnce(loki, [c]);
+    await agent.stop();
+});
+
+scenario('logcap that is stopped, or killed, goes on where it was', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = ['a', 'b', 'c'].map((name) => engine.container(name, {tty: name === 'b'}).start());
+    const talk = () => all.forEach((c, i) => {
+        c.number(200, {stream: i === 2 ? 'stderr' : 'stdout'});
+        c.number(50, i === 1 ? {} : {stream: i === 2 ? 'stdout' : 'stderr'});
+    });
+    talk();
+    const agent = await s.agent(configOf(s, loki, engine));
+    for (let round = 0; round < pick({light: 4, full: 8, soak: 40}); round++) {
+        talk();
+        if (round % 2)
+            await agent.kill();
+        else
+            await agent.stop();
+        talk();
+        await agent.start();
+        if (round % 4 === 3)
+            await allThere(loki, all);
+    }
+    talk();
+    await allThere(loki, all);
+    await agent.stop();
+    await agent.start();
+    await until('all is known again', async () => (await containersOf(agent)).streams === 3);
+    all[0].say('the last one');
+    await allThere(loki, all);
+    assertOnce(loki, all);
+    await assertAddsUp(agent);
+    await agent.stop();
+});
+
+scenario('many messages of one time are told apart', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const c = engine.container('coarse').start();
+    const second = BigInt(Math.floor(Date.now() / 1000)) * 1000000000n;
+    for (let i = 0; i < 50; i++)
+        c.say(i % 2 ? 'the same' : `number ${i}`, {time: second + BigInt(i < 30 ? 0 : 1000000000)});
+    const agent = await s.agent(configOf(s, loki, engine, {rotation_interval: '1s'}));
+    const there = (n) => until(`${n} are at the sink`, () => loki.entries.length >= n);
+    await there(50);
+    for (let i = 50; i < 100; i++) {
+        c.say(i % 2 ? 'the same' : `number ${i}`, {time: second + 1000000000n});
+        if (i % 10 === 0)
+            await sleep(100);
+    }
+    await there(100);
+    await until('it was opened anew', async () => (await one(agent, 'coarse')).rotations >= 2);
+    await agent.kill();
+    c.say('after', {time: second + 1000000000n});
+    await agent.start();
+    await there(101);
+    await until('it is read', async () => (await containersOf(agent)).streams === 1);
+    assert.equal(loki.entries.length, 101);
+    assert.equal(loki.lines.get('the same'), 50);
+    await agent.stop();
+});
+
+scenario('an engine that stops and comes back costs no line', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = ['a', 'b', 'c', 'd'].map((name) => engine.container(name).start());
+    all.forEach((c) => c.number(20));
+    const agent = await s.agent(configOf(s, loki, engine));
+    await allThere(loki, all);
+    for (let round = 0; round < 3; round++) {
+        await engine.stop();
+        all.forEach((c) => c.number(20));
+        await until('it is noticed', async () => (await containersOf(agent)).engines_up === 0);
+        const {services} = (await agent.get('/health')).json;
+        assert.equal(services.container_monitor.status, 'degraded');
+        await engine.start();
+        all.forEach((c) => c.number(20));
+        await allThere(loki, all);
+    }
+    assertOnce(loki, all);
+    assert.match((await containersOf(agent)).engines[0].address, /engine\.sock$/);
+    await agent.stop();
+});
+
+// Each: what the engine does to whom, once or for a while; then it behaves.
+const misbehaviour = {
+    'answers 500 to the list': (engine) => times(engine, 3, (r) => r.path === '/containers/json', (res) => fail(res, 500)),
+    'answers 500 to an inspection': (engine) => times(engine, 3, (r) => /[0-9a-f]{64}\/json/.test(r.path), (res) => fail(res, 500)),
+    'answers 500 to logs': (engine) => times(engine, 3, (r) => r.path.endsWith('/logs'), (res) => fail(res, 500)),
+    'sends a list that is no JSON': (engine) => times(engine, 3, (r) => r.path === '/containers/json', (res) => res.end('[{"Id": "x", ')),
+    'sends a list of other things': (engine) => times(engine, 3, (r) => r.path === '/containers/json',
+        (res) => res.end(JSON.stringify([1, null, {Id: 5}, {Id: '../../etc'}, {Names: 7, Id: 'f'.repeat(64)}]))),
+    'sends an inspection of somebody else': (engine) => times(engine, 2, (r) => /[0-9a-f]{64}\/json/.test(r.path),
+        (res) => res.end(JSON.stringify({Id: 'e'.repeat(64), Name: '/x'}))),
+    'sends events that are no JSON': (engine) => times(engine, 1, (r) => r.path === '/events', (res) => {
+        res.writeHead(200);
+        res.write('{"Action": \n\n[]\n{"Action":"start","Actor":{"ID":"../x"}}\n' + 'x'.repeat(200000) + '\n');
+        setTimeout(() => res.destroy(), 200);
+    }),
+    'closes in the middle of a frame': (engine) => times(engine, 3, (r) => r.path.endsWith('/logs'), (res, c) => {
+        res.writeHead(200);
+        const whole = Buffer.concat(c.log.map((m) => engine.encode(c, m)));
+        res.write(whole.subarray(0, 200));
+        setTimeout(() => res.destroy(), 100);
+    }),
+    'lies about a length of 2 GB': (engine) => times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => {
+        res.writeHead(200);
+        res.write(Buffer.from([1, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]));
+        const more = () => { while (!res.destroyed && res.write(Buffer.alloc(65536, 'x'))); };
+        res.on('drain', more);
+        more();
+    }),
+    'sends logs without frames': (engine) => times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => {
+        res.writeHead(200);
+        res.write('this is no frame at all\n'.repeat(100));
+    }),
+    'sends lines without a time': (engine) => times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => {
+        res.writeHead(200);
+        res.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 3, 97, 98, 10]));
+    }),
+    'sends an error within the logs': (engine) => times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => {
+        const text = Buffer.from('Error grabbing logs: unexpected EOF\n');
+        res.writeHead(200);
+        res.write(Buffer.concat([Buffer.from([3, 0, 0, 0, 0, 0, 0, text.length]), text]));
+    }),
+    'is no HTTP': (engine) => times(engine, 3, () => true, (res) => res.socket.end('\u0000\u00ff no HTTP\r\n\r\n')),
+};
+
+function fail(res, status) {
+    res.writeHead(status, {'Content-Type': 'application/json'});
+    res.end('{"message":"scripted"}');
+}
+
+function times(engine, n, when, what) {
+    engine.answer = (request, res) => {
+        if (n === 0 || !when(request))
+            return false;
+        n--;
+        what(res, [...engine.containers.values()].find((x) => request.path.includes(x.id)));
+        return true;
+    };
+    return () => n === 0;
+}
+
+for (const [name, misbehave] of Object.entries(misbehaviour))
+    scenario(`an engine that ${name}: all is read, and its neighbour is not held up`, async (s) => {
+        const [loki, engine, other] = [await s.loki(), await engineOf(s), await engineOf(s, 'other.sock')];
+        const over = misbehave(engine);
+        const [c, neighbour] = [engine.container('c').start(), other.container('neighbour').start()];
+        c.number(50);
+        neighbour.number(50);
+        const agent = await s.agent(configOf(s, loki, engine, {sockets: [engine.address, other.address]}));
+        await allThere(loki, [neighbour]);
+        await until('it has misbehaved', over, 60);
+        await allThere(loki, [c, neighbour], 60);
+        c.number(10);
+        await allThere(loki, [c, neighbour]);
+        assertOnce(loki, [c, neighbour]);
+        await agent.stop();
+    });
+
+scenario('an engine that hangs holds nobody up, not even the end', async (s) => {
+    const [loki, engine, other] = [await s.loki(), await engineOf(s), await engineOf(s, 'other.sock')];
+    const neighbour = other.container('neighbour').start();
+    engine.answer = () => true;
+    neighbour.number(50);
+    const agent = await s.agent(configOf(s, loki, engine, {sockets: [engine.address, other.address]}));
+    await allThere(loki, [neighbour]);
+    const took = await agent.stop();
+    assert.ok(took < 2000 * patience, `the end took ${took} ms`);
+    assertOnce(loki, [neighbour]);
+});
+
+scenario('names that are long, strange or the same', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = ['n'.repeat(10240), '../../../etc/passwd', 'a "quoted\\" \u0001 one', 'same', 'same'].map((name) => engine.container(name).start());
+    all.forEach((c, i) => c.say(`of number ${i}`));
+    const config = configOf(s, loki, engine);
+    config.sinks.local_file = {directory: s.path('out')};
+    const agent = await s.agent(config);
+    await allThere(loki, all);
+    const seen = (await containersOf(agent)).containers;
+    assert.equal(seen.length, 5);
+    assert.ok(seen.every((c) => c.name.length < 300));
+    await until('the files are there', () => fs.existsSync(s.path('out', 'containers')) && fs.readdirSync(s.path('out', 'containers')).length >= 3);
+    assert.deepEqual(fs.readdirSync(s.path('out')), ['containers']);
+    assert.doesNotMatch((await agent.get('/metrics')).text, /\u0001/);
+    assertOnce(loki, all);
+    await agent.stop();
+});
+
+scenario('who is left out, and what a reload changes', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const [web, db, noisy, journald] = [engine.container('web'), engine.container('db', {labels: {'logcap.skip': 'yes'}}),
+        engine.container('noisy-1'), engine.container('j', {driver: 'none'})];
+    for (const c of [web, db, noisy, journald]) {
+        c.start();
+        c.number(10);
+    }
+    const config = configOf(s, loki, engine, {exclude_names: ['noisy-*'], exclude_labels: ['logcap.skip=y*']});
+    const agent = await s.agent(config);
+    await allThere(loki, [web]);
+    await until('the others are known', async () => (await containersOf(agent)).ignored === 3);
+    assert.match((await one(agent, 'db')).detail, /exclude_labels/);
+    assert.match((await one(agent, 'noisy-1')).detail, /exclude_names/);
+    assert.match((await one(agent, 'j')).detail, /log driver is none/);
+    assertOnce(loki, [web]);
+    config.monitors.containers.exclude_names = ['web'];
+    config.monitors.containers.exclude_labels = [];
+    fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
+    assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+    await allThere(loki, [web, db, noisy]);
+    assertOnce(loki, [web, db, noisy]);
+    web.say('not heard');
+    config.monitors.containers.enabled = false;
+    fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
+    assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+    await until('nothing is followed', () => engine.follows.size === 0 && engine.connections === 0);
+    db.number(10);
+    config.monitors.containers.enabled = true;
+    config.monitors.containers.exclude_names = [];
+    fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
+    assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+    await allThere(loki, [web, db, noisy]);
+    assertOnce(loki, [web, db, noisy]);
+    await agent.stop();
+});
+
+scenario('a stream that goes silent is noticed and opened anew', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const [c, quiet] = [engine.container('c').start(), engine.container('quiet').start()];
+    c.number(10);
+    quiet.number(10);
+    const agent = await s.agent(configOf(s, loki, engine, {heartbeat_interval: '100ms', stall_timeout: '1s'}));
+    await allThere(loki, [c, quiet]);
+    for (const f of engine.follows)
+        f.deaf = f.container === c;
+    c.number(10);
+    await allThere(loki, [c, quiet]);
+    assertOnce(loki, [c, quiet]);
+    assert.equal((await one(agent, 'c')).stalls, 1);
+    assert.equal((await one(agent, 'quiet')).stalls, 0);
+    await agent.stop();
+});
+
+scenario('connections come from a budget, and streams rotate within it', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = Array.from({length: 12}, (_, i) => engine.container(`c${i}`).start());
+    let most = 0, feeds = 0;
+    all.forEach((c) => c.number(10));
+    const agent = await s.agent(configOf(s, loki, engine, {max_connections: 4, rotation_interval: '500ms', max_concurrent_rotations: 2}));
+    for (let i = 0; i < 10; i++) {
+        all.forEach((c) => c.number(1));
+        most = Math.max(most, engine.connections);
+        feeds = Math.max(feeds, (await containersOf(agent)).streams);
+        await sleep(100);
+    }
+    await allThere(loki, all, 60);
+    assert.ok(feeds <= 4, `${feeds} streams at once`);
+    assert.ok(engine.most <= 4 + 2, `${engine.most} streams at once, those included of which the end was not heard yet`);
+    assert.ok(most <= 4 + 8, `${most} connections`);
+    assertOnce(loki, all);
+    assert.ok((await containersOf(agent)).waiting >= 8);
+    await agent.stop();
+});
+
+scenario('a container that was removed before it could be asked for is counted', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('the engine is known', async () => (await containersOf(agent)).engines_up === 1);
+    engine.answer = (r, res) => {
+        if (!/[0-9a-f]{64}\//.test(r.path))
+            return false;
+        fail(res, 404);
+        return true;
+    };
+    const c = engine.container('moment').start();
+    c.number(1);
+    c.die();
+    c.remove();
+    await until('it is counted', async () => (await containersOf(agent)).gone_before_read === 1);
+    await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+    await agent.stop();
+});
+
+scenario('a socket that may not be used is said with its remedy', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const c = engine.container('c').start();
+    c.number(10);
+    fs.chmodSync(engine.path, 0);
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('it is said', async () => /permission denied; let logcap's user into/.test((await containersOf(agent)).engines[0].error ?? ''));
+    assert.match(agent.stderr, /WARN\s+containers: unix:.*engine\.sock cannot be asked: .*permission denied/);
+    assert.equal(agent.stderr.match(/cannot be asked/g).length, 1);
+    fs.chmodSync(engine.path, 0o600);
+    await allThere(loki, [c], 60);
+    await agent.stop();
+});
+
+scenario('a sink that is full holds the engine up, and the memory', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = Array.from({length: 4}, (_, i) => engine.container(`c${i}`).start());
+    const {answer} = loki;
+    loki.answer = () => ({stores: () => [], reply: () => {}});
+    const filler = 'z'.repeat(2000);
+    const agent = await s.agent(configOf(s, loki, engine, {}, {memory_limit: '32MiB', disk_buffer: {enabled: false}}));
+    await until('the engine is known', async () => (await containersOf(agent)).engines_up === 1);
+    for (let i = 0; i < 4000; i++)
+        all.forEach((c) => c.say(`${c.name} ${i} ${filler}`));
+    await sleep(500);
+    const rss = Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${agent.process.pid}/status`, 'utf8'))[1]);
+    assert.ok(rss < 64 * 1024 * patience, `${rss} KiB resident`);
+    loki.answer = answer;
+    await allThere(loki, all, 60);
+    assertOnce(loki, all);
+    await agent.stop();
+});
