@@ -17,7 +17,7 @@ static void put_label(struct buf *out, const struct label *l)
 }
 
 struct settings *again_settings(struct scope *scratch, const struct stream *stream, const struct files_group *group,
-                                uint64_t max_line_bytes)
+                                uint64_t max_line_bytes, const struct again_next *next)
 {
     struct buf out = {0};
     struct settings *s = NULL;
@@ -37,6 +37,10 @@ struct settings *again_settings(struct scope *scratch, const struct stream *stre
         settings_put(&out, "wrapping", wrapping_name(group->wrapping));
     settings_put(&out, "long_lines", group->long_lines == LONG_CUT ? "cut" : "split");
     settings_put_number(&out, "max_line_bytes", max_line_bytes);
+    if (next && next->key) {
+        settings_put(&out, "next", next->key);
+        settings_put_number(&out, "next_bytes", next->bytes);
+    }
     settings_close(&out);
     if (!out.failed)
         s = settings_get(out.data, out.len);
@@ -71,7 +75,11 @@ static bool take(struct parse *p, const char *key, const char *value)
         int wrapping = wrapping_of_name(value);
         g->wrapping = wrapping < 0 ? WRAPPED_NOT : (enum wrapping)wrapping;
         return wrapping >= 0;
-    } else if (strcmp(key, "max_line_bytes") == 0)
+    } else if (strcmp(key, "next") == 0)
+        p->again->next.key = value;
+    else if (strcmp(key, "next_bytes") == 0)
+        p->again->next.bytes = strtoull(value, NULL, 10);
+    else if (strcmp(key, "max_line_bytes") == 0)
         p->again->max_line_bytes = strtoull(value, NULL, 10);
     else
         return false; /* of a later version */

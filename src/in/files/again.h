@@ -11,15 +11,22 @@
 #include "core/pipeline.h"
 #include "in/files/outlets.h"
 
-/* One reference. NULL: no memory; then nothing is stored. */
+/* Of a container's log that was rotated within a record: where the rest of the record is. */
+struct again_next {
+    const char *key; /* the source's that goes on; NULL: none */
+    uint64_t bytes;  /* of its beginning */
+};
+
+/* One reference. next may be NULL. NULL: no memory; then nothing is stored. */
 struct settings *again_settings(struct scope *scratch, const struct stream *stream, const struct files_group *group,
-                                uint64_t max_line_bytes);
+                                uint64_t max_line_bytes, const struct again_next *next);
 
 /* What such a text says. Its owner ends the scope. */
 struct again {
     struct scope scope;
     struct files_group group; /* only what is in the text */
     uint64_t max_line_bytes;
+    struct again_next next;
     struct pipeline *pipeline;
     struct outlets outlets;
 };

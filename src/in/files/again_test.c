@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "files_world.h"
+#include "in/files/followed.h"
 
 enum { SPANS = 64, SLOTS = 16 };
 
@@ -13,6 +14,7 @@ static char seen[2][256 * 1024];
 static size_t n_seen[2];
 static int process;
 static struct past_span *spans[SPANS];
+static char span_keys[SPANS][IDENTITY_KEY];
 static unsigned n_spans;
 static struct world *the_world;
 
@@ -33,6 +35,7 @@ static void keep_span(const struct batch *b)
     assert_true(span && n_spans < SPANS && b->recipe.settings);
     *span = (struct past_span){.from = b->from, .to = b->to, .recipe = b->recipe,
                                .settings = scope_strdup(scope, b->recipe.settings->text)};
+    snprintf(span_keys[n_spans], sizeof *span_keys, "%s", b->source->key);
     spans[n_spans++] = span;
 }
 
@@ -81,14 +84,16 @@ static void kill_it(struct world *w, unsigned from)
         slots[at] = p;
         p->at[0].position = (struct position){0};
         p->at[0].known = true;
+        p->spans = NULL;
+        for (unsigned i = n_spans; i-- > from;)
+            if (strcmp(span_keys[i], p->key) == 0) {
+                spans[i]->next = p->spans;
+                p->spans = spans[i];
+            }
     }
     w->past.slots = slots;
     w->past.mask = SLOTS - 1;
     w->past.has_spans = true;
-    for (unsigned i = n_spans; i-- > from;) {
-        spans[i]->next = i + 1 < n_spans ? spans[i + 1] : NULL;
-        w->past.all->spans = spans[i];
-    }
     process = 1;
     w->noted = 0;
     w->notes[0] = 0;
@@ -267,6 +272,37 @@ static void a_rotated_file_is_read_again_as_it_was(void **state)
     rotated_by(copytruncate_it);
 }
 
+/* A container's log: two streams, a message in pieces between others, and one whose rest is in the next file. */
+static void containers_logs_are_read_again_as_they_were(void **state)
+{
+#define T "2026-11-21T10:50:09."
+    static const struct label label = {"container", "web"};
+    struct world w;
+    struct followed *fl;
+    first_process(&w);
+    w.config.files.n_groups = 0;
+    w.config.files.partial_flush = 60 * SECOND;
+    start(&w);
+    const char *path = strdup(at(&w, "0.log"));
+    const struct follow what = {.path = path, .wrapping = WRAPPED_CRI, .labels = &label, .n_labels = 1, .runs = true};
+    assert_int_equal(followed_begin(&fl, w.files, &what), 0);
+    append(&w, "0.log", T "1Z stdout P one \n" T "2Z stderr F err\n" T "1Z stdout F two\n" T "1Z stdout F three\n" T "3Z stdout P fo\n");
+    expect(&w, "err\none two\nthree\n");
+    move(&w, "0.log", "0.log.20261121-105009");
+    append(&w, "0.log", T "4Z stderr F err\n" T "5Z stdout F ur\n" T "5Z stdout F five\n");
+    expect(&w, "err\none two\nthree\nerr\nfour\nfive\n");
+    kill_it(&w, 0);
+    append(&w, "0.log", T "6Z stdout F six\n");
+    w.config.files.max_line_bytes = 64;
+    assert_true(begin_process(&w));
+    assert_int_equal(followed_begin(&fl, w.files, &what), 0);
+    expect(&w, "err\none two\nthree\nerr\nfour\nfive\nsix\n");
+    assert_memory_equal(seen[0], seen[1], n_seen[0]);
+    free((char *)path);
+    end(&w);
+#undef T
+}
+
 /* Bytes that are gone cannot be sent again: what is there now is new. */
 static void a_span_whose_bytes_are_gone_is_forgotten(void **state)
 {
@@ -317,7 +353,7 @@ static void some_settings(void)
         return;
     if (streams_begin(&scope) == 0) {
         struct stream *stream = stream_get(&label, 1);
-        struct settings *s = stream ? again_settings(&scope, stream, &group, 1000) : NULL;
+        struct settings *s = stream ? again_settings(&scope, stream, &group, 1000, NULL) : NULL;
         struct again again;
         if (s && again_begin(&again, &scope, s->text) == 0) {
             assert_ptr_equal(again.outlets.of[WRAPPED_BARE], stream);
@@ -347,6 +383,7 @@ int main(void)
         TEST(long_lines_are_torn_where_they_were),
         TEST(what_lies_before_a_span_does_not_reach_into_it),
         TEST(a_rotated_file_is_read_again_as_it_was),
+        TEST(containers_logs_are_read_again_as_they_were),
         TEST(a_span_whose_bytes_are_gone_is_forgotten),
         TEST(settings_that_are_not_understood_do_not_stop_the_file),
         TEST(torture),

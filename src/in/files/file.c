@@ -478,7 +478,7 @@ int file_ensure_outlets(struct files *f, struct file *file)
     const struct files_group *group = file->group->config;
     int r = outlets_make(&reader->outlets, group->wrapping, labels, labels_of(f, file, file->source->name, labels));
     if (r == 0)
-        reader->settings = again_settings(&f->scope, reader->outlets.of[WRAPPED_BARE], group, f->options->max_line_bytes);
+        reader->settings = again_settings(&f->scope, reader->outlets.of[WRAPPED_BARE], group, f->options->max_line_bytes, NULL);
     return r;
 }
 

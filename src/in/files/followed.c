@@ -98,11 +98,29 @@ static bool has_unread(const struct file *file)
     return !file->finished && !file->failed && !file->held && (!file->started || file->size > file->offset + file->scanned);
 }
 
+struct file *followed_next(const struct file *file)
+{
+    const struct followed *fl = followed_of(file);
+    struct file *next = NULL;
+    if (!fl || file->rest || (file->listed && strcmp(file->name, fl->base) == 0))
+        return NULL;
+    for (struct file *other = fl->files; other; other = other->next_followed)
+        if (other != file && !other->rest && !other->finished && is_older(file, other) && (!next || is_older(other, next)))
+            next = other;
+    return next;
+}
+
+/* A record that its file ends within is waited for: what is behind it is the next file's. */
+static bool has_to_be_read(const struct file *file)
+{
+    return has_unread(file) || (!file->finished && !file->failed && file->scanned && followed_next(file));
+}
+
 bool followed_waits_its_turn(struct files *f, struct file *file)
 {
     const struct followed *fl = followed_of(file);
     for (struct file *other = fl ? fl->files : NULL; other; other = other->next_followed)
-        if (other != file && has_unread(other) && is_older(other, file)) {
+        if (other != file && has_to_be_read(other) && is_older(other, file)) {
             file_ready(f, other);
             file_wait(f, file, TURN_AGAIN_MS * MILLISECOND);
             return true;
@@ -114,7 +132,7 @@ void followed_turned(struct followed *fl)
 {
     bool unread = false;
     for (const struct file *file = fl->files; file; file = file->next_followed)
-        unread |= file->is_ready && has_unread(file);
+        unread |= file->is_ready && has_to_be_read(file);
     for (struct file *file = fl->files; file && !unread; file = file->next_followed)
         if (file->is_waiting && has_unread(file))
             file_ready(fl->f, file);

@@ -60,6 +60,8 @@ static inline bool followed_stopped(const struct file *file)
 bool followed_keeps_open(const struct file *file);
 /* Whether a file of the same log that is older has something to read: that gets its turn first. */
 bool followed_waits_its_turn(struct files *f, struct file *file);
+/* The next younger file of the same log, when this one gets no more: it was rotated. NULL: there is none. */
+struct file *followed_next(const struct file *file);
 /* A turn of a file of it is over: so much was read. */
 void followed_turned(struct followed *fl);
 /* All sinks have what was read of a file of a log that is gone. */

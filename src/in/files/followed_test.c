@@ -208,6 +208,49 @@ static void rotated_files_are_read_in_their_order(void **state_)
     end(&w);
 }
 
+/* The rest of a message is in the next file; what was delivered with it is not read there again. */
+static void a_message_goes_on_behind_a_rotation(void **state_)
+{
+    struct world w;
+    begin_alone(&w);
+    w.config.files.partial_flush = 60 * SECOND;
+    follow(&w, "c/0.log", WRAPPED_CRI);
+    append(&w, "c/0.log", T "1Z stdout F a\n" T "1Z stdout P one \n" T "2Z stderr P err \n");
+    expect(&w, "a\n");
+    move(&w, "c/0.log", "c/0.log.20261121-105009");
+    append(&w, "c/0.log", T "3Z stdout F two\n");
+    turn(&w, 300);
+    assert_string_equal(w.notes, "a\n"); /* stderr's is not over */
+    append(&w, "c/0.log", T "4Z stderr F end\n" T "5Z stdout F b\n" T "6Z stdout P c\n");
+    expect(&w, "a\none two\nerr end\nb\n");
+    assert_string_equal(streams, "stdout 100000000 a|stdout 100000001 one two|stderr 200000000 err end|stdout 500000000 b|");
+    /* Over a rotation and a restart, with nothing secured before. */
+    w.hold = true;
+    move(&w, "c/0.log", "c/0.log.20261121-115009");
+    append(&w, "c/0.log", T "7Z stdout F d\n" T "8Z stdout F e\n");
+    turn(&w, 400);
+    end_process(&w);
+    w.hold = false;
+    assert_true(begin_process(&w));
+    follow(&w, "c/0.log", WRAPPED_CRI);
+    expect(&w, "a\none two\nerr end\nb\ncd\ne\n");
+    end(&w);
+}
+
+/* Nothing waits for ever for a rest that does not come. */
+static void a_message_that_does_not_go_on_ends(void **state_)
+{
+    struct world w;
+    begin_alone(&w);
+    follow(&w, "c/a.log", WRAPPED_JSON_FILE);
+    append(&w, "c/a.log", J("one ", "stdout", "1"));
+    turn(&w, 30);
+    move(&w, "c/a.log", "c/a.log.1");
+    append(&w, "c/a.log", J("err\\n", "stderr", "2"));
+    expect(&w, "one \nerr\n");
+    end(&w);
+}
+
 static void lines_are_joined_in_each_stream(void **state_)
 {
     struct world w;
@@ -314,6 +357,8 @@ int main(void)
         TEST(a_log_without_labels_is_held_until_it_has_them),
         TEST(what_is_gone_is_read_to_its_end_and_done_when_it_is_delivered),
         TEST(rotated_files_are_read_in_their_order),
+        TEST(a_message_goes_on_behind_a_rotation),
+        TEST(a_message_that_does_not_go_on_ends),
         TEST(lines_are_joined_in_each_stream),
         TEST(what_a_pattern_matches_too_is_read_as_the_log),
         TEST(a_message_larger_than_a_chunk_is_read_whole),

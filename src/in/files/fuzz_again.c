@@ -17,7 +17,7 @@ static struct settings *read_and_write(struct scope *scope, const char *text)
     struct again again;
     if (again_begin(&again, scope, text) < 0)
         return NULL;
-    struct settings *s = again_settings(scope, again.outlets.of[WRAPPED_BARE], &again.group, again.max_line_bytes);
+    struct settings *s = again_settings(scope, again.outlets.of[WRAPPED_BARE], &again.group, again.max_line_bytes, &again.next);
     again_end(&again);
     check(s != NULL);
     return s;

@@ -33,6 +33,7 @@ struct reading {
     /* What marking came to. */
     uint32_t used;        /* bytes that are taken */
     bool more;            /* what is not taken is more than the beginning of a record: the marks were full, or it is too long */
+    uint32_t borrowed;    /* bytes of the next file, behind those */
     bool narrow;          /* nothing is: a wide chunk is needed */
     bool changed;         /* the batch does not hold the file's bytes as they were */
 };
@@ -52,6 +53,11 @@ static inline bool reading_partial_is_due(const struct reading *r)
 /* Mark what was read, as records with their times; 0, or -ENOMEM: not now. */
 int reading_mark_lines(struct reading *r);
 int reading_mark_wrapped(struct reading *r);
+/*
+ * Of a file that ends within a record, and was rotated: `own` bytes of the chunk are its, the rest the beginning of the next file. Marks as
+ * far as all that begins in the file has its end, in r->used - own bytes of the next one; or nothing. exact: all of the chunk is that.
+ */
+int reading_mark_over(struct reading *r, uint32_t own, bool exact);
 
 /* For wrapped lines: how many there may be in a batch of so many bytes, and how large a chunk may become for one record. */
 uint32_t wrapped_lines_in(uint64_t size, bool wide);

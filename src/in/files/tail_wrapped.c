@@ -56,6 +56,37 @@ static enum messages_end end_of(const struct reading *r, bool all, bool flush)
     return r->file->wide ? MESSAGES_FORCE : MESSAGES_MORE;
 }
 
+static void count(struct reading *r, const struct messages *m)
+{
+    struct followed *fl = followed_of(r->file);
+    if (fl) {
+        fl->malformed += m->malformed;
+        fl->torn += m->torn;
+    }
+    atomic_fetch_add(&r->f->stats.malformed, m->malformed);
+    atomic_fetch_add(&r->f->stats.torn, m->torn);
+}
+
+int reading_mark_over(struct reading *r, uint32_t own, bool exact)
+{
+    struct batch *b = r->b;
+    struct messages m = {.max_bytes = r->max_line, .cut_long = r->config->long_lines == LONG_CUT,
+                         .end = exact ? MESSAGES_FLUSH : MESSAGES_WAIT, .least = exact ? 0 : own + 1};
+    b->n = wrapped_mark(r->config->wrapping, b->data, r->n, b->marks, messages_lines(b->cap, r->n, r->max_line), &b->used, &r->changed);
+    int e = messages_make(&m, r->pipeline, b, &r->f->scope, b->recipe.anchor, &r->file->reader->tie);
+    if (e == 0)
+        e = outlets_connect(r->outlets, b);
+    if (e < 0)
+        return e;
+    /* All of it is secured with the file's own bytes. */
+    for (uint32_t i = 0; i < b->n; i++)
+        b->marks[i].end = b->marks[i].end < own ? b->marks[i].end : own;
+    r->used = m.to;
+    r->changed |= m.changed;
+    count(r, &m);
+    return 0;
+}
+
 int reading_mark_wrapped(struct reading *r)
 {
     struct file *file = r->file;
@@ -81,12 +112,6 @@ int reading_mark_wrapped(struct reading *r)
     r->narrow = m.to == 0 && m.end == MESSAGES_MORE;
     file->wide = r->narrow || (m.to == 0 && file->wide);
     file->pending = m.for_lines;
-    struct followed *fl = followed_of(file);
-    if (fl) {
-        fl->malformed += m.malformed;
-        fl->torn += m.torn;
-    }
-    atomic_fetch_add(&r->f->stats.malformed, m.malformed);
-    atomic_fetch_add(&r->f->stats.torn, m.torn);
+    count(r, &m);
     return 0;
 }
