@@ -166,7 +166,7 @@ scenario('a load that swings between idle and full raises nothing', async (s) =>
     const loki = await s.loki();
     const agent = await s.agent(s.config({loki, local: true, ...quick}));
     const writers = Array.from({length: 20}, (_, i) => s.writer(`${i}.log`));
-    const end = Date.now() + pick({light: 30, full: 600, soak: 3600}) * 1000;
+    const end = Date.now() + pick({light: 15, full: 60, soak: 3600}) * 1000;
     for (let swing = 0; Date.now() < end; swing++) {
         for (let burst = 0; burst < 20; burst++) {
             for (const w of writers)
@@ -265,3 +265,15 @@ scenario('logcap top fits a terminal of 80 by 24, and q leaves it as it was', as
     assert.ok(shown.startsWith('\x1b[?1049h') && shown.endsWith('\x1b[?1049l'), 'the screen is given back');
     await agent.stop();
 });
+
+// STRESS=48h SOAK_HOURS=50 make soak: as long as one likes.
+const stress = pick({light: '10s', full: '20s', soak: process.env.STRESS ?? '2h'});
+scenario(`the stress test passes: ${stress}`, async () => {
+    const script = fileURLToPath(new URL('../../test-scripts/stress-test.sh', import.meta.url));
+    const run = spawn(script, ['--duration', stress, '--workers', '4', '--binary', binary], {stdio: ['ignore', 'pipe', 'inherit']});
+    let said = '';
+    run.stdout.on('data', (data) => { said += data; });
+    const code = await new Promise((resolve) => run.on('exit', resolve));
+    assert.equal(code, 0, said);
+    assert.match(said, /PASS: (\d+) of \1 criteria are met\n$/);
+}, {skip: sanitized && 'judges processor and memory', timeout: 50 * 3600 * 1000});
