@@ -83,6 +83,15 @@ struct look {
     int64_t now;
 };
 
+/* ThreadSanitizer starts one of its own with the first thread. */
+static void let_sanitizer(struct strays *s, int tid)
+{
+#ifdef __SANITIZE_THREAD__
+    if (s->n_threads == 0 && tid != getpid())
+        s->threads[s->n_threads++] = tid;
+#endif
+}
+
 static bool is_inherited_thread(const struct strays *s, int tid)
 {
     for (unsigned i = 0; i < s->n_threads; i++)
@@ -94,7 +103,10 @@ static bool is_inherited_thread(const struct strays *s, int tid)
 static void look_at_thread(int tid, void *arg)
 {
     struct look *l = arg;
-    if (!tally_owns_thread(l->tally, tid) && !is_inherited_thread(l->strays, tid))
+    if (tally_owns_thread(l->tally, tid))
+        return;
+    let_sanitizer(l->strays, tid);
+    if (!is_inherited_thread(l->strays, tid))
         differs(l->strays, STRAY_THREAD, tid, l->now);
 }
 
@@ -152,7 +164,7 @@ static void inherit_thread(int tid, void *arg)
 {
     struct look *l = arg;
     struct strays *s = l->strays;
-    if (!tally_owns_thread(l->tally, tid) && s->n_threads < STRAYS_INHERITED)
+    if (tid != getpid() && !tally_owns_thread(l->tally, tid) && s->n_threads < STRAYS_INHERITED)
         s->threads[s->n_threads++] = tid;
 }
 

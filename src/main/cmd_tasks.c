@@ -48,20 +48,19 @@ static void print_each(const struct reply *r)
     }
 }
 
-static int show(struct scope *scope, const char *file, bool full, bool json)
+static int show(struct scope *scope, struct buf *answer, const char *file, bool full, bool json)
 {
     struct reply r;
-    struct buf answer;
     struct config *c = load_or_say(scope, file);
     if (!c)
         return EXIT_USAGE;
-    if (buf_begin(&answer, scope, "answer", ANSWER_BYTES) < 0)
+    if (buf_begin(answer, scope, "answer", ANSWER_BYTES) < 0)
         return EXIT_FAILED;
-    int code = reply_ask(&r, scope, c, full ? "/tasks?full=1" : "/tasks", &answer);
+    int code = reply_ask(&r, scope, c, full ? "/tasks?full=1" : "/tasks", answer);
     if (code != EXIT_DONE)
         return code;
     if (json) {
-        fwrite(answer.data, 1, answer.len, stdout);
+        fwrite(answer->data, 1, answer->len, stdout);
         return EXIT_DONE;
     }
     if (full)
@@ -78,13 +77,14 @@ int cmd_tasks(int argc, char **argv)
     bool full = false, json = false;
     char **words;
     struct scope scope;
+    struct buf answer;
     const struct arg args[] = {{"config", 'c', &file, NULL}, {"full", 0, NULL, &full}, {"json", 0, NULL, &json}, {0}};
     int n = args_parse(argc, argv, help, args, 0, 0, &words);
     if (n < 0)
         return args_code(n);
     if (scope_begin(&scope, &scope_root, "tasks command") < 0)
         return EXIT_FAILED;
-    int code = show(&scope, file, full, json);
+    int code = show(&scope, &answer, file, full, json);
     scope_end(&scope);
     return code;
 }

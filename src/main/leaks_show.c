@@ -80,20 +80,19 @@ static void print_series(const struct reply *r, bool all)
            all || n == shown ? "" : " (--all shows them)");
 }
 
-static int show(struct scope *scope, const char *file, bool all, bool json)
+static int show(struct scope *scope, struct buf *answer, const char *file, bool all, bool json)
 {
     struct reply r;
-    struct buf answer;
     struct config *c = load_or_say(scope, file);
     if (!c)
         return EXIT_USAGE;
-    if (buf_begin(&answer, scope, "answer", ANSWER_BYTES) < 0)
+    if (buf_begin(answer, scope, "answer", ANSWER_BYTES) < 0)
         return EXIT_FAILED;
-    int code = reply_ask(&r, scope, c, "/leaks", &answer);
+    int code = reply_ask(&r, scope, c, "/leaks", answer);
     if (code != EXIT_DONE)
         return code;
     if (json) {
-        fwrite(answer.data, 1, answer.len, stdout);
+        fwrite(answer->data, 1, answer->len, stdout);
         return EXIT_DONE;
     }
     printf("%s: %s tasks (%s unexpected), %s descriptors (%s unowned), %s threads, last check %s\n\n", reply_text(&r, "status"),
@@ -110,13 +109,14 @@ int leaks_show(int argc, char **argv)
     bool all = false, json = false;
     char **words;
     struct scope scope;
+    struct buf answer;
     const struct arg args[] = {{"config", 'c', &file, NULL}, {"all", 0, NULL, &all}, {"json", 0, NULL, &json}, {0}};
     int n = args_parse(argc, argv, help, args, 0, 0, &words);
     if (n < 0)
         return args_code(n);
     if (scope_begin(&scope, &scope_root, "leaks command") < 0)
         return EXIT_FAILED;
-    int code = show(&scope, file, all, json);
+    int code = show(&scope, &answer, file, all, json);
     scope_end(&scope);
     return code;
 }

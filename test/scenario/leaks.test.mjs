@@ -236,7 +236,7 @@ scenario('each metric of deploy/ is in /metrics', async (s) => {
     for (const name of [...named(rules), ...named(dashboard)])
         assert.ok(families.has(name), `${name} is not in /metrics`);
     // Series that the dashboard picks by name.
-    for (const series of ['fds:', 'memory:heap', 'arena:'])
+    for (const series of ['fds:', sanitized ? 'memory:rss' : 'memory:heap', 'arena:']) // sanitizers' allocators do not say
         assert.match(text, new RegExp(`^logcap_series\\{series="${series}`, 'm'));
     const promtool = spawnSync('promtool', ['check', 'rules', fileURLToPath(new URL('prometheus-alerts.yml', deploy))], {encoding: 'utf8'});
     if (!promtool.error)
