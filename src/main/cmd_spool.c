@@ -32,6 +32,7 @@ struct spool_command {
     struct scope scope;
     const char *file, *state_dir, *sink;
     const struct config *config; /* NULL: --state-dir */
+    struct buf answer;
 };
 
 /* ---- list ---- */
@@ -48,8 +49,7 @@ static bool show(const struct store_spool *row, void *arg)
     struct listing *l = arg;
     const struct config *c = l->command->config;
     struct amount waits;
-    bool known;
-    l->result = spool_purge_look(l->store, row->sink, &waits, &known);
+    l->result = spool_waits(l->store, row->sink, &waits);
     if (l->result < 0)
         return false;
     if (!waits.records && !row->ranges[0])
@@ -112,19 +112,18 @@ static int read_answer(const struct spool_command *s, const struct buf *answer)
 static int purge_with_agent(struct spool_command *s)
 {
     char error[ERROR_BYTES] = "";
-    struct buf answer;
     long status = 0;
     char *name = ask_escape(&s->scope, s->sink);
     char *path = name ? scope_printf(&s->scope, "/spool/purge?sink=%s", name) : NULL;
-    int r = path ? buf_begin(&answer, &s->scope, "answer", ANSWER_BYTES) : -ENOMEM;
+    int r = path ? buf_begin(&s->answer, &s->scope, "answer", ANSWER_BYTES) : -ENOMEM;
     if (r == 0)
-        r = ask_agent_to(&s->scope, s->config, path, "", &answer, &status, error, sizeof error);
+        r = ask_agent_to(&s->scope, s->config, path, "", &s->answer, &status, error, sizeof error);
     if (r == -ENOTCONN)
         fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
                 s->config->server.host, s->config->server.port, error);
     else if (r < 0)
         fputs("logcap: out of memory\n", stderr);
-    return r < 0 ? EXIT_FAILED : read_answer(s, &answer);
+    return r < 0 ? EXIT_FAILED : read_answer(s, &s->answer);
 }
 
 static int purge_store(struct spool_command *s)

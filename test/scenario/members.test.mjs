@@ -146,7 +146,8 @@ scenario('what waits for a removed sink can be thrown away, and the ledger says 
     await until('a has all', () => a.lines.size === w.count);
     assert.equal(purge().code, 1); // it is configured
     await reload(agent, config, one);
-    assert.match(command(['spool', 'list', '-c', agent.file]).stdout, /^b +\d+ records .*not configured/m);
+    const list = command(['spool', 'list', '-c', agent.file]);
+    assert.match(list.stdout, /^b +\d+ records .*not configured/m, list.stderr);
     const purged = purge();
     assert.equal(purged.code, 0, purged.stderr);
     const n = Number(/^(\d+) records/.exec(purged.stdout)[1]);

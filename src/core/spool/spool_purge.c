@@ -29,14 +29,21 @@ static bool look_at_row(const struct store_spool *row, void *arg)
     return !l->known;
 }
 
-int spool_purge_look(struct store *store, const char *sink, struct amount *waits, bool *known)
+int spool_waits(struct store *store, const char *sink, struct amount *waits)
 {
     struct looking l = {.sink = sink};
     int r = store_each_ledger(store, look_at_ledger, &l);
+    *waits = l.waits;
+    return r;
+}
+
+int spool_purge_look(struct store *store, const char *sink, struct amount *waits, bool *known)
+{
+    struct looking l = {.sink = sink};
+    int r = spool_waits(store, sink, waits);
     if (r == 0)
         r = store_each_spool(store, look_at_row, &l);
-    *waits = l.waits;
-    *known = l.known || l.waits.records;
+    *known = l.known || waits->records;
     return r;
 }
 
