@@ -32,7 +32,7 @@ function bornOf(born) {
 
 function findings(got) {
     return got.findings.map((one) => h('li', {class: `note ${severities[one.severity]}`}, h('b', null, `${one.severity}: `), one.text,
-        one.since ? [' Since ', time(one.since), '.'] : null,
+        one.since ? ['. Since ', time(one.since), '.'] : '.',
         ' ', one.series ? h('a', {href: `#/leaks?series=${encodeURIComponent(one.series)}`}, one.series) : null, bornOf(one.born)));
 }
 

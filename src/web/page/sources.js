@@ -30,7 +30,7 @@ function details(source) {
         h('p', null, h('a', {href: `#/tail?sources=${encodeURIComponent(source.name)}`}, 'Follow its lines'))));
 }
 
-function why(params, go) {
+function why(params, remember) {
     const input = h('input', {type: 'text', name: 'why', value: params.get('why') ?? '', placeholder: '/var/log/app.log', 'aria-label': 'A file, by its absolute path'});
     const answer = h('div');
     async function look(path) {
@@ -46,7 +46,8 @@ function why(params, go) {
     look(input.value);
     return [h('h2', null, 'Why is a file not read?'), h('form', {onsubmit: (event) => {
         event.preventDefault();
-        go('sources', {q: params.get('q'), why: input.value});
+        remember({why: input.value});
+        look(input.value);
     }}, input, h('button', {type: 'submit'}, 'Ask')), answer];
 }
 
@@ -55,6 +56,11 @@ export function sources(root, params, go) {
     const summary = h('p', {class: 'dim'});
     const list = h('div');
     const open = new Set(params.getAll('open'));
+    let asked = params.get('why');
+    const remember = ({why: file = asked}) => {
+        asked = file;
+        go('sources', {q: search.value, why: asked, open: [...open]}, {quietly: true});
+    };
     let before = new Map();
     let timer = null;
     let gone = false;
@@ -63,6 +69,7 @@ export function sources(root, params, go) {
         const toggle = () => {
             if (!open.delete(source.key))
                 open.add(source.key);
+            remember({});
             load();
         };
         return h('tr', {class: 'row', onclick: toggle},
@@ -105,10 +112,10 @@ export function sources(root, params, go) {
     }
 
     search.addEventListener('input', () => {
-        go('sources', {q: search.value, why: params.get('why')}, {quietly: true});
+        remember({});
         load();
     });
-    put(root, h('h1', null, 'Sources'), h('div', {class: 'tools'}, search), summary, list, ...why(params, go));
+    put(root, h('h1', null, 'Sources'), h('div', {class: 'tools'}, search), summary, list, ...why(params, remember));
     load();
     return {
         end() {
