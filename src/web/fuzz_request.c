@@ -65,11 +65,11 @@ static void start(void)
 }
 
 /* Headers that say where the request ends are ours to write; some that would have it wait are left out. */
-static bool is_framing(const char *line)
+static bool is_framing(const char *line, size_t n)
 {
     static const char *const names[] = {"Content-Length:", "Transfer-Encoding:", "Connection:", "Expect:", "Upgrade:"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncasecmp(line, names[i], strlen(names[i])) == 0)
+        if (n >= strlen(names[i]) && strncasecmp(line, names[i], strlen(names[i])) == 0)
             return true;
     return false;
 }
@@ -85,7 +85,7 @@ static size_t make(const char *in, size_t size, char request[REQUEST])
         const char *next = memchr(line, '\n', (size_t)(head_end - line));
         size_t length = (size_t)((next ? next : head_end) - line);
         bool empty = length == 0 || memchr(line, '\r', length) || memchr(line, 0, length);
-        if (!empty && !is_framing(line) && *line != ' ' && *line != '\t') {
+        if (!empty && !is_framing(line, length) && *line != ' ' && *line != '\t') {
             memcpy(request + n, line, length);
             memcpy(request + n + length, "\r\n", 2);
             n += length + 2;
@@ -97,11 +97,14 @@ static size_t make(const char *in, size_t size, char request[REQUEST])
     return n + (size_t)(end - body);
 }
 
+/* Each from another address, as the ports of one do not suffice for as many as there are in a minute. */
 static int dial(void)
 {
+    static uint32_t times;
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + times++ % 10000)};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(web.server.listeners[0].port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int n = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (n < 0 || connect(n, (struct sockaddr *)&to, sizeof to) < 0)
+    if (n < 0 || bind(n, (struct sockaddr *)&from, sizeof from) < 0 || connect(n, (struct sockaddr *)&to, sizeof to) < 0)
         abort();
     return n;
 }

@@ -35,7 +35,7 @@ export function chart(title, series, {height = 190, zero = true, draw, onZoom} =
             cursor: {y: false, drag: {x: Boolean(onZoom), y: false, setScale: false}},
             scales: {y: {range: (u, low, high) => rangeOf(low, high, zero)}},
             series: [{}, ...series.map((one) => ({stroke: colour(one.colour), width: 1.5, dash: one.dash, points: {show: false}, spanGaps: false}))],
-            axes: [{...axis, values: clockValues}, {...axis, size: 66, incrs: series[0].format === bytes ? binarySteps : undefined, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
+            axes: [{...axis, space: 80, values: clockValues}, {...axis, size: 66, incrs: series[0].format === bytes ? binarySteps : undefined, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
             hooks: {
                 setCursor: [(u) => say(u.cursor.idx)],
                 draw: draw ? [draw] : [],
