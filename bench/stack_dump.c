@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     struct thread busy;
     struct buf out;
     if (argc > 1 && strcmp(argv[1], "resolve") == 0)
-        return resolver_run(stdin, stdout);
+        resolver_run(stdin, stdout);
     probe_prepare();
     begin_tasks();
     if (buf_begin(&out, &scope_root, "out", OUT_BYTES) < 0 || thread_begin(&busy, &scope_root, "busy", run, stop, NULL) < 0)

@@ -9,5 +9,5 @@ enum { LONGEST_S = 60 };
 int main(void)
 {
     child_bind(LONGEST_S);
-    return resolver_run(stdin, stdout);
+    resolver_run(stdin, stdout);
 }

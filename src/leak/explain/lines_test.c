@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 {
     const char *const self[] = {"/proc/self/exe", "resolve", NULL};
     if (argc > 1 && strcmp(argv[1], "resolve") == 0)
-        return resolver_run(stdin, stdout);
+        resolver_run(stdin, stdout);
     lines_set_resolver(self);
     const struct CMUnitTest tests[] = {
         TEST(finds_file_line_and_what_was_inlined),

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "leak/explain/libdw.h"
@@ -116,22 +117,21 @@ static void add_module(Dwfl *dwfl, const char *text)
     libdw.dwfl_report_elf(dwfl, *path ? path : "program", *path ? path : "/proc/self/exe", -1, bias, true);
 }
 
-int resolver_run(FILE *in, FILE *out)
+static bool answer(FILE *in, FILE *out)
 {
     static char *debug_path;
-    static const Dwfl_Callbacks callbacks_without_debuginfo;
-    Dwfl_Callbacks callbacks = callbacks_without_debuginfo;
+    static Dwfl_Callbacks callbacks;
     char line[LINE_BYTES];
     bool reported = false;
 
     if (libdw_open() < 0)
-        return 1;
+        return false;
     unsetenv("DEBUGINFOD_URLS"); /* it would ask the network */
     callbacks.find_debuginfo = libdw.dwfl_standard_find_debuginfo;
     callbacks.debuginfo_path = &debug_path;
     Dwfl *dwfl = libdw.dwfl_begin(&callbacks);
     if (!dwfl)
-        return 1;
+        return false;
     while (fgets(line, sizeof line, in)) {
         line[strcspn(line, "\n")] = 0;
         if (line[0] == 'm' && !reported)
@@ -143,6 +143,10 @@ int resolver_run(FILE *in, FILE *out)
         reported = true;
         put_address(out, dwfl, strtoull(line + 1, NULL, 16));
     }
-    libdw.dwfl_end(dwfl);
-    return fflush(out) == 0 ? 0 : 1;
+    return fflush(out) == 0;
+}
+
+void resolver_run(FILE *in, FILE *out)
+{
+    _exit(answer(in, out) ? 0 : 1);
 }

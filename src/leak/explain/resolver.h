@@ -14,5 +14,5 @@
 
 #include <stdio.h>
 
-/* The exit code. Opens libdw; without it only `exit code 1`. */
-int resolver_run(FILE *in, FILE *out);
+/* Ends the process: with 0, or 1 if there is no libdw. Nothing is freed, for that is what the end does. */
+_Noreturn void resolver_run(FILE *in, FILE *out);
