@@ -11,6 +11,13 @@
 #include "base/ticks.h"
 #include "unit.h"
 
+/* TSan holds a signal back until its thread calls something that it knows, and has no context of that place. */
+#ifdef __SANITIZE_THREAD__
+#define NOT_WITH_TSAN() skip()
+#else
+#define NOT_WITH_TSAN() (void)0
+#endif
+
 static const int64_t patience = 20 * SECOND;
 static _Atomic bool ended;
 static _Atomic pid_t tid;
@@ -101,6 +108,7 @@ static bool has(const uintptr_t *frames, unsigned n, const char *function)
 
 static void finds_one_that_runs(void **state)
 {
+    NOT_WITH_TSAN();
     struct thread t;
     begin(&t, "spinning", spins);
     struct probe *p = ask(patience);
@@ -129,6 +137,7 @@ static void finds_one_that_waits_in_a_library(void **state)
 
 static void finds_itself(void **state)
 {
+    NOT_WITH_TSAN();
     probe_prepare();
     assert_int_equal(probe_threads(all, 16, patience, &scope_root), 1);
     assert_true(all[0].reached);
@@ -148,11 +157,12 @@ static void waits_no_longer_than_asked_for_one_that_is_deaf(void **state)
     end(&t);
     /* Its place is free again. */
     for (int i = 0; i < 2 * PROBE_AT_ONCE; i++)
-        assert_true(probe_threads(all, 16, patience, &scope_root) == 1 && all[0].reached);
+        assert_true(probe_threads(all, 16, patience, &scope_root) >= 1 && all[0].reached);
 }
 
 static void measures_what_uses_the_processor(void **state)
 {
+    NOT_WITH_TSAN();
     struct thread t;
     struct ticks ticks, other;
     struct tick tick;

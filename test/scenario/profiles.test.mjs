@@ -134,7 +134,9 @@ scenario('seconds: what grew; processor time; and others are answered meanwhile'
     const {profile} = await work;
     assert.ok(Number(profile.durationNanos) >= 2e9);
     assert.equal(profile.stringTable[Number(profile.defaultSampleType)], 'cpu');
-    assert.ok(profile.sample.some((x) => namesOf(profile, x).includes('web_run')), 'the web worked');
+    // TSan holds signals back, and has no context of where they came.
+    if (process.env.LOGCAP_SANITIZER !== 'tsan')
+        assert.ok(profile.sample.some((x) => namesOf(profile, x).includes('web_run')), 'the web worked');
     await agent.stop();
 });
 

@@ -11,10 +11,10 @@
 #include <elfutils/libdwfl.h>
 
 #define LIBDW_FUNCTIONS(X) \
-    X(dwarf_attr_integrate) X(dwarf_attr) X(dwarf_diename) X(dwarf_filesrc) X(dwarf_formstring) X(dwarf_formudata) \
-    X(dwarf_getscopes) X(dwarf_getsrcfiles) X(dwarf_tag) X(dwfl_addrmodule) X(dwfl_begin) \
-    X(dwfl_lineinfo) X(dwfl_module_addrdie) X(dwfl_module_addrinfo) X(dwfl_module_getsrc) X(dwfl_report_elf) \
-    X(dwfl_report_end) X(dwfl_standard_find_debuginfo)
+    X(dwarf_attr) X(dwarf_attr_integrate) X(dwarf_diename) X(dwarf_filesrc) X(dwarf_formstring) X(dwarf_formudata) \
+    X(dwarf_getscopes) X(dwarf_getsrc_die) X(dwarf_getsrcfiles) X(dwarf_haspc) X(dwarf_lineno) X(dwarf_linesrc) \
+    X(dwarf_tag) X(dwfl_addrmodule) X(dwfl_begin) X(dwfl_module_addrdie) X(dwfl_module_addrinfo) X(dwfl_module_nextcu) \
+    X(dwfl_report_elf) X(dwfl_report_end) X(dwfl_standard_find_debuginfo)
 
 #define LIBDW_FUNCTION(name) __typeof__(name) *name;
 struct libdw {

@@ -87,24 +87,36 @@ static void put_inlined(FILE *out, Dwarf_Die *unit, uint64_t address, int *line,
     mem_raw_free(scopes); /* it was allocated for us */
 }
 
+/* clang writes no table of addresses (.debug_aranges), which libdw would look into: then each unit is asked. */
+static Dwarf_Die *unit_of(Dwfl_Module *module, uint64_t address, Dwarf_Addr *bias)
+{
+    Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, address, bias);
+    if (unit)
+        return unit;
+    while ((unit = libdw.dwfl_module_nextcu(module, unit, bias)))
+        if (libdw.dwarf_haspc(unit, address - *bias) == 1)
+            return unit;
+    return NULL;
+}
+
 static void put_address(FILE *out, Dwfl *dwfl, uint64_t address)
 {
     Dwfl_Module *module = libdw.dwfl_addrmodule(dwfl, address);
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = module ? unit_of(module, address, &bias) : NULL;
+    Dwarf_Line *source = unit ? libdw.dwarf_getsrc_die(unit, address - bias) : NULL;
+    const char *file = source ? libdw.dwarf_linesrc(source, NULL, NULL) : NULL;
     GElf_Off offset = 0;
     GElf_Sym symbol;
     int line = 0;
-    const char *file = NULL;
-    if (module) {
-        const char *function = libdw.dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL);
-        Dwfl_Line *source = libdw.dwfl_module_getsrc(module, address);
-        if (source)
-            file = libdw.dwfl_lineinfo(source, NULL, &line, NULL, NULL, NULL);
-        Dwarf_Addr bias;
-        Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, address, &bias);
-        if (unit)
-            put_inlined(out, unit, address - bias, &line, &file);
+    if (source)
+        libdw.dwarf_lineno(source, &line);
+    if (unit)
+        put_inlined(out, unit, address - bias, &line, &file);
+    const char *function =
+        module ? libdw.dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL) : NULL;
+    if (module)
         put_frame(out, function, offset, line, file, unit);
-    }
     fputs(".\n", out);
 }
 
