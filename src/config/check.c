@@ -190,6 +190,8 @@ void check_containers(const struct config *c, const struct binding *b, struct pr
             problem(problems, place_seen(c, b, "sockets"),
                     "'%.80s' in monitors.containers.sockets must be unix:///PATH, tcp://HOST:PORT or https://HOST:PORT",
                     sockets->items[i]);
+    if (*c->containers.pods_directory && *c->containers.pods_directory != '/')
+        problem(problems, place_seen(c, b, "pods_directory"), "monitors.containers.pods_directory must be an absolute path");
     if (!*c->containers.cert_file != !*c->containers.key_file)
         problem(problems, place_seen(c, b, *c->containers.cert_file ? "cert_file" : "key_file"),
                 "monitors.containers.cert_file and key_file belong together");

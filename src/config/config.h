@@ -77,6 +77,7 @@ struct containers_config {
     enum containers_mode mode;
     enum start_at start_at;
     struct string_list include_names, exclude_names, include_labels, exclude_labels; /* globs; "NAME" or "NAME=GLOB" */
+    const char *pods_directory; /* "": none */
     struct string_list labels; /* of the container, to be taken over */
     struct label_list add_labels;
     int64_t list_interval, rotation_interval, heartbeat_interval, stall_timeout;

@@ -406,6 +406,9 @@ static const struct option containers[] = {
     {"mode", OPTION_CHOICE, AT(struct containers_config, mode), .initial = "auto", .choices = "auto|files|api",
      .doc = "How they are read: from the runtime's log file, which costs the engine nothing; through the engine's API; or "
             "auto: the file where there is one that can be read, else the API."},
+    {"pods_directory", OPTION_STRING, AT(struct containers_config, pods_directory), .initial = "/var/log/pods",
+     .doc = "Where the logs of Kubernetes' pods are, read without asking an engine: NAMESPACE_POD_UID/CONTAINER/N.log; empty: none. Not with "
+            "mode: api."},
     {"start_at", OPTION_CHOICE, AT(struct containers_config, start_at), .initial = "beginning", .choices = "beginning|end",
      .doc = "Where a container without a position is begun; only for those that are there at the first start."},
     {"include_names", OPTION_STRINGS, AT(struct containers_config, include_names), .initial = "[]",

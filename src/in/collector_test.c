@@ -10,7 +10,7 @@ static void a_collector_that_is_paused_at_once_begins_nothing(void **state)
         struct collector c;
         begin(&w); /* its own monitor stands still: its loop is not turned */
         w.config.journal.directory = "";
-        w.config.containers.ca_file = w.config.containers.cert_file = w.config.containers.key_file = "";
+        w.config.containers.ca_file = w.config.containers.cert_file = w.config.containers.key_file = w.config.containers.pods_directory = "";
         assert_int_equal(collector_begin(&c, &w.process, &w.config, &w.dispatcher, &w.past), 0);
         assert_int_equal(loop_pause(&c.loop, 10 * SECOND), 0);
         struct files *files = c.files;

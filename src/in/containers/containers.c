@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "in/containers/choose.h"
 #include "in/containers/container.h"
 #include "in/containers/engine.h"
 #include "in/containers/follow.h"
 #include "in/containers/own.h"
+#include "in/files/pods.h"
 
 #define LOOK (2 * SECOND)        /* after the logs that are files */
 #define FIND_AGAIN (30 * SECOND) /* engines that were not there */
@@ -48,6 +51,32 @@ static void flush_all(struct nudge *n)
         f->is_filled = false;
         wire_flush(f);
     }
+}
+
+/* ---- pods ---- */
+
+static bool wants_pod(const struct pod_log *log, void *arg)
+{
+    const struct containers *m = arg;
+    return choose(m->options, log->container, false, false) == NULL;
+}
+
+/* What the kubelet's runtimes write is found by its path. */
+static void find_pods(struct containers *m)
+{
+    char directory[PATH_MAX];
+    const struct containers_config *o = m->options;
+    if (!m->files)
+        return;
+    snprintf(directory, sizeof directory, "%s", o->pods_directory);
+    for (size_t n = strlen(directory); n > 1 && directory[n - 1] == '/'; n--)
+        directory[n - 1] = 0;
+    const struct pods pods = {.directory = directory, .instance = m->config->host, .labels = o->add_labels.items,
+                              .n_labels = o->add_labels.n, .at_end = o->start_at == START_END, .wants = wants_pod, .arg = m};
+    bool wanted = o->enabled && o->mode != CONTAINERS_API && directory[0] == '/';
+    int r = pods_set(m->files, wanted ? &pods : NULL);
+    if (r < 0)
+        log_error("containers", "the logs in %s are not read: %s", directory, strerror(-r));
 }
 
 /* ---- engines ---- */
@@ -149,6 +178,7 @@ int containers_begin(struct containers **out, struct scope *owner, struct loop *
     pthread_mutex_init(&m->lock, NULL);
     own_id(&m->scope, m->own);
     *out = m;
+    find_pods(m);
     begin_engines(m);
     timer_set(&m->look, LOOK);
     return 0;
@@ -158,6 +188,7 @@ void containers_reload(struct containers *m, const struct config *config)
 {
     m->config = config;
     m->options = &config->containers;
+    find_pods(m);
     for (struct engine *e = m->engines; e; e = e->next) {
         if (!m->options->enabled) {
             engine_rest(e);
