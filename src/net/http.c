@@ -204,6 +204,11 @@ int http_follow(struct http_request *r, struct http *h, const struct task_kind *
     return begin_get(r, h, kind, name, path);
 }
 
+void http_be_patient(struct http_request *r)
+{
+    timer_clear(&r->deadline);
+}
+
 void http_resume(struct http_request *r)
 {
     if (http_busy(r) && r->easy)

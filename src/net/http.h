@@ -139,6 +139,8 @@ int http_get(struct http_request *r, struct http *h, const struct task_kind *kin
 int http_follow(struct http_request *r, struct http *h, const struct task_kind *kind, const char *name, const char *path,
                 enum http_piece (*piece)(struct http_request *, const char *, size_t),
                 void (*done)(struct http_request *, const struct http_answer *));
+/* For a server that sends no headers before it has something to say: there is no deadline any more. */
+void http_be_patient(struct http_request *r);
 /* After HTTP_LATER. piece() may be called from within; not from within piece(). */
 void http_resume(struct http_request *r);
 void http_cancel(struct http_request *r); /* without done(); nothing when it is not under way */

@@ -227,7 +227,7 @@ static void decide(const struct container *c, struct decision *d)
     const struct containers *m = monitor_of(c);
     const struct containers_config *o = m->options;
     const char *left_out = choose(o, c->name, c->included, c->excluded);
-    d->wrapping = follow_wrapping(c->driver);
+    d->wrapping = follow_wrapping(c, c->driver);
     d->why[0] = 0;
     d->mode = CONTAINER_API;
     if (m->own[0] && strcmp(c->id, m->own) == 0)
@@ -320,7 +320,7 @@ void container_learn(struct container *c, const struct facts *f)
 void container_inspected(struct container *c, struct facts *f)
 {
     /* Docker names the log only once the container was started. */
-    if (f && !f->log_path[0] && follow_wrapping(f->driver) != WRAPPED_NOT &&
+    if (f && !f->log_path[0] && follow_wrapping(c, f->driver) != WRAPPED_NOT &&
         !roots_log_path(c->engine, c->id, f->log_path, sizeof f->log_path))
         f->log_path[0] = 0;
     if (f && set_texts(c, f, true)) {

@@ -20,6 +20,7 @@ static const struct task_kind inspect_kind = {"container_inspect", 0, 60 * SECON
 
 static void greet(struct engine *e);
 static void list(struct engine *e);
+static void serve_inspects(struct engine *e);
 
 int64_t engine_backoff(int64_t *backoff)
 {
@@ -258,6 +259,7 @@ static void listed(struct http_request *r, const struct http_answer *a)
     }
     e->list_again = false;
     timer_set(&e->again, again ? 0 : e->monitor->options->list_interval);
+    serve_inspects(e); /* who was found while the engine was down waits */
     wire_serve_waiting(e);
 }
 
@@ -286,8 +288,6 @@ void engine_list_soon(struct engine *e)
 }
 
 /* ---- inspections ---- */
-
-static void serve_inspects(struct engine *e);
 
 static void inspected(struct http_request *r, const struct http_answer *a)
 {

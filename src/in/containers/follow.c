@@ -7,11 +7,13 @@
 
 #include "in/containers/container.h"
 
-enum wrapping follow_wrapping(const char *driver)
+/* Podman calls its k8s-file json-file where it speaks Docker's API. */
+enum wrapping follow_wrapping(const struct container *c, const char *driver)
 {
-    return strcmp(driver, "json-file") == 0  ? WRAPPED_JSON_FILE
-           : strcmp(driver, "k8s-file") == 0 ? WRAPPED_CRI
-                                             : WRAPPED_NOT;
+    bool json = strcmp(driver, "json-file") == 0;
+    if (strcmp(driver, "k8s-file") == 0 || (json && c->engine->facts.podman))
+        return WRAPPED_CRI;
+    return json ? WRAPPED_JSON_FILE : WRAPPED_NOT;
 }
 
 static bool opens(struct containers *m, const char *path, int flags)

@@ -6,7 +6,7 @@
 #include "in/containers/monitor.h"
 
 /* Which form the log driver's file has; WRAPPED_NOT: it writes none that could be read. */
-enum wrapping follow_wrapping(const char *driver);
+enum wrapping follow_wrapping(const struct container *c, const char *driver);
 /* Whether the file can be read, or could be if it was there. */
 bool follow_readable(struct containers *m, const char *path);
 /* 0 or -errno. held: until the container is known (follow_label()). */

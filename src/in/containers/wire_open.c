@@ -315,6 +315,10 @@ static void ask(struct wire *f)
     }
     atomic_fetch_add(&stats(f)->opened, 1);
     atomic_fetch_add(&c->opened, 1);
+    if (e->facts.podman && f->follows) { /* its headers come with the first message */
+        http_be_patient(&f->request);
+        wire_answered(f);
+    }
 }
 
 static void open_now(struct wire *f)
