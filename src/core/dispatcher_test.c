@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "core/spool/spooler.h"
 #include "unit.h"
 
 /* A sink that keeps its leases until the test lets them go; all calls on the test's thread, no loop runs. */
@@ -147,6 +148,58 @@ static void a_sink_is_not_sent_what_it_has(void **state)
     assert_int_equal(c.taken.records, 1);
     assert_int_equal(c.skipped.records, 0);
     lease_secured(kept[0], NULL);
+    end(&w);
+}
+
+static struct batch *make_repeatable(struct world *w, uint64_t from)
+{
+    struct batch *b = make(w, from, w->stream);
+    b->repeatable = true;
+    return b;
+}
+
+static void a_sink_that_takes_nothing_is_passed_over_and_gets_it_later(void **state)
+{
+    struct world w;
+    struct position p;
+    assert_true(begin(&w));
+    struct sink *stuck = &w.sinks[1];
+    dispatch(&w.dispatcher, make_repeatable(&w, 0));
+    atomic_fetch_add(&stuck->held, 200000);
+    assert_false(dispatch_ready_again(&w.dispatcher, NULL)); /* it may move yet */
+    atomic_store(&stuck->progress, clock_mono() - 2 * SPOOL_STALLED);
+    assert_false(dispatch_ready(&w.dispatcher, NULL)); /* for what cannot be read again */
+    assert_true(dispatch_ready_again(&w.dispatcher, NULL));
+    assert_false(dispatch_passes(&w.dispatcher));
+    dispatch(&w.dispatcher, make_repeatable(&w, 12));
+    dispatch(&w.dispatcher, make_repeatable(&w, 24));
+    assert_true(dispatch_passes(&w.dispatcher));
+    turn(&w.sinks[0]);
+    turn(stuck);
+    assert_int_equal(n_kept, 4);
+    assert_int_equal(counts_of(&w, 1, &p).taken.records, 3);
+    assert_int_equal(source_place(w.source), 36); /* it has no room */
+    assert_int_equal(source_reach(w.source, 0), 12);
+    assert_int_equal(source_reach(w.source, 13), 36);
+    atomic_fetch_sub(&stuck->held, 200000);
+    assert_int_equal(source_place(w.source), 12);
+    dispatch(&w.dispatcher, make_repeatable(&w, 36)); /* behind what it lacks: not yet */
+    turn(stuck);
+    dispatch(&w.dispatcher, make_repeatable(&w, 12));
+    dispatch(&w.dispatcher, make_repeatable(&w, 24));
+    assert_true(dispatch_passes(&w.dispatcher));
+    dispatch(&w.dispatcher, make_repeatable(&w, 36));
+    assert_false(dispatch_passes(&w.dispatcher));
+    turn(&w.sinks[0]);
+    turn(stuck);
+    assert_int_equal(n_kept, 8); /* the other one got nothing twice */
+    for (unsigned i = 0; i < n_kept; i++)
+        lease_secured(kept[i], NULL);
+    assert_int_equal(counts_of(&w, 0, &p).delivered.records, 12);
+    assert_int_equal(p.offset, 48);
+    assert_int_equal(counts_of(&w, 1, &p).delivered.records, 12);
+    assert_int_equal(p.offset, 48);
+    assert_int_equal(atomic_load(&w.source->read_records), 12);
     end(&w);
 }
 
@@ -425,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_lease_goes_to_each_sink_and_the_position_moves_by_securing),
         TEST(a_sink_is_not_sent_what_it_has),
+        TEST(a_sink_that_takes_nothing_is_passed_over_and_gets_it_later),
         TEST(what_was_secured_by_the_spool_is_delivered_from_there),
         TEST(a_source_of_which_something_waits_stays_and_is_one),
         TEST(many_sources_are_found_by_their_keys),
