@@ -30,6 +30,7 @@ void alert_members(struct doc *d, const struct alert *a)
     doc_string(d, "series", a->series);
     doc_bool(d, "exact", a->exact);
     doc_string(d, "text", a->text);
+    doc_string(d, "born_at", a->born_at[0] ? a->born_at : NULL);
     doc_real(d, "current", a->current);
     if (a->has_baseline)
         doc_real(d, "baseline", a->baseline);

@@ -4,7 +4,7 @@
  *
  * Own JSON: event (raised, worse, resolved), severity (warning, high, critical), kind (what of a series' name stands before the
  * colon), resource (the finding's key), series, exact, text, current, baseline, threshold, slope_per_min, since, limit_in_s,
- * confidence, host, time, version; and, where they were asked for, born (of the one thing meant), suspects (tasks that hang or
+ * confidence, born_at, host, time, version; and, where they were asked for, born (of the one thing meant), suspects (tasks that hang or
  * are too old, oldest first), stacks (births of the series, grouped).
  *
  * Pure. Times are clock_real() here. Source of the formats: Alertmanager's OpenAPI (api/v2/openapi.yaml, postableAlerts);
@@ -24,7 +24,8 @@ struct alert {
     char resource[FINDING_KEY], series[SERIES_NAME], text[FINDING_TEXT];
     enum series_section section;
     bool exact, has_baseline, has_birth;
-    struct birth_info birth; /* of the one thing meant */
+    struct birth_info birth; /* of the one thing meant, and where that was: "file_open+0x1c /src/file.c:97", "" */
+    char born_at[FINDING_TEXT];
     double current, baseline, threshold, slope, limit_in, confidence;
 };
 

@@ -1,5 +1,6 @@
 /* What leakwatch.h makes of what it measured: judges, findings, alerts. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -7,12 +8,13 @@
 #include "base/census.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "leak/explain/explain.h"
 #include "leak/leakwatch.h"
 #include "leak/sites.h"
 
 #define WARM_UP_MOST (5 * MINUTE)
 #define CLEAR_AFTER (5 * MINUTE)
-enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, MIB = 1 << 20 };
+enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, MIB = 1 << 20 };
 
 static int64_t interval_of(const struct leakwatch *w, enum series_section section)
 {
@@ -121,7 +123,8 @@ static const char *born_at(struct leakwatch *w, const struct birth_info *b, char
 {
     if (!w->has_symbols)
         w->has_symbols = symbols_begin(&w->symbols, &w->scope) == 0;
-    return site_text(b, &w->symbols, text, size);
+    const struct names names = {.symbols = &w->symbols};
+    return site_text(b, &names, TEXT_FRAMES, text, size);
 }
 
 static enum leak_severity severity_over(uint64_t count, uint64_t threshold)
@@ -239,33 +242,61 @@ static void raise_strays(struct leakwatch *w)
 
 /* ---- alerts ---- */
 
-static void write_suspects(struct leakwatch *w, struct doc *d, int64_t now)
+static void write_suspects(struct leakwatch *w, struct doc *d, const struct names *names, int64_t now)
 {
     doc_array(d, "suspects");
     for (unsigned i = 0; i < w->n_suspects; i++)
-        site_write_birth(d, NULL, &w->suspects[i].birth, &w->symbols, now);
+        site_write_birth(d, NULL, &w->suspects[i].birth, names, now);
     doc_array_end(d);
 }
 
-/* Members of a JSON object: what created that which is too much. */
-static void write_details(struct leakwatch *w, const struct alert *f)
+static bool is_memory(const struct alert *a)
+{
+    return strncmp(a->series, "memory:", 7) == 0 || strncmp(a->series, "arena:", 6) == 0;
+}
+
+static void save_heap(struct leakwatch *w, struct doc *d)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/leak-heap.pb.gz", w->config->state_dir);
+    if (explain_save_heap(&w->scope, path) == 0)
+        doc_string(d, "heap_profile", path);
+}
+
+static void write_details(struct leakwatch *w, const struct alert *a, const struct sites *sites, const struct names *names)
 {
     struct doc d = {.out = &w->details};
-    struct sites sites;
     int64_t now = clock_mono();
-    buf_clear(&w->details);
-    if (!w->has_symbols)
-        w->has_symbols = symbols_begin(&w->symbols, &w->scope) == 0;
-    if (f->has_birth)
-        site_write_birth(&d, "born", &f->birth, &w->symbols, now);
-    if (f->section == SERIES_OF_TASKS)
-        write_suspects(w, &d, now);
-    if (sites_gather(&sites, &w->scope, f->series) == 0) {
-        sites_write(&d, "stacks", &sites, &w->symbols, now);
-        sites_end(&sites);
-    }
+    if (a->has_birth)
+        site_write_birth(&d, "born", &a->birth, names, now);
+    if (a->section == SERIES_OF_TASKS)
+        write_suspects(w, &d, names, now);
+    sites_write(&d, "stacks", sites, names, now);
+    if (is_memory(a))
+        save_heap(w, &d);
     if (w->details.failed)
         buf_clear(&w->details);
+}
+
+/* What created that which is too much, with files and lines: into `details`, as members of a JSON object, and born_at. */
+static void explain_alert(struct leakwatch *w, struct alert *a)
+{
+    struct sites sites;
+    struct lines lines;
+    struct names names = {0};
+    if (sites_gather(&sites, &w->scope, a->series) < 0)
+        return;
+    if (sites_look_up(&lines, &w->scope, a->has_birth ? &a->birth : NULL, &sites, w->loop.wake.n) == 0)
+        names.lines = &lines;
+    if (a->has_birth && names.lines && lines.resolved) {
+        leakwatch_lock(w); /* others read it */
+        site_text(&a->birth, &names, 1, a->born_at, sizeof a->born_at);
+        leakwatch_unlock(w);
+    }
+    write_details(w, a, &sites, &names);
+    if (names.lines)
+        lines_end(&lines);
+    sites_end(&sites);
 }
 
 /* Locked: what it takes to say it is kept, so that it can be said when nobody waits for the lock any more. */
@@ -287,12 +318,13 @@ static void on_event(struct finding *f, enum alarm_event event, void *arg)
 
 static void log_alert(const struct alert *a)
 {
+    const char *behind = a->born_at[0] ? "; born at " : "";
     if (a->event == ALARM_RESOLVED)
         log_info("leaks", "resolved: %s", a->text);
     else if (a->severity >= LEAK_HIGH)
-        log_error("leaks", "%s: %s", leak_severity_name(a->severity), a->text);
+        log_error("leaks", "%s: %s%s%s", leak_severity_name(a->severity), a->text, behind, a->born_at);
     else
-        log_warn("leaks", "%s: %s", leak_severity_name(a->severity), a->text);
+        log_warn("leaks", "%s: %s%s%s", leak_severity_name(a->severity), a->text, behind, a->born_at);
 }
 
 /* Its own webhook if there is one, else the other. */
@@ -303,16 +335,16 @@ static struct webhook *webhook_of(struct leakwatch *w, enum series_section secti
     return thing_alive(&own->scope.thing) ? own : thing_alive(&other->scope.thing) ? other : NULL;
 }
 
-static void say(struct leakwatch *w, const struct alert *a)
+static void say(struct leakwatch *w, struct alert *a)
 {
     const struct config *c = w->config;
     const struct resource_monitoring_config *rc = &c->resource_monitoring;
     bool stacks = a->section == SERIES_OF_TASKS ? c->task_tracking.stack_trace_on_leak : rc->stack_trace_on_leak;
     struct webhook *hook = webhook_of(w, a->section);
-    log_alert(a);
     buf_clear(&w->details);
-    if (hook && stacks && a->event != ALARM_RESOLVED && rc->alert_format == ALERT_JSON)
-        write_details(w, a);
+    if (stacks && a->event != ALARM_RESOLVED)
+        explain_alert(w, a);
+    log_alert(a);
     buf_clear(&w->body);
     if (hook && alert_write(a, rc->alert_format, c->host, w->details.len ? w->details.data : "", &w->body) == 0)
         webhook_post(hook, w->body.data, w->body.len);
@@ -326,7 +358,7 @@ static void say_new(struct leakwatch *w, uint64_t said_before)
 {
     uint64_t new = w->alerts.said - said_before;
     for (unsigned n = new < w->alerts.n ? (unsigned)new : w->alerts.n; n-- > 0;)
-        say(w, leakwatch_alert(w, n));
+        say(w, (struct alert *)leakwatch_alert(w, n));
 }
 
 void judge_section(struct leakwatch *w, enum series_section section)

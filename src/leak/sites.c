@@ -1,6 +1,7 @@
 #include "leak/sites.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "base/census.h"
 #include "base/clock.h"
 
-enum { SCOPES_MAX = 1 << 20, TEXT_FRAMES = 4 };
+enum { SCOPES_MAX = 1 << 20, FRAME_TEXT = 400 };
 
 /* Which records are meant. */
 struct gathering {
@@ -130,18 +131,44 @@ static const char *kind_of(const struct birth_info *b)
     return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
 }
 
-static void write_birth(struct doc *d, const struct birth_info *b, const struct symbols *symbols)
+static const char *name_text(const struct names *names, uintptr_t address, char text[FRAME_TEXT])
 {
-    char text[SYMBOL_TEXT];
+    static const struct symbols none;
+    const struct place *at = names->lines ? lines_find(names->lines, address - 1) : NULL; /* within the call */
+    if (at && at->n) {
+        const struct frame *f = &names->lines->frames[at->first + at->n - 1];
+        int n = snprintf(text, FRAME_TEXT, "%.100s+0x%" PRIx32, f->function, f->offset);
+        if (f->file[0])
+            snprintf(text + n, FRAME_TEXT - (size_t)n, " %.250s:%" PRIu32, f->file, f->line);
+        return text;
+    }
+    return symbols_text(names->symbols ? names->symbols : &none, address, text);
+}
+
+int sites_look_up(struct lines *l, struct scope *owner, const struct birth_info *birth, const struct sites *sites, int cancel)
+{
+    uintptr_t all[(SITES_SHOWN + 1) * BIRTH_FRAMES];
+    size_t n = 0;
+    for (unsigned f = 0; birth && f < birth->frames; f++)
+        all[n++] = birth->stack[f] - 1;
+    for (unsigned i = 0; i < sites->n && i < SITES_SHOWN; i++)
+        for (unsigned f = 0; f < sites->list[i].first.frames; f++)
+            all[n++] = sites->list[i].first.stack[f] - 1;
+    return lines_begin(l, owner, all, n, cancel);
+}
+
+static void write_birth(struct doc *d, const struct birth_info *b, const struct names *names)
+{
+    char text[FRAME_TEXT];
     doc_string(d, "kind", kind_of(b));
     doc_string(d, "name", b->name);
     doc_array(d, "stack");
     for (unsigned i = 0; i < b->frames; i++)
-        doc_string(d, NULL, symbols_text(symbols, b->stack[i], text));
+        doc_string(d, NULL, name_text(names, b->stack[i], text));
     doc_array_end(d);
 }
 
-void sites_write(struct doc *d, const char *key, const struct sites *s, const struct symbols *symbols, int64_t now)
+void sites_write(struct doc *d, const char *key, const struct sites *s, const struct names *names, int64_t now)
 {
     doc_array(d, key);
     for (unsigned i = 0; i < s->n && i < SITES_SHOWN; i++) {
@@ -150,13 +177,13 @@ void sites_write(struct doc *d, const char *key, const struct sites *s, const st
         doc_uint(d, "count", site->count);
         doc_uint(d, "bytes", site->bytes);
         doc_real(d, "oldest_age_seconds", (double)(now - site->first.born) / SECOND);
-        write_birth(d, &site->first, symbols);
+        write_birth(d, &site->first, names);
         doc_object_end(d);
     }
     doc_array_end(d);
 }
 
-void site_write_birth(struct doc *d, const char *key, const struct birth_info *b, const struct symbols *symbols, int64_t now)
+void site_write_birth(struct doc *d, const char *key, const struct birth_info *b, const struct names *names, int64_t now)
 {
     struct census c;
     char path[512] = "";
@@ -167,7 +194,7 @@ void site_write_birth(struct doc *d, const char *key, const struct birth_info *b
     doc_object(d, key);
     doc_string(d, "owner", path);
     doc_real(d, "age_seconds", (double)(now - b->born) / SECOND);
-    write_birth(d, b, symbols);
+    write_birth(d, b, names);
     doc_object_end(d);
 }
 
@@ -184,14 +211,14 @@ static bool is_plumbing(const char *function)
     return false;
 }
 
-const char *site_text(const struct birth_info *b, const struct symbols *symbols, char *text, size_t size)
+const char *site_text(const struct birth_info *b, const struct names *names, unsigned most, char *text, size_t size)
 {
     size_t used = 0;
     unsigned shown = 0;
     text[0] = 0;
-    for (unsigned i = 0; i < b->frames && shown < TEXT_FRAMES && used < size; i++) {
-        char frame[SYMBOL_TEXT];
-        symbols_text(symbols, b->stack[i], frame);
+    for (unsigned i = 0; i < b->frames && shown < most && used < size; i++) {
+        char frame[FRAME_TEXT];
+        name_text(names, b->stack[i], frame);
         if (shown == 0 && is_plumbing(frame) && i + 1 < b->frames)
             continue;
         used += (size_t)snprintf(text + used, size - used, "%s%s", shown++ ? " < " : "", frame);

@@ -57,7 +57,7 @@ static void look_at(struct strays *s, struct stray *t, int64_t now)
         if (fd_path(t->number, t->what, sizeof t->what) < 0)
             snprintf(t->what, sizeof t->what, "%s", fd_type_name(t->type));
     }
-    t->has_birth = birth_last_of_fd(t->number, &t->birth);
+    t->has_birth = open && birth_last_of_fd(t->number, &t->birth);
     t->excepted = is_excepted(s, t);
 }
 

@@ -91,7 +91,7 @@ static void write_series(struct doc *d, const struct series *s)
     doc_object_end(d);
 }
 
-static void write_finding(struct doc *d, const struct finding *f, const struct symbols *symbols, int64_t now)
+static void write_finding(struct doc *d, const struct finding *f, const struct names *names, int64_t now)
 {
     doc_object(d, NULL);
     doc_string(d, "resource", f->key);
@@ -105,20 +105,20 @@ static void write_finding(struct doc *d, const struct finding *f, const struct s
     doc_time(d, "since", leakwatch_real(f->since ? f->since : f->alarm.raised_at));
     doc_time(d, "raised", leakwatch_real(f->alarm.raised_at));
     if (f->has_birth)
-        site_write_birth(d, "born", &f->birth, symbols, now);
+        site_write_birth(d, "born", &f->birth, names, now);
     doc_object_end(d);
 }
 
-static void write_findings(struct doc *d, const struct leakwatch *l, const struct symbols *symbols, int64_t now)
+static void write_findings(struct doc *d, const struct leakwatch *l, const struct names *names, int64_t now)
 {
     doc_array(d, "findings");
     for (unsigned i = 0; i < l->findings.n; i++)
         if (l->findings.list[i].alarm.raised != LEAK_NONE)
-            write_finding(d, &l->findings.list[i], symbols, now);
+            write_finding(d, &l->findings.list[i], names, now);
     doc_array_end(d);
 }
 
-static void write_suspects(struct doc *d, const struct leakwatch *l, const struct symbols *symbols, int64_t now)
+static void write_suspects(struct doc *d, const struct leakwatch *l, const struct names *names, int64_t now)
 {
     doc_array(d, "suspects");
     for (unsigned i = 0; i < l->n_suspects; i++) {
@@ -127,7 +127,7 @@ static void write_suspects(struct doc *d, const struct leakwatch *l, const struc
         doc_uint(d, "id", s->birth.id);
         doc_string(d, "why", s->hangs ? "no sign of life" : "older than its kind becomes");
         doc_real(d, "for_seconds", (double)s->for_ns / SECOND);
-        site_write_birth(d, "born", &s->birth, symbols, now);
+        site_write_birth(d, "born", &s->birth, names, now);
         doc_object_end(d);
     }
     doc_array_end(d);
@@ -158,6 +158,7 @@ void leaks_answer(struct web *w, struct request *q)
     struct leakwatch *l = watch_of(w, q);
     struct doc d = {.out = &q->out};
     struct symbols symbols;
+    const struct names names = {.symbols = &symbols};
     int64_t now = clock_mono();
     if (!l)
         return;
@@ -175,8 +176,8 @@ void leaks_answer(struct web *w, struct request *q)
     for (unsigned i = 0; i < l->series.n; i++)
         write_series(&d, l->series.list[i]);
     doc_array_end(&d);
-    write_findings(&d, l, &symbols, now);
-    write_suspects(&d, l, &symbols, now);
+    write_findings(&d, l, &names, now);
+    write_suspects(&d, l, &names, now);
     write_alerts(&d, l);
     doc_object_end(&d);
     leakwatch_unlock(l);
