@@ -2,6 +2,7 @@
  * Whole requests to a server as the agent has it, on a connection each: whatever is asked, it answers and goes on. The input is a
  * request line, headers and a body; the framing (length, connection) is put right, so that each is complete.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -116,7 +117,10 @@ static void converse(const char *request, size_t n)
     int s = dial();
     (void)!send(s, request, n, MSG_NOSIGNAL);
     struct pollfd p = {.fd = s, .events = POLLIN};
-    if (poll(&p, 1, 10000) != 1)
+    int ready;
+    while ((ready = poll(&p, 1, 10000)) < 0 && errno == EINTR)
+        ; /* libFuzzer's own clock */
+    if (ready != 1)
         abort(); /* it does not answer any more */
     ssize_t got = recv(s, reply, sizeof reply - 1, 0);
     if (got > 0 && strncmp(reply, "HTTP/1.", 7) != 0)
