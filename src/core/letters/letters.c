@@ -312,8 +312,10 @@ int letters_add(struct letters *l, struct sink *sink, unsigned n_sinks, const st
 {
     unsigned i = sink->index;
     int r = begin_at(l, sink);
-    if (r < 0)
+    if (r < 0) {
+        sink->letters = NULL;
         return r;
+    }
     l->n_sinks = n_sinks;
     atomic_store(&l->at[i].keeps, l->config->dead_letters.enabled);
     pthread_mutex_lock(&l->lock);
