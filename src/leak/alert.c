@@ -57,15 +57,13 @@ static void write_json(struct doc *d, const struct alert *a, const char *host, c
     doc_object_end(d);
 }
 
-/* An alert that is resolved has an end; one that goes on is said again by us, not by Alertmanager. */
-static void write_alertmanager(struct doc *d, const struct alert *a, const char *host)
+static void write_one_alert(struct doc *d, const struct alert *a, const char *host, enum leak_severity severity, int64_t end)
 {
     char kind[SERIES_NAME];
-    doc_array(d, NULL);
     doc_object(d, NULL);
     doc_object(d, "labels");
     doc_string(d, "alertname", "LogcapLeak");
-    doc_string(d, "severity", leak_severity_name(a->severity));
+    doc_string(d, "severity", leak_severity_name(severity));
     doc_string(d, "kind", alert_kind(a, kind));
     doc_string(d, "resource", a->resource);
     doc_string(d, "instance", host);
@@ -74,9 +72,20 @@ static void write_alertmanager(struct doc *d, const struct alert *a, const char 
     doc_string(d, "summary", a->text);
     doc_object_end(d);
     doc_time(d, "startsAt", a->since ? a->since : a->time);
-    if (a->event == ALARM_RESOLVED)
-        doc_time(d, "endsAt", a->time);
+    doc_time(d, "endsAt", end);
     doc_object_end(d);
+}
+
+/*
+ * Alertmanager knows an alert by its labels and ends it by itself when it does not hear of it: so it gets an end far away until
+ * it is resolved. One that became worse is another alert there, and those of the lower severities end.
+ */
+static void write_alertmanager(struct doc *d, const struct alert *a, const char *host)
+{
+    doc_array(d, NULL);
+    write_one_alert(d, a, host, a->severity, a->event == ALARM_RESOLVED ? a->time : a->time + 24 * HOUR);
+    for (enum leak_severity s = LEAK_WARNING; a->event == ALARM_WORSE && s < a->severity; s++)
+        write_one_alert(d, a, host, s, a->time);
     doc_array_end(d);
 }
 

@@ -14,7 +14,7 @@
 
 #define WARM_UP_MOST (5 * MINUTE)
 #define CLEAR_AFTER (5 * MINUTE)
-enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, MIB = 1 << 20 };
+enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, EXPLAINED_AT_ONCE = 5, MIB = 1 << 20 };
 
 static int64_t interval_of(const struct leakwatch *w, enum series_section section)
 {
@@ -335,14 +335,14 @@ static struct webhook *webhook_of(struct leakwatch *w, enum series_section secti
     return thing_alive(&own->scope.thing) ? own : thing_alive(&other->scope.thing) ? other : NULL;
 }
 
-static void say(struct leakwatch *w, struct alert *a)
+static void say(struct leakwatch *w, struct alert *a, bool explain)
 {
     const struct config *c = w->config;
     const struct resource_monitoring_config *rc = &c->resource_monitoring;
     bool stacks = a->section == SERIES_OF_TASKS ? c->task_tracking.stack_trace_on_leak : rc->stack_trace_on_leak;
     struct webhook *hook = webhook_of(w, a->section);
     buf_clear(&w->details);
-    if (stacks && a->event != ALARM_RESOLVED)
+    if (explain && stacks && a->event != ALARM_RESOLVED)
         explain_alert(w, a);
     log_alert(a);
     buf_clear(&w->body);
@@ -357,8 +357,9 @@ static void say(struct leakwatch *w, struct alert *a)
 static void say_new(struct leakwatch *w, uint64_t said_before)
 {
     uint64_t new = w->alerts.said - said_before;
+    unsigned explained = 0; /* each takes a moment, and measuring waits for it */
     for (unsigned n = new < w->alerts.n ? (unsigned)new : w->alerts.n; n-- > 0;)
-        say(w, (struct alert *)leakwatch_alert(w, n));
+        say(w, (struct alert *)leakwatch_alert(w, n), explained++ < EXPLAINED_AT_ONCE);
 }
 
 void judge_section(struct leakwatch *w, enum series_section section)

@@ -133,9 +133,6 @@ void leakwatch_follow(struct leakwatch *w, const struct config *config)
         webhook_end(&w->of_tasks);
         webhook_end(&w->of_resources);
         begin_webhooks(w, config);
-    } else { /* the strings are the new configuration's, as the old one may go */
-        w->of_tasks.url = config->task_tracking.alert_webhook;
-        w->of_resources.url = config->resource_monitoring.alert_webhook_url;
     }
     set_timers(w);
 }

@@ -101,16 +101,16 @@ void webhook_post(struct webhook *w, const char *body, size_t size)
 
 int webhook_begin(struct webhook *w, struct scope *owner, struct loop *loop, const char *url)
 {
-    const struct http_options options = {
-        .url = url, .user_agent = "logcap/" LOGCAP_VERSION, .headers = headers, .n_headers = 1,
+    struct http_options options = { .user_agent = "logcap/" LOGCAP_VERSION, .headers = headers, .n_headers = 1,
         .username = "", .password = "", .password_file = "", .bearer_token = "", .bearer_token_file = "",
         .ca_file = "", .cert_file = "", .key_file = "", .proxy = "", .dns_servers = "",
         .timeout = WEBHOOK_TIMEOUT, .connect_timeout = WEBHOOK_TIMEOUT / 2, .max_connections = 1,
     };
     memset(w, 0, sizeof *w);
-    w->url = url;
     w->backoff = SECOND;
     int r = scope_begin(&w->scope, owner, "webhook");
+    if (r == 0 && !(options.url = scope_strdup(&w->scope, url)))
+        r = -ENOMEM;
     if (r == 0)
         r = http_begin(&w->http, &w->scope, loop, &options);
     if (r == 0)

@@ -21,14 +21,13 @@ struct webhook {
     struct http http;
     struct http_request request;
     struct timer retry;
-    const char *url;
     char *waiting[WEBHOOK_WAITING]; /* oldest first; the first is under way or waits for its retry */
     unsigned n, tries;
     int64_t backoff;
     _Atomic uint64_t delivered, failed /* tries */, dropped;
 };
 
-/* url must outlive it. 0 or -errno (-EINVAL: the url). */
+/* 0 or -errno (-EINVAL: the url). */
 int webhook_begin(struct webhook *w, struct scope *owner, struct loop *loop, const char *url);
 void webhook_end(struct webhook *w); /* nothing when not alive; what waits is dropped */
 void webhook_post(struct webhook *w, const char *body, size_t size);

@@ -164,6 +164,27 @@ for (const [format, isIt] of [
         await agent.stop();
     }, {skip: skipShim});
 
+scenario('a reload puts another webhook and other intervals in force', async (s) => {
+    const {plant, env} = planted(s);
+    const [old, hook] = [await webhook(s), await webhook(s)];
+    const config = s.config({local: true, ...quick, resource_monitoring: {...quick.resource_monitoring, alert_webhook_url: old.url}});
+    const agent = await s.agent(config, {env});
+    const change = async (more) => {
+        const file = JSON.parse(fs.readFileSync(agent.file, 'utf8'));
+        Object.assign(file.resource_monitoring, more);
+        fs.writeFileSync(agent.file, JSON.stringify(file));
+        assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+    };
+    await change({alert_webhook_url: hook.url, max_alert_history: 5});
+    plant('thread');
+    await until('the new one has the alert', () => hook.posted.length > 0, 60);
+    await change({alert_cooldown: '1m'}); // the same webhook goes on
+    plant('close 5');
+    await until('and another', () => hook.posted.some(({json}) => json.series === 'fds:unowned'), 60);
+    assert.deepEqual(old.posted, []);
+    await agent.stop();
+}, {skip: skipShim});
+
 scenario('a load that swings between idle and full raises nothing', async (s) => {
     // Takes everything and keeps nothing: an hour of lines would fill the test's own memory.
     const loki = await s.loki(() => ({stores: () => [], reply: (res) => res.writeHead(204).end()}));
