@@ -162,14 +162,18 @@ static void offer(const struct field *f, const struct basis *b, struct contest_m
     m.memory = f->memory;
     if (!is_endless(m.shape) && m.bic < f->contest->classes[class_of(&m)].bic)
         f->contest->classes[class_of(&m)] = m;
-    if (m.bic >= best->bic)
+    bool plain = is_endless(m.shape) && !m.warm_up && m.bic < f->contest->plain.bic;
+    if (m.bic >= best->bic && !plain)
         return;
     basis_solve(b, coefficients);
     m.rise = at < 0 ? 0 : coefficients[at];
     if (is_endless(m.shape) && !(m.rise > 0))
         return;
     m.sigma = sqrt(b->rss / f->w->n);
-    *best = m;
+    if (plain)
+        f->contest->plain = m;
+    if (m.bic < best->bic)
+        *best = m;
 }
 
 /* Also with steps, one after the other. */
@@ -285,11 +289,12 @@ static void refine_ends(const struct field *f)
 
 static void refine_endless(const struct field *f)
 {
-    for (double by = .05; by > .01; by /= 2) {
-        struct contest_model m = f->contest->endless;
-        if (m.memory == f->memory && isfinite(m.bic))
-            vary(f, &m, by);
-    }
+    for (double by = .05; by > .01; by /= 2)
+        for (unsigned warm = 0; warm < 2; warm++) {
+            struct contest_model m = warm ? f->contest->endless : f->contest->plain;
+            if (m.memory == f->memory && isfinite(m.bic) && !m.warm_up == !warm)
+                vary(f, &m, by);
+        }
 }
 
 static void prepare(struct field *f, double memory, bool day)
@@ -329,7 +334,7 @@ void contest_hold(struct contest *c, const struct windows *w)
 {
     bool day = w->span >= 1.5 * DAY;
     struct field f = {.w = w, .contest = c, .least = least_variance(w)};
-    *c = (struct contest){.ends.bic = INFINITY, .endless.bic = INFINITY};
+    *c = (struct contest){.ends.bic = INFINITY, .endless.bic = INFINITY, .plain.bic = INFINITY};
     for (unsigned i = 0; i < CONTEST_CLASSES; i++)
         c->classes[i].bic = INFINITY;
     for (unsigned i = 0; i < COUNT(memories); i++) {

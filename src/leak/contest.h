@@ -35,6 +35,7 @@ enum contest_class { CONTEST_STEPS, CONTEST_SOON_FULL, CONTEST_LATE_FULL, CONTES
 
 struct contest {
     struct contest_model ends, endless; /* the best of each */
+    struct contest_model plain;         /* the best that does not end, without a warm-up */
     struct contest_model classes[CONTEST_CLASSES]; /* the best of each class of what ends; bic INFINITY: none */
 };
 
