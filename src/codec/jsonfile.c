@@ -70,9 +70,14 @@ static unsigned escape_length(const char *p, const char *end)
 {
     if (end - p < 2)
         return 0;
-    if (p[1] == 'u')
+    switch (p[1]) {
+    case 'n': case '"': case '\\': case '/': case 'b': case 'f': case 'r': case 't':
+        return 2;
+    case 'u':
         return end - p >= 6 && hex(p + 2) >= 0 ? 6 : 0;
-    return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+    default:
+        return 0;
+    }
 }
 
 /* The closing quote of the string that begins at p, or NULL. */

@@ -17,8 +17,8 @@ const wrap = {
 
 // What a runtime does with what a container writes: numbered messages on both streams, their pieces mixed.
 class Runtime {
-    constructor(file, format) {
-        Object.assign(this, {file, format, name: path.basename(file), count: 0, rotated: 0, messages: new Map(), open: []});
+    constructor(file, format, name) {
+        Object.assign(this, {file, format, name, count: 0, rotated: 0, messages: new Map(), open: []});
         this.fd = fs.openSync(file, 'a');
     }
 
@@ -63,10 +63,12 @@ class Runtime {
             fs.writeSync(this.fd, this.step());
     }
 
-    rotate() {
+    // withinMessages: what is open goes on in the next file.
+    rotate(withinMessages) {
         const suffix = this.format === 'cri' ? `2026112${this.rotated}-105009` : String(++this.rotated);
         this.rotated += this.format === 'cri';
-        this.finish();
+        if (!withinMessages)
+            this.finish();
         fs.renameSync(this.file, `${this.file}.${suffix}`);
         fs.closeSync(this.fd);
         this.fd = fs.openSync(this.file, 'a');
@@ -92,12 +94,20 @@ function wrong(runtimes, loki) {
 
 const kills = pick({light: 6, full: 30, soak: 300});
 
-for (const format of ['json-file', 'cri']) {
-    scenario(`every message in ${format} is one entry over ${kills} kills and rotations`, async (s) => {
+// Files of a group, by their format; and pods' logs, by their paths, whose messages go on behind a rotation.
+for (const [what, format] of [['files of json-file', 'json-file'], ['logs of pods', 'cri']]) {
+    scenario(`every message in ${what} is one entry over ${kills} kills and rotations`, async (s) => {
+        const pods = what === 'logs of pods';
         const loki = await s.loki((r) => r.number % 3 ? answers.slow(Math.random() * 40) : answers.storedButHanging());
-        const runtimes = ['a.log', 'b.log'].map((name) => new Runtime(path.join(s.logs, name), format));
-        const agent = await s.agent(s.config({loki, files: {format, partial_flush: '60s', rotated_directories: []},
-            lokiSink: {batch_size: '64KiB'}}));
+        const runtimes = ['a', 'b'].map((name) => {
+            const directory = pods ? s.path('pods', `shop_${name}-0_1234`, name) : path.join(s.logs, name);
+            fs.mkdirSync(directory, {recursive: true});
+            return new Runtime(path.join(directory, '0.log'), format, name);
+        });
+        const config = s.config({loki, files: {format: pods ? 'lines' : format, partial_flush: '60s', rotated_directories: []},
+            lokiSink: {batch_size: '64KiB'}});
+        config.monitors.containers = {enabled: pods, pods_directory: s.path('pods'), sockets: [`unix://${s.path('no.sock')}`]};
+        const agent = await s.agent(config);
         let writing = true, killed = 0;
         const load = (async () => {
             for (let turn = 1; writing; turn++) {
@@ -106,7 +116,7 @@ for (const format of ['json-file', 'cri']) {
                 const r = runtimes[turn % 2];
                 // A name beyond the patterns is found again only if the file was known before.
                 if (turn % 80 === 0 && !agent.gone && loki.entries.some((e) => r.messages.has(e.line)))
-                    r.rotate();
+                    r.rotate(pods);
                 await sleep(4);
             }
         })();
@@ -130,6 +140,8 @@ for (const format of ['json-file', 'cri']) {
         await agent.stop();
         assert.deepEqual(wrong(runtimes, loki).slice(0, 10), []);
         assert.ok(loki.repeats > 0 && runtimes.some((r) => r.rotated > 0), `${loki.repeats} repeats`);
+        if (pods)
+            assert.ok(loki.entries.every((e) => /namespace="shop"/.test(e.labels) && /pod="[ab]-0"/.test(e.labels)));
         const time = runtimes[0].begun;
         assert.ok(loki.entries.every((e) => Math.abs(Number(e.time / 1000000n) - time) < 3600e3));
         console.log(`${all} messages, ${runtimes.map((r) => r.rotated)} rotations, ${loki.repeats} entries sent again`);
