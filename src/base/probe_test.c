@@ -122,6 +122,7 @@ static void finds_one_that_runs(void **state)
 /* Through libc, which has no frame pointers; and its wait goes on as if nothing had happened. */
 static void finds_one_that_waits_in_a_library(void **state)
 {
+    NOT_WITH_TSAN();
     struct thread t;
     begin(&t, "waiting", waits);
     struct probe *p = NULL;

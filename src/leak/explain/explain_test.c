@@ -149,7 +149,7 @@ static void counts_descriptors_and_blocks(void **state)
     write_as(EXPLAIN_FDS, EXPLAIN_TEXT);
     assert_non_null(strstr(out.data, "# oldest: mine, "));
     /* Standard input and output, at least. */
-    assert_non_null(strstr(out.data, "# labels: {\"kind\":\"not in the census\"}"));
+    assert_non_null(strstr(out.data, " @ 0x1\n# labels: {\"kind\":\"not in the census\"}"));
     write_as(EXPLAIN_BLOCKS, EXPLAIN_TEXT);
     assert_non_null(strstr(out.data, "# oldest: out, "));
     write_as(EXPLAIN_THREADCREATE, EXPLAIN_TEXT);

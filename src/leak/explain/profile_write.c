@@ -126,7 +126,8 @@ int profile_write_text(const struct profile *p, const struct lines *l, size_t mo
         write_values(p, s, out);
         for (unsigned f = 0; f < s->depth; f++)
             buf_printf(out, " 0x%lx", (unsigned long)stack_of(p, s)[f] + 1);
-        buf_puts(out, "\n");
+        /* A reader wants an address; a thread that did not answer has none. */
+        buf_puts(out, s->depth ? "\n" : " 0x1\n");
         if (s->kind)
             buf_printf(out, "# labels: {\"kind\":\"%s\"}\n", s->kind);
         if (s->oldest > 1)
