@@ -150,7 +150,7 @@ static struct containers *containers(void)
 
 static void count_files(struct source *s, void *arg)
 {
-    *(uint64_t *)arg += s->kind == SOURCE_FILE;
+    *(uint64_t *)arg += s->kind == SOURCE_FILE || s->kind == SOURCE_CONTAINER; /* whose log may be a file */
 }
 
 static uint64_t readers_expected(void *arg)
@@ -189,11 +189,22 @@ static uint64_t followers_expected(void *arg)
     return a->config->server.max_feeds;
 }
 
-/* The sinks', and: collector, spool, store, watch, web. */
+/* What an engine is asked for each container is over within moments; for all else a few at once. */
+static uint64_t asks_expected(void *arg)
+{
+    return readers_expected(arg) + 16;
+}
+
+static uint64_t posts_expected(void *arg)
+{
+    return 2; /* one a webhook */
+}
+
+/* The sinks'; collector, spool, store, watch, web; and who explains. */
 static uint64_t threads_expected(void *arg)
 {
     const struct agent *a = arg;
-    return a->n_sinks + 5;
+    return a->n_sinks + 5 + EXPLAINERS_MAX;
 }
 
 static int begin_leakwatch(struct agent *a)
@@ -204,6 +215,10 @@ static int begin_leakwatch(struct agent *a)
     leakwatch_expect(w, "loki_send", sends_expected, a, true);
     leakwatch_expect(w, "http_client", clients_expected, a, true);
     leakwatch_expect(w, "http_follower", followers_expected, a, true);
+    leakwatch_expect(w, "container_ask", asks_expected, a, true);
+    leakwatch_expect(w, "container_events", asks_expected, a, true);
+    leakwatch_expect(w, "container_inspect", asks_expected, a, true);
+    leakwatch_expect(w, "webhook_post", posts_expected, a, true);
     leakwatch_expect(w, "thread", threads_expected, a, false);
     if (a->config->journal.enabled) { /* libsystemd keeps the journal's files open and their numbers to itself */
         strays_except(&w->strays, "/var/log/journal");
