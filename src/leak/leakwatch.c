@@ -197,6 +197,8 @@ static int begin_loop(struct leakwatch *w)
         r = timer_begin(&w->resources, &w->scope, &w->loop, "resources", on_resources);
     if (r == 0)
         r = scope_begin(&w->posting, &w->scope, "webhooks");
+    if (r == 0)
+        r = scope_begin(&w->life, &w->scope, "thread");
     return r;
 }
 
@@ -209,7 +211,7 @@ int leakwatch_start(struct leakwatch *w, struct dispatcher *dispatcher, struct p
         return r;
     begin_webhooks(w, w->config);
     set_timers(w);
-    return thread_begin(&w->thread, &w->scope, "watch", leakwatch_run, leakwatch_thread_stop, w);
+    return thread_begin(&w->thread, &w->life, "watch", leakwatch_run, leakwatch_thread_stop, w);
 }
 
 void leakwatch_stop(struct leakwatch *w)

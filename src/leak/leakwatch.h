@@ -79,6 +79,7 @@ struct leakwatch {
     struct loop loop;
     struct timer second, tasks, resources;
     struct scope posting; /* the webhooks' */
+    struct scope life; /* of the thread alone: who ends it takes it off here while the thread still works in `scope` */
     struct webhook of_tasks, of_resources;
     struct alert_records records;
     struct symbols symbols; /* while alerts are made */
