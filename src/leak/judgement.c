@@ -309,7 +309,8 @@ static void on_event(struct finding *f, enum alarm_event event, void *arg)
     r->n += r->n < r->room;
     *a = (struct alert){.id = ++r->said, .event = event, .severity = f->alarm.last, .time = clock_real(),
                         .since = leakwatch_real(f->since), .section = f->section, .exact = f->exact,
-                        .has_baseline = f->has_baseline, .has_birth = f->has_birth, .birth = f->birth, .current = f->current, .baseline = f->baseline, .threshold = f->threshold, .slope = f->slope,
+                        .has_baseline = f->has_baseline, .has_birth = f->has_birth, .birth = f->birth,
+                        .current = f->current, .baseline = f->baseline, .threshold = f->threshold, .slope = f->slope,
                         .limit_in = f->limit_in, .confidence = f->confidence};
     memcpy(a->resource, f->key, sizeof a->resource);
     memcpy(a->series, f->series, sizeof a->series);
@@ -318,13 +319,13 @@ static void on_event(struct finding *f, enum alarm_event event, void *arg)
 
 static void log_alert(const struct alert *a)
 {
-    const char *behind = a->born_at[0] ? "; born at " : "";
+    const char *open = a->born_at[0] ? " [" : "", *close = a->born_at[0] ? "]" : "";
     if (a->event == ALARM_RESOLVED)
         log_info("leaks", "resolved: %s", a->text);
     else if (a->severity >= LEAK_HIGH)
-        log_error("leaks", "%s: %s%s%s", leak_severity_name(a->severity), a->text, behind, a->born_at);
+        log_error("leaks", "%s: %s%s%s%s", leak_severity_name(a->severity), a->text, open, a->born_at, close);
     else
-        log_warn("leaks", "%s: %s%s%s", leak_severity_name(a->severity), a->text, behind, a->born_at);
+        log_warn("leaks", "%s: %s%s%s%s", leak_severity_name(a->severity), a->text, open, a->born_at, close);
 }
 
 /* Its own webhook if there is one, else the other. */

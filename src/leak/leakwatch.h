@@ -51,8 +51,7 @@ struct leak_totals {
     uint64_t tasks, expected_tasks, unexpected_tasks, hanging, old, threads, children, fds, unowned_fds;
     uint64_t samples;       /* of tasks */
     int64_t last_check;     /* clock_real() */
-    int64_t sample_cpu;     /* ns the last check of each section took, together */
-    int64_t section_cpu[2];
+    int64_t section_cpu[2]; /* ns that the last check of each section took */
     double most_tasks;
     double task_growth, memory_growth; /* percent since the check before */
     double tasks_a_minute;  /* growth beyond what is expected, over the last fifteen minutes */

@@ -83,7 +83,7 @@ scenario('a descriptor that nobody closed is named with the place where it was b
         assert.ok(key in first.json, key);
     assert.ok(first.json.stacks[0].stack.length > 0);
     assert.match(first.json.born_at, /^\w+\+0x\w+ \S+\.c:\d+$/, 'its birth has a file and a line');
-    assert.match(agent.stderr, /; born at \w+\+0x\w+ \S+\.c:\d+/);
+    assert.match(agent.stderr, / \[\w+\+0x\w+ \S+\.c:\d+\]/);
     // And the sinks have it as a record.
     await until('Loki has the record', () => loki.entries.some((e) => /nobody owns/.test(e.line)), 60);
     await agent.stop();
