@@ -9,6 +9,7 @@
 
 enum { STEPS = 4, HARMONICS = 2 };
 
+/* Of the errors, from piece to piece; times as parts of the span. */
 static const double memories[] = {0, 0.5, 0.8, 0.92, 0.97};
 static const double saturations[] = {.02, .05, .1, .17, .25, .35, .5, .8, 1.3};
 static const double begins[] = {0, .1, .2, .3, .4, .5, .6, .7, .8};
@@ -330,6 +331,15 @@ static double least_variance(const struct windows *w)
     return pow((high - low) * 5e-3, 2) + 1e-300;
 }
 
+/* While models are tried their times are parts of the span. */
+static void in_seconds(struct contest_model *m, double span)
+{
+    m->from *= span;
+    m->to *= span;
+    m->warm_from *= span;
+    m->warm_to *= span;
+}
+
 void contest_hold(struct contest *c, const struct windows *w)
 {
     bool day = w->span >= 1.5 * DAY;
@@ -351,10 +361,9 @@ void contest_hold(struct contest *c, const struct windows *w)
         try_on_top(&f);
         refine_endless(&f);
     }
-    for (int side = 0; side < 2; side++) {
-        struct contest_model *m = side ? &c->endless : &c->ends;
-        m->from *= w->span;
-        m->to *= w->span;
-        m->warm_to *= w->span;
-    }
+    in_seconds(&c->ends, w->span);
+    in_seconds(&c->endless, w->span);
+    in_seconds(&c->plain, w->span);
+    for (unsigned i = 0; i < CONTEST_CLASSES; i++)
+        in_seconds(&c->classes[i], w->span);
 }

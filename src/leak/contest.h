@@ -2,8 +2,9 @@
  * contest: which explains a series better, growth that ends or growth that does not? Each model is fitted by least squares with
  * errors that follow each other (AR(1)), and judged by BIC: what it leaves over, against how many numbers it needs.
  *
- *   ends      nothing at all, a saturating rise, a straight rise to a plateau, a day's course; each with up to four steps
- *   endless   a straight line, one from some time on, an accelerating one; each with up to four steps, and with a saturating warm-up
+ *   ends      nothing at all, a saturating rise, a straight rise to a plateau, a day's course; with up to four steps
+ *   endless   a straight line, one from some time on, an accelerating one; with up to four steps, or with a warm-up that saturates or ends
+ *             and up to two
  *
  * Where a day and a half was seen both sides may have a day's course besides; where less was, it is one more way to explain
  * growth that ends.
@@ -14,7 +15,7 @@
 
 enum contest_shape { CONTEST_FLAT, CONTEST_SATURATING, CONTEST_PLATEAU, CONTEST_DAY, CONTEST_LINE, CONTEST_LATE, CONTEST_ACCELERATING };
 
-const char *contest_shape_name(enum contest_shape shape); /* "a straight line" */
+const char *contest_shape_name(enum contest_shape shape); /* "straight line" */
 
 enum contest_warm_up { CONTEST_NO_WARM_UP, CONTEST_SATURATING_WARM_UP, CONTEST_STRAIGHT_WARM_UP };
 

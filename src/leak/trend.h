@@ -18,7 +18,7 @@ struct trend {
     bool half_a_day;   /* it grows, but as little was seen as half a day's course would explain */
     bool sure;         /* endless, with enough to spare to tell somebody */
     bool settled;      /* it does not grow any more: `level` is where it stays */
-    const char *shape; /* "a straight line"; NULL: none */
+    const char *shape; /* "straight line"; NULL: none */
     double level;      /* the floor of late */
     double rise;       /* since it began */
     int64_t since;     /* LEAK_NEVER: it does not grow */
