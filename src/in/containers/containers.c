@@ -116,7 +116,6 @@ static void begin_engines(struct containers *m)
 static void look(struct timer *t)
 {
     struct containers *m = container_of(t, struct containers, look);
-    static int64_t last_find;
     int64_t now = clock_mono();
     if (!m->options->enabled)
         return;
@@ -125,8 +124,8 @@ static void look(struct timer *t)
             follow_look(c);
     if (m->blocked)
         unblock_all(m);
-    if (now - last_find >= FIND_AGAIN) {
-        last_find = now;
+    if (now - m->found >= FIND_AGAIN) {
+        m->found = now;
         find_engines(m);
     }
     timer_set(t, LOOK);

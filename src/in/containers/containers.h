@@ -53,7 +53,7 @@ struct engine_view {
     const char *address, *state, *error; /* "": none */
     const char *version;
     unsigned api; /* 1.x */
-    uint64_t containers, streams, waiting;
+    uint64_t containers;
 };
 
 /* Any thread, between begin and end, under a lock that is held only for moments: fn must not call back. */
