@@ -237,6 +237,32 @@ static void a_message_goes_on_behind_a_rotation(void **state_)
     end(&w);
 }
 
+#define TEN "xxxxxxxxxx"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+/* What went with the older file is known to the store as soon as that file's position is. */
+static void where_the_next_file_begins_is_stored(void **state_)
+{
+    struct world w;
+    struct stat st;
+    uint64_t highest = 0;
+    begin_alone(&w);
+    w.config.files.partial_flush = 60 * SECOND;
+    follow(&w, "c/0.log", WRAPPED_CRI);
+    append(&w, "c/0.log", T "1Z stdout P one \n");
+    turn(&w, 50);
+    move(&w, "c/0.log", "c/0.log.1");
+    append(&w, "c/0.log", T "3Z stdout P " HUNDRED HUNDRED HUNDRED "\n");
+    turn(&w, 200); /* it is known, at its beginning, and nothing else makes it be stored again */
+    append(&w, "c/0.log", T "3Z stdout F two\n");
+    expect(&w, "one " HUNDRED HUNDRED HUNDRED "two\n");
+    assert_int_equal(stat(at(&w, "c/0.log"), &st), 0);
+    for (const struct past_source *p = w.past.all; p; p = p->next)
+        if (p->at[0].position.offset > highest)
+            highest = p->at[0].position.offset;
+    assert_int_equal(highest, st.st_size);
+    end(&w);
+}
+
 /* Nothing waits for ever for a rest that does not come. */
 static void a_message_that_does_not_go_on_ends(void **state_)
 {
@@ -297,6 +323,7 @@ static void a_message_larger_than_a_chunk_is_read_whole(void **state_)
     struct world w;
     begin_alone(&w);
     w.config.files.max_line_bytes = PIECES * PIECE;
+    w.seen = NULL;
     char *want = calloc(1, PIECES * PIECE + 100), line[PIECE + 100];
     struct followed *fl = follow(&w, "c/0.log", WRAPPED_CRI);
     for (int i = 0; i < 2 * PIECES; i++) { /* both streams, mixed */
@@ -358,6 +385,7 @@ int main(void)
         TEST(what_is_gone_is_read_to_its_end_and_done_when_it_is_delivered),
         TEST(rotated_files_are_read_in_their_order),
         TEST(a_message_goes_on_behind_a_rotation),
+        TEST(where_the_next_file_begins_is_stored),
         TEST(a_message_that_does_not_go_on_ends),
         TEST(lines_are_joined_in_each_stream),
         TEST(what_a_pattern_matches_too_is_read_as_the_log),

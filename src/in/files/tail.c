@@ -402,6 +402,7 @@ static int place_next(struct file *next, uint64_t to)
     next->scanned = 0;
     next->pending = false;
     atomic_store(&next->source->offset, to);
+    file_store_identity(next, IDENTITY_OPEN); /* so that the places are stored, with the older file's position at the latest */
     return 0;
 }
 
