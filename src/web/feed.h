@@ -24,7 +24,7 @@ struct feed {
     struct buf out; /* the event under way */
     size_t at;      /* of it, sent */
     int64_t since;  /* it is under way; clock_mono() */
-    unsigned *count; /* of all feeds */
+    _Atomic uint32_t *count; /* of all feeds */
     void (*over)(struct feed *f); /* the client is gone; the feed too, after this */
     void *arg;
 };

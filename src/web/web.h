@@ -74,7 +74,7 @@ struct web {
     struct auth auth;
     struct live live;
     struct tail tail;
-    unsigned feeds; /* who follows, over all kinds */
+    _Atomic uint32_t feeds; /* who follows, over all kinds */
     struct server server;
     struct thread thread;
     struct web_context *context;
