@@ -241,7 +241,6 @@ void tail_answer(struct web *web, struct request *q)
 int tail_begin(struct tail *t, struct scope *owner, struct loop *loop, struct web *w)
 {
     t->web = w;
-    t->loop = loop;
     int r = scope_begin(&t->scope, owner, "tail");
     return r < 0 ? r : timer_begin(&t->tick, &t->scope, loop, "look at the tap", ticked);
 }

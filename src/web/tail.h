@@ -21,7 +21,6 @@ enum { TAIL_MOST = 8 };
 struct tail {
     struct scope scope;
     struct web *web;
-    struct loop *loop;
     struct feed *first;
     unsigned n;
     struct timer tick;
