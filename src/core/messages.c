@@ -221,7 +221,7 @@ static void put_piece(struct joining *j, struct mark piece, uint64_t *left, bool
     for (;;) {
         struct mark head = piece;
         head.len = part(j->b->data + piece.off, piece.len, *left);
-        if (head.len == 0 && *left == max) /* not even one character */
+        if (head.len == 0 && piece.len && *left == max) /* not even one character */
             head.len = (uint32_t)max;
         if (head.len || piece.len == 0)
             put(j, head);

@@ -111,6 +111,7 @@ static void pieces_are_joined_in_each_stream(void **state)
 {
     assert_true(begin(""));
     EXPECT("Oa\nOb\noc\nox\n", MESSAGES_WAIT, "o1000 a+b+c|o1009 x|", 12);
+    EXPECT("O\ney\noa\n", MESSAGES_WAIT, "e1002 y|o1000 +a|", 8); /* one without text */
     EXPECT("Oa\ney\nOb\nEp\noc\neq\nb!\n", MESSAGES_WAIT, "e1003 y|o1000 a+b+c|e1009 p+q|b1010 !|", 21);
     end();
 }
