@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 
 enum { DESCRIPTORS = 10000, ROUNDS = 21 };
 

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "leak/judge.h"
+#include "leak/judge/judge.h"
 
 enum { SERIES = 200, SHOWN = 1000, SAMPLES = 2 * 24 * 120 };
 

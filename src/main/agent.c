@@ -14,9 +14,9 @@
 #include "base/probe.h"
 #include "in/containers/containers.h"
 #include "in/files/files.h"
-#include "main/address.h"
 #include "main/agent_sinks.h"
-#include "main/commands.h"
+#include "main/commands/address.h"
+#include "main/commands/commands.h"
 #include "main/privilege.h"
 
 /*

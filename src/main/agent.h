@@ -14,7 +14,7 @@
 #include "core/past.h"
 #include "core/spool/spooler.h"
 #include "in/collector.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 #include "main/reload.h"
 #include "main/service.h"
 #include "web/web.h"

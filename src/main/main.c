@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/census.h"
-#include "main/commands.h"
+#include "main/commands/commands.h"
 
 /*
  * Read by jemalloc before main. What is freed goes back to the kernel within a second; one arena and no caches per

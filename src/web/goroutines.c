@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 #include "web/process.h"
 #include "web/routes.h"
 

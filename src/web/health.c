@@ -10,7 +10,7 @@
 #include "core/letters/letters.h"
 #include "in/containers/containers.h"
 #include "in/files/files.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 #include "web/process.h"
 #include "web/routes.h"
 

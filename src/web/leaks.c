@@ -1,5 +1,5 @@
 /*
- * What the detector says (leak/leakwatch.h), as JSON.
+ * What the detector says (leak/watch/leakwatch.h), as JSON.
  *
  * GET /leaks: status ("ok", or the worst severity that is on), totals, series (each with its verdict and evidence), findings (what is
  * on), suspects, alerts (newest first). docs/leaks.md has the keys.
@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "leak/leakwatch.h"
-#include "leak/sites.h"
+#include "leak/watch/leakwatch.h"
+#include "leak/watch/sites.h"
 #include "store/store_history.h"
 #include "web/routes.h"
 

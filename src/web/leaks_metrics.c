@@ -1,6 +1,6 @@
 /* The detector's families of /metrics. As many series as the detector has; none for a single source. */
 #include "base/clock.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 #include "web/families.h"
 #include "web/leaks_metrics.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "core/letters/letters.h"
-#include "leak/leakwatch.h"
+#include "leak/watch/leakwatch.h"
 #include "web/routes.h"
 
 enum { SNAPSHOT_BYTES = 512 * 1024 };

@@ -1,9 +1,9 @@
 /* shown: what more than one answer shows of a source and of its ledger: members of the object at hand. */
 #pragma once
 
+#include "codec/doc.h"
 #include "core/sink.h"
 #include "core/source.h"
-#include "codec/doc.h"
 
 void amount_write(struct doc *d, const char *key, struct amount a);
 void counts_write(struct doc *d, const struct counts *c);

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "in/containers/address.h"
 #include "in/containers/containers.h"
-#include "in/containers/wire.h"
 #include "in/containers/facts.h"
+#include "in/containers/wire.h"
 #include "in/files/followed.h"
 #include "net/http.h"
 

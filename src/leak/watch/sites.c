@@ -1,0 +1,227 @@
+#include "leak/watch/sites.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/census.h"
+#include "base/clock.h"
+
+enum { SCOPES_MAX = 1 << 20, FRAME_TEXT = 400 };
+
+/* Which records are meant. */
+struct gathering {
+    struct sites *sites;
+    const char *kind, *group; /* of the series */
+    struct buf scopes;        /* arena: the ids of the scopes with that name */
+    bool by_bytes;
+};
+
+static bool is_task(const struct birth_info *b)
+{
+    return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
+}
+
+static bool in_scopes(const struct gathering *g, uint32_t id)
+{
+    const uint32_t *ids = (const uint32_t *)(const void *)g->scopes.data;
+    for (size_t i = 0; i < g->scopes.len / sizeof *ids; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+static bool is_meant(const struct gathering *g, const struct birth_info *b)
+{
+    if (strcmp(g->kind, "tasks") == 0)
+        return is_task(b) && (!*g->group || strcmp(g->group, "unexpected") == 0 ||
+                              (b->task_kind && strcmp(b->task_kind->name, g->group) == 0));
+    if (strcmp(g->kind, "threads") == 0)
+        return b->kind == BIRTH_THREAD;
+    if (strcmp(g->kind, "fds") == 0)
+        return b->kind == BIRTH_FD;
+    if (strcmp(g->kind, "things") == 0)
+        return strcmp(birth_kind_name(b->kind), g->group) == 0;
+    if (strcmp(g->kind, "arena") == 0)
+        return b->bytes && in_scopes(g, b->kind == BIRTH_SCOPE ? b->id : b->owner);
+    return strcmp(g->kind, "memory") == 0 && b->bytes;
+}
+
+static bool add(const struct birth_info *b, void *arg)
+{
+    struct gathering *g = arg;
+    struct sites *s = g->sites;
+    if (!is_meant(g, b))
+        return true;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct site *site = &s->list[i];
+        if (site->first.frames != b->frames || site->first.kind != b->kind ||
+            memcmp(site->first.stack, b->stack, b->frames * sizeof *b->stack) != 0)
+            continue;
+        if (b->born < site->first.born)
+            site->first = *b;
+        site->count++;
+        site->bytes += b->bytes;
+        return true;
+    }
+    if (s->n == SITES_SEEN)
+        s->not_listed++;
+    else
+        s->list[s->n++] = (struct site){*b, 1, b->bytes};
+    return true;
+}
+
+static bool add_scope(const struct birth_info *b, void *arg)
+{
+    struct gathering *g = arg;
+    if (b->kind == BIRTH_SCOPE && strcmp(b->name, g->group) == 0)
+        buf_add(&g->scopes, &b->id, sizeof b->id);
+    return true;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct site *x = a, *y = b;
+    return x->count > y->count ? -1 : x->count < y->count;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct site *x = a, *y = b;
+    return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
+}
+
+int sites_gather(struct sites *s, struct scope *owner, const char *series)
+{
+    char kind[32];
+    struct gathering g = {.sites = s, .kind = kind};
+    const char *colon = strchrnul(series, ':');
+    *s = (struct sites){0};
+    int r = scope_begin(&s->scope, owner, "birth sites");
+    if (r < 0)
+        return r;
+    snprintf(kind, sizeof kind, "%.*s", (int)(colon - series), series);
+    g.group = *colon ? colon + 1 : "";
+    g.by_bytes = strcmp(kind, "arena") == 0 || strcmp(kind, "memory") == 0;
+    s->list = mem_new(&s->scope, SITES_SEEN * sizeof *s->list, "birth sites");
+    r = s->list ? buf_begin(&g.scopes, &s->scope, "scopes", SCOPES_MAX) : -ENOMEM;
+    if (r < 0) {
+        scope_end(&s->scope);
+        return r;
+    }
+    if (strcmp(kind, "arena") == 0)
+        birth_walk(add_scope, &g);
+    birth_walk(add, &g);
+    qsort(s->list, s->n, sizeof *s->list, g.by_bytes ? by_bytes : by_count);
+    buf_end(&g.scopes);
+    return 0;
+}
+
+void sites_end(struct sites *s)
+{
+    scope_end(&s->scope);
+}
+
+/* ---- writing ---- */
+
+static const char *kind_of(const struct birth_info *b)
+{
+    return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
+}
+
+static const char *name_text(const struct names *names, uintptr_t address, char text[FRAME_TEXT])
+{
+    static const struct symbols none;
+    const struct place *at = names->lines ? lines_find(names->lines, address - 1) : NULL; /* within the call */
+    if (at && at->n) {
+        const struct frame *f = &names->lines->frames[at->first + at->n - 1];
+        int n = snprintf(text, FRAME_TEXT, "%.100s+0x%" PRIx32, f->function, f->offset);
+        if (f->file[0])
+            snprintf(text + n, FRAME_TEXT - (size_t)n, " %.250s:%" PRIu32, f->file, f->line);
+        return text;
+    }
+    return symbols_text(names->symbols ? names->symbols : &none, address, text);
+}
+
+int sites_look_up(struct lines *l, struct scope *owner, const struct birth_info *birth, const struct sites *sites, int cancel)
+{
+    uintptr_t all[(SITES_SHOWN + 1) * BIRTH_FRAMES];
+    size_t n = 0;
+    for (unsigned f = 0; birth && f < birth->frames; f++)
+        all[n++] = birth->stack[f] - 1;
+    for (unsigned i = 0; i < sites->n && i < SITES_SHOWN; i++)
+        for (unsigned f = 0; f < sites->list[i].first.frames; f++)
+            all[n++] = sites->list[i].first.stack[f] - 1;
+    return lines_begin(l, owner, all, n, cancel);
+}
+
+static void write_birth(struct doc *d, const struct birth_info *b, const struct names *names)
+{
+    char text[FRAME_TEXT];
+    doc_string(d, "kind", kind_of(b));
+    doc_string(d, "name", b->name);
+    doc_array(d, "stack");
+    for (unsigned i = 0; i < b->frames; i++)
+        doc_string(d, NULL, name_text(names, b->stack[i], text));
+    doc_array_end(d);
+}
+
+void sites_write(struct doc *d, const char *key, const struct sites *s, const struct names *names, int64_t now)
+{
+    doc_array(d, key);
+    for (unsigned i = 0; i < s->n && i < SITES_SHOWN; i++) {
+        const struct site *site = &s->list[i];
+        doc_object(d, NULL);
+        doc_uint(d, "count", site->count);
+        doc_uint(d, "bytes", site->bytes);
+        doc_real(d, "oldest_age_seconds", (double)(now - site->first.born) / SECOND);
+        write_birth(d, &site->first, names);
+        doc_object_end(d);
+    }
+    doc_array_end(d);
+}
+
+void site_write_birth(struct doc *d, const char *key, const struct birth_info *b, const struct names *names, int64_t now)
+{
+    struct census c;
+    char path[512] = "";
+    if (census_take(&c)) {
+        census_path(&c, b->owner, path, sizeof path);
+        census_drop(&c);
+    }
+    doc_object(d, key);
+    doc_string(d, "owner", path);
+    doc_real(d, "age_seconds", (double)(now - b->born) / SECOND);
+    write_birth(d, b, names);
+    doc_object_end(d);
+}
+
+/* What every birth goes through says nothing about it. */
+static bool is_plumbing(const char *function)
+{
+    static const char *const plumbing[] = {"thing_begin", "task_begin", "task_begin_as", "reserve", "fd_", "scope_begin", "scope_new",
+                                           "begin", "mem_new", "buf_begin", "dir_open", "thread_begin"};
+    for (size_t i = 0; i < sizeof plumbing / sizeof *plumbing; i++) {
+        size_t n = strlen(plumbing[i]);
+        if (strncmp(function, plumbing[i], n) == 0 && (plumbing[i][n - 1] == '_' || function[n] == '+' || !function[n]))
+            return true;
+    }
+    return false;
+}
+
+const char *site_text(const struct birth_info *b, const struct names *names, unsigned most, char *text, size_t size)
+{
+    size_t used = 0;
+    unsigned shown = 0;
+    text[0] = 0;
+    for (unsigned i = 0; i < b->frames && shown < most && used < size; i++) {
+        char frame[FRAME_TEXT];
+        name_text(names, b->stack[i], frame);
+        if (shown == 0 && is_plumbing(frame) && i + 1 < b->frames)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", shown++ ? " < " : "", frame);
+    }
+    return text;
+}

@@ -1,0 +1,121 @@
+#include "main/commands/commands.h"
+
+#include "command.h"
+#include "config/config.h"
+#include "store/store.h"
+
+static char *const dir = command.dir;
+static const char *const out = command.out;
+
+/* The configuration is another test's: here it has a state_dir and nothing else. */
+struct config *config_load(struct scope *owner, const char *path, struct buf *errors)
+{
+    if (!path || strcmp(path, "good.yaml") != 0) {
+        buf_puts(errors, "bad.yaml:1:1: no\n");
+        return NULL;
+    }
+    struct config *c = scope_alloc(owner, sizeof *c);
+    c->state_dir = dir;
+    return c;
+}
+
+static int make_dir(void **state)
+{
+    int error;
+    if (command_make_dir(state) < 0)
+        return -1;
+    struct store *s = store_open(&scope_root, dir, &error);
+    assert_int_equal(store_begin(s), 0);
+    for (int i = 0; i < 3; i++) {
+        char key[16], name[32];
+        snprintf(key, sizeof key, "file:%d", i);
+        snprintf(name, sizeof name, "/var/log/%c\"\n.log", 'a' + i);
+        store_put_source(s, &(struct store_source){key, name, NULL, 1700000000000000000});
+        store_put_position(s, &(struct store_position){key, "loki", 100u + (unsigned)i, 0, NULL});
+        store_put_position(s, &(struct store_position){key, "local", 200u + (unsigned)i, 0, "s=1"});
+    }
+    assert_int_equal(store_commit(s), 0);
+    store_close(s);
+    return 0;
+}
+
+static int run(const char *a, const char *b, const char *c, const char *d, const char *e)
+{
+    return run_words(cmd_positions, (char *[]){WORD("positions"), WORD(a), WORD(b), WORD(c), WORD(d), WORD(e), NULL});
+}
+
+static int lines(void)
+{
+    int n = 0;
+    for (const char *p = out; (p = strchr(p, '\n')); p++)
+        n++;
+    return n;
+}
+
+static void show_lists_positions(void **state)
+{
+    assert_int_equal(run("show", "--state-dir", dir, NULL, NULL), 0);
+    assert_int_equal(lines(), 7);
+    assert_non_null(strstr(out, "2023-11-14T22:13:20Z"));
+    assert_int_equal(run("show", "-c", "good.yaml", "--sink", "loki"), 0);
+    assert_int_equal(lines(), 4);
+    assert_int_equal(run("show", "-c", "good.yaml", "--json", "file:1"), 0);
+    assert_non_null(strstr(out, "{\"key\": \"file:1\", \"name\": \"/var/log/b\\\"\\u000a.log\", \"sink\": \"loki\","
+                                " \"offset\": 101, \"cursor\": null"));
+    assert_null(strstr(out, "file:2"));
+}
+
+static void reset_forgets_what_it_names(void **state)
+{
+    assert_int_equal(run("reset", "-c", "good.yaml", "/var/log/a*", NULL), 0);
+    assert_non_null(strstr(out, "1 source reset"));
+    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(lines(), 5);
+    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "loki"), 0);
+    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(lines(), 3);
+    assert_null(strstr(out, "loki"));
+    /* And a database that is lost afterwards does not bring it back. */
+    char path[96];
+    snprintf(path, sizeof path, "%s/state.db", dir);
+    assert_int_equal(unlink(path), 0);
+    int error;
+    store_close(store_open(&scope_root, dir, &error));
+    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(lines(), 3);
+}
+
+static void reset_is_refused_beside_an_agent(void **state)
+{
+    int error;
+    struct store *agent = store_open(&scope_root, dir, &error);
+    assert_int_equal(run("reset", "-c", "good.yaml", NULL, NULL), 1);
+    complained("stop it first\n");
+    assert_null(strstr(command.err, "its own state_dir"));
+    store_close(agent);
+    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(lines(), 7);
+}
+
+static void wrong_usage_says_so(void **state)
+{
+    assert_int_equal(run("reste", NULL, NULL, NULL, NULL), 2);
+    assert_int_equal(run("show", "--nonsense", NULL, NULL, NULL), 2);
+    assert_int_equal(run("show", "-c", "bad.yaml", NULL, NULL), 2);
+    assert_int_equal(run("show", "--state-dir", "/nonexistent", NULL, NULL), 1);
+    assert_int_equal(run("--help", NULL, NULL, NULL, NULL), 0);
+    assert_non_null(strstr(out, "usage:"));
+}
+
+#define WITH_ROWS(fn) cmocka_unit_test_setup_teardown(fn, make_dir, command_remove_dir)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_ROWS(show_lists_positions),
+        WITH_ROWS(reset_forgets_what_it_names),
+        WITH_ROWS(reset_is_refused_beside_an_agent),
+        WITH_ROWS(wrong_usage_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,19 @@
+#include "main/commands/load.h"
+
+#include <stdio.h>
+
+enum { ERRORS_BYTES = 64 << 10 };
+
+struct config *load_or_say(struct scope *owner, const char *path)
+{
+    struct buf errors;
+    if (buf_begin(&errors, owner, "configuration errors", ERRORS_BYTES) < 0) {
+        fputs("logcap: out of memory\n", stderr);
+        return NULL;
+    }
+    struct config *c = config_load(owner, path, &errors);
+    if (!c)
+        fputs(errors.data ? errors.data : "logcap: out of memory\n", stderr);
+    buf_end(&errors);
+    return c;
+}

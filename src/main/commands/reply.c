@@ -1,0 +1,165 @@
+#include "main/commands/reply.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/json.h"
+#include "main/commands/ask.h"
+#include "main/commands/commands.h"
+
+enum { PATH = 200, FIRST_ROOM = 256, ERROR_BYTES = 200 };
+
+struct reading {
+    struct reply *reply;
+    struct scope *scope;
+    struct json json;
+};
+
+static int put(struct reading *g, const char *path, const char *text)
+{
+    struct reply *r = g->reply;
+    if (r->n == r->room) {
+        size_t room = r->room ? r->room * 2 : FIRST_ROOM;
+        struct reply_value *more = scope_alloc(g->scope, room * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        if (r->n)
+            memcpy(more, r->values, r->n * sizeof *more);
+        r->values = more;
+        r->room = room;
+    }
+    char *copy = scope_strdup(g->scope, path);
+    if (!copy || !text)
+        return -ENOMEM;
+    r->values[r->n++] = (struct reply_value){copy, text};
+    return 0;
+}
+
+static int put_token(struct reading *g, const char *path)
+{
+    struct json *j = &g->json;
+    static const char *const words[] = {[JSON_TRUE] = "true", [JSON_FALSE] = "false", [JSON_NULL] = ""};
+    if (j->type >= JSON_TRUE)
+        return put(g, path, words[j->type]);
+    char *text = scope_alloc(g->scope, j->len + 1);
+    if (text && j->type == JSON_STRING)
+        text[json_unescape(j, text)] = 0;
+    else if (text)
+        memcpy(text, j->text, j->len);
+    return put(g, path, text);
+}
+
+static int read_value(struct reading *g, const char *path);
+
+static int read_object(struct reading *g, const char *path)
+{
+    struct json *j = &g->json;
+    char inner[PATH];
+    int r = 0;
+    while (r == 0 && json_next(j) == JSON_KEY) {
+        snprintf(inner, sizeof inner, "%s%s%.*s", path, *path ? "." : "", (int)j->len, j->text);
+        json_next(j);
+        r = read_value(g, inner);
+    }
+    return r < 0 || j->type == JSON_OBJECT_END ? r : -EBADMSG;
+}
+
+static int read_array(struct reading *g, const char *path)
+{
+    struct json *j = &g->json;
+    char inner[PATH], count[16];
+    unsigned n = 0;
+    int r = 0;
+    while (r == 0 && json_next(j) != JSON_ARRAY_END) {
+        snprintf(inner, sizeof inner, "%s%s%u", path, *path ? "." : "", n++);
+        r = read_value(g, inner);
+    }
+    if (r < 0)
+        return r;
+    snprintf(inner, sizeof inner, "%s%s#", path, *path ? "." : "");
+    snprintf(count, sizeof count, "%u", n);
+    return put(g, inner, scope_strdup(g->scope, count));
+}
+
+/* The token of the value was read. The scanner bounds the depth. */
+static int read_value(struct reading *g, const char *path)
+{
+    switch (g->json.type) {
+    case JSON_OBJECT_BEGIN: return read_object(g, path);
+    case JSON_ARRAY_BEGIN: return read_array(g, path);
+    case JSON_STRING:
+    case JSON_NUMBER:
+    case JSON_TRUE:
+    case JSON_FALSE:
+    case JSON_NULL: return put_token(g, path);
+    default: return -EBADMSG;
+    }
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct reply_value *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+int reply_read(struct reply *r, struct scope *scope, const char *json, size_t size)
+{
+    struct reading g = {.reply = r, .scope = scope};
+    *r = (struct reply){0};
+    json_begin(&g.json, json, size);
+    json_next(&g.json);
+    int e = read_value(&g, "");
+    if (r->n)
+        qsort(r->values, r->n, sizeof *r->values, by_path);
+    return e;
+}
+
+int reply_ask(struct reply *r, struct scope *scope, const struct config *c, const char *path, struct buf *answer)
+{
+    char error[ERROR_BYTES] = "";
+    long status = 0;
+    buf_clear(answer);
+    int e = ask_agent(scope, c, path, answer, &status, error, sizeof error);
+    if (e == 0)
+        e = reply_read(r, scope, answer->data, answer->len);
+    if (e == -ENOTCONN)
+        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
+                c->server.host, c->server.port, error);
+    else if (e == -ENOMEM)
+        fputs("logcap: out of memory\n", stderr);
+    else if (e < 0)
+        fputs("logcap: the agent's answer makes no sense; is it a logcap of this version?\n", stderr);
+    else if (status >= 400)
+        fprintf(stderr, "logcap: the agent says: %s\n", reply_text(r, "error"));
+    return e < 0 || status >= 400 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static const char *find(const struct reply *r, const char *format, va_list ap)
+{
+    char path[PATH];
+    vsnprintf(path, sizeof path, format, ap);
+    struct reply_value key = {.path = path};
+    const struct reply_value *v = r->n ? bsearch(&key, r->values, r->n, sizeof key, by_path) : NULL;
+    return v ? v->text : "";
+}
+
+const char *reply_text(const struct reply *r, const char *path, ...)
+{
+    va_list ap;
+    va_start(ap, path);
+    const char *text = find(r, path, ap);
+    va_end(ap);
+    return text;
+}
+
+double reply_number(const struct reply *r, const char *path, ...)
+{
+    va_list ap;
+    va_start(ap, path);
+    const char *text = find(r, path, ap);
+    va_end(ap);
+    return strtod(text, NULL);
+}
