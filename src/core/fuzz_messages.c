@@ -31,9 +31,9 @@ static void prepare(void)
 }
 
 struct chunk {
-    struct batch b;
     char data[TEXT_MAX];
     struct mark marks[CAP];
+    struct batch b; /* last: it ends in a flexible array */
 };
 
 static void fill(struct chunk *c, const char *text, uint32_t n)

@@ -57,6 +57,13 @@ static void start_keeper(int64_t interval)
     assert_int_equal(keeper_begin(&keeper, &scope, store, list, 2, interval, NULL), 0);
 }
 
+static void flush(void)
+{
+    assert_int_equal(loop_pause(&keeper.loop, 5 * SECOND), 0);
+    assert_int_equal(keeper_flush(&keeper), 0);
+    loop_resume(&keeper.loop);
+}
+
 static int end(void **state)
 {
     char command[192];
@@ -159,7 +166,7 @@ static void one_is_stored_at_once_and_goes_with_the_position(void **state)
     struct account *a = source_account(source, &sinks[0]);
     account_taken(a, l->taken, (struct amount){0});
     account_secured(a, &(struct secured){.account = a, .source = source, .to = 29, .taken = l->taken}, NULL);
-    assert_int_equal(keeper_flush(&keeper), 0);
+    flush();
     assert_int_equal(look().n, 1);
     account_taken(a, l->taken, (struct amount){0});
     account_secured(a, &(struct secured){.account = a, .source = source, .to = 30, .taken = l->taken}, NULL);
