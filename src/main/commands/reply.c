@@ -137,7 +137,7 @@ int reply_ask(struct reply *r, struct scope *scope, const struct config *c, cons
     return e < 0 || status >= 400 ? EXIT_FAILED : EXIT_DONE;
 }
 
-static const char *find(const struct reply *r, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static const char *find(const struct reply *r, const char *format, va_list ap)
 {
     char path[PATH];
     vsnprintf(path, sizeof path, format, ap);

@@ -80,7 +80,7 @@ static int fitting(const char *text, unsigned width)
     return (int)(c - text);
 }
 
-static void add_line(struct screen *s, bool bold, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void add_line(struct screen *s, bool bold, const char *format, va_list ap)
 {
     char text[LINE_BYTES];
     if (s->lines == s->height)
