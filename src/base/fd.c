@@ -206,6 +206,13 @@ int eventfd(unsigned count, int flags)
     return n;
 }
 
+int fd_of_library(struct fd *f, struct scope *owner, int n, const char *name)
+{
+    *f = (struct fd){.n = -1};
+    int r = thing_begin(&f->thing, owner, BIRTH_FD, name, 0, forget);
+    return r < 0 ? r : settle(f, n);
+}
+
 void fd_close(struct fd *f)
 {
     thing_end(&f->thing);

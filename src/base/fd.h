@@ -56,6 +56,12 @@ struct fd_expected {
 int fd_expect_begin(struct fd_expected *e, struct scope *owner, const char *name);
 void fd_expect_end(struct fd_expected *e);
 
+/*
+ * A number that a library opened and tells (libsystemd: sd_journal_get_fd()) gets its place in the tree. The library closes
+ * it: ending only forgets.
+ */
+int fd_of_library(struct fd *f, struct scope *owner, int n, const char *name);
+
 ssize_t fd_read(int n, void *data, size_t size);
 ssize_t fd_pread(int n, void *data, size_t size, uint64_t offset);
 ssize_t fd_preadv(int n, const struct iovec *iov, int count, uint64_t offset);

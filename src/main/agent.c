@@ -220,11 +220,7 @@ static int begin_leakwatch(struct agent *a)
     leakwatch_expect(w, "container_inspect", asks_expected, a, true);
     leakwatch_expect(w, "webhook_post", posts_expected, a, true);
     leakwatch_expect(w, "thread", threads_expected, a, false);
-    if (a->config->journal.enabled) { /* libsystemd keeps the journal's files open and their numbers to itself */
-        strays_except(&w->strays, "/var/log/journal");
-        strays_except(&w->strays, "/run/log/journal");
-        strays_except(&w->strays, a->config->journal.directory);
-    }
+    strays_except(&w->strays, ".journal"); /* libsystemd keeps the journal's files open and their numbers to itself */
     return leakwatch_start(w, &a->dispatcher, a->past);
 }
 

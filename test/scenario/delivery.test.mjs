@@ -142,6 +142,7 @@ scenario('the journal arrives once, with its times, over a restart', async (s) =
     await until('the second part is there', () => loki.lines.size >= 800);
     await sleep(300 * patience);
     await agent.stop();
+    assert.deepEqual(loki.entries.map((e) => e.line).filter((line) => !/^journal line \d+$/.test(line)), []);
     assert.equal(loki.entries.length, 800);
     assert.equal(loki.repeats, 0);
     // Within the journal's microsecond the entry's number tells apart what was printed at once.

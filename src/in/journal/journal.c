@@ -22,6 +22,7 @@ static void handle_end(struct thing *t)
 static void close_journal(struct journal *j)
 {
     watch_end(&j->ready);
+    fd_close(&j->wake);
     thing_end(&j->handle);
 }
 
@@ -58,8 +59,9 @@ static int open_handle(struct journal *j)
     sd_journal_set_data_threshold(j->sd, 0);
     r = sd_journal_get_fd(j->sd);
     if (r >= 0)
-        r = watch_begin(&j->ready, &j->scope, j->loop, r, (uint32_t)sd_journal_get_events(j->sd),
-                        on_ready);
+        r = fd_of_library(&j->wake, &j->scope, r, "journal inotify");
+    if (r == 0)
+        r = watch_begin(&j->ready, &j->scope, j->loop, j->wake.n, (uint32_t)sd_journal_get_events(j->sd), on_ready);
     return r;
 }
 

@@ -22,8 +22,9 @@ struct journal {
     const struct config *config;
     struct dispatcher *dispatcher;
     struct source *source;
-    struct thing handle; /* sd, watch and pid */
+    struct thing handle; /* sd */
     sd_journal *sd;
+    struct fd wake; /* sd's own: its inotify */
     struct watch ready;
     struct timer again; /* libsystemd's own timeout, or the next try to open it */
     struct nudge work;

@@ -307,6 +307,45 @@ static void new_entries_are_seen_while_it_runs(void **state)
     assert_string_equal(got[0].text, "ssh|info|one\nssh|info|two\n");
 }
 
+static bool is_number(const struct birth_info *b, void *arg)
+{
+    int *n = arg;
+    if (b->kind == BIRTH_FD && b->fd == *n)
+        *n = -1;
+    return *n >= 0;
+}
+
+static bool open_before[64];
+
+/* What the leak detector would call nobody's. The journal's files are known by their names. */
+static void assert_all_open_is_owned(void)
+{
+    char path[256];
+    for (int n = 0; n < (int)(sizeof open_before); n++) {
+        int number = n;
+        if (open_before[n] || fd_path(n, path, sizeof path) < 0 || strstr(path, ".journal"))
+            continue;
+        birth_walk(is_number, &number);
+        if (number >= 0)
+            fail_msg("nobody owns descriptor %d: %s", n, path);
+    }
+}
+
+static void what_the_library_opens_has_an_owner(void **state)
+{
+    struct world w;
+    char path[256];
+    for (int n = 0; n < (int)(sizeof open_before); n++)
+        open_before[n] = fd_path(n, path, sizeof path) == 0;
+    make_file("a", (const char *[]){"one", NULL}, "ssh.service");
+    defaults(&w, 1);
+    assert_true(begin(&w));
+    assert_all_open_is_owned();
+    run(&w, 1);
+    assert_all_open_is_owned();
+    end(&w, true);
+}
+
 static void at_the_end_nothing_old_is_read_and_nothing_new_missed(void **state)
 {
     struct world w;
@@ -522,6 +561,7 @@ int main(void)
         AT_HOME(entries_come_with_labels_and_once),
         AT_HOME(what_was_logged_meanwhile_is_read_from_a_new_file),
         AT_HOME(new_entries_are_seen_while_it_runs),
+        AT_HOME(what_the_library_opens_has_an_owner),
         AT_HOME(at_the_end_nothing_old_is_read_and_nothing_new_missed),
         AT_HOME(sinks_at_different_places_get_what_they_miss),
         AT_HOME(a_filter_that_changed_does_not_shift_the_places),

@@ -110,6 +110,27 @@ static void a_descriptor_closed_behind_its_owner_is_found(void **state)
     end();
 }
 
+static void a_file_that_a_library_keeps_open_is_its_own(void **state)
+{
+    char directory[64], path[96];
+    assert_int_equal(unit_directory(directory, sizeof directory, "strays"), 0);
+    snprintf(path, sizeof path, "%s/system.journal", directory);
+    assert_int_equal(begin(), 0);
+    strays_except(&watch.strays, ".journal");
+    int kept = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(kept >= 0);
+    for (int deleted = 0; deleted < 2; deleted++) {
+        for (int i = 0; i < STRAY_LOOKS; i++)
+            check(SERIES_OF_RESOURCES);
+        assert_null(find("fds:unowned"));
+        if (!deleted)
+            assert_int_equal(unlink(path), 0);
+    }
+    close(kept);
+    rmdir(directory);
+    end();
+}
+
 static uint64_t two(void *arg)
 {
     return 2;
@@ -201,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_descriptor_that_nobody_owns_is_found_with_its_birth_and_resolved),
         TEST(a_descriptor_closed_behind_its_owner_is_found),
+        TEST(a_file_that_a_library_keeps_open_is_its_own),
         TEST(more_tasks_than_expected_are_found_and_as_many_as_expected_are_not),
         TEST(a_task_without_a_sign_of_life_is_found_unless_it_waits),
         TEST(the_ring_keeps_the_newest_alerts),

@@ -25,11 +25,10 @@ static void forget_unseen(struct strays *s)
 
 static bool is_excepted(const struct strays *s, const struct stray *t)
 {
-    for (unsigned i = 0; i < s->n_exceptions; i++) {
-        size_t n = strlen(s->exceptions[i]);
-        if (strncmp(t->what, s->exceptions[i], n) == 0 && (t->what[n] == '/' || t->what[n] == 0))
+    const char *slash = strrchr(t->what, '/');
+    for (unsigned i = 0; slash && i < s->n_exceptions; i++)
+        if (strstr(slash, s->exceptions[i]))
             return true;
-    }
     return false;
 }
 
@@ -195,8 +194,8 @@ void strays_end(struct strays *s)
     scope_end(&s->scope);
 }
 
-void strays_except(struct strays *s, const char *path)
+void strays_except(struct strays *s, const char *part)
 {
-    if (s->n_exceptions < STRAY_EXCEPTIONS && *path)
-        s->exceptions[s->n_exceptions++] = path;
+    if (s->n_exceptions < STRAY_EXCEPTIONS)
+        s->exceptions[s->n_exceptions++] = part;
 }

@@ -4,8 +4,8 @@
  *
  * Descriptors come and go while one looks. So what differs is a candidate first, looked at again each second, and a stray
  * when it was still the same thing (the same inode) in STRAY_LOOKS looks. What was open before strays_begin() is inherited and
- * never a stray. A library that opens files and keeps their numbers to itself (libsystemd's journal) is known by where they
- * lie: strays_except().
+ * never a stray. A library that opens files and keeps their numbers to itself (libsystemd's journal) is known by what they
+ * are called: strays_except().
  *
  * Each says where it was born, if whoever had the number last was somebody of ours (birth_last_of_fd()).
  * Thread: the watch's.
@@ -48,8 +48,8 @@ struct strays {
 /* Takes what is open and not owned now as inherited. */
 int strays_begin(struct strays *s, struct scope *owner, struct tally *tally);
 void strays_end(struct strays *s);
-/* Descriptors of files below this path are a library's own. Must outlive the strays. */
-void strays_except(struct strays *s, const char *path);
+/* Descriptors of files with this in their name, deleted ones too, are a library's own. Must outlive the strays. */
+void strays_except(struct strays *s, const char *part);
 /* Looks at everything. `open` and `tally` are of just now. 0 or -errno. */
 int strays_look(struct strays *s, const struct numbers *open, const struct tally *tally, int64_t now);
 /* Looks at the candidates again; true: there still are some. */
