@@ -52,6 +52,7 @@ static void write_engine(const struct engine_view *v, void *arg)
 
 void containers_answer(struct web *w, struct request *q)
 {
+    static const struct containers_stats none;
     struct listing l = {.doc = {.out = &q->out}, .page = request_page(q, PAGE)};
     struct containers *m = w->context->containers ? w->context->containers() : NULL;
     doc_object(&l.doc, NULL);
@@ -67,8 +68,7 @@ void containers_answer(struct web *w, struct request *q)
         containers_engines(m, write_engine, &l);
     doc_array_end(&l.doc);
     doc_object(&l.doc, "stats");
-    if (m)
-        containers_stats_write(&l.doc, containers_stats(m));
+    containers_stats_write(&l.doc, m ? containers_stats(m) : &none);
     doc_object_end(&l.doc);
     doc_object_end(&l.doc);
 }

@@ -130,6 +130,7 @@ static void routes_answer_what_they_say(void **state)
     says(converse(0, GET("/stats")), 200, "\"pool\":{\"used_bytes\":0,\"limit_bytes\":1048576}");
     says(converse(0, GET("/sources")), 200, "\"adds_up\":true");
     says(converse(0, GET("/positions")), 200, "\"positions\":[{\"name\":\"POST /api/v1/logs\"");
+    says(converse(0, GET("/containers")), 200, "\"stats\":{\"engines\":0,"); /* without a monitor too */
     says(converse(0, GET("/tasks")), 200, "\"kind\":\"http_client\",\"count\":1");
     says(converse(0, GET("/tasks?full=1")), 200, "\"owner\":\"logcap/web/server/clients/client\"");
     says(converse(0, GET("/tasks")), 200, "\"accept_clients+0x");
