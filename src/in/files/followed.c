@@ -91,6 +91,12 @@ bool followed_keeps_open(const struct file *file)
     return fl && !fl->gone && (fl->runs || !fl->labels) && strcmp(file->name, fl->base) == 0;
 }
 
+bool followed_is_written(const struct file *file)
+{
+    const struct followed *fl = followed_of(file);
+    return fl && !fl->gone && fl->runs && file->listed && strcmp(file->name, fl->base) == 0;
+}
+
 /* ---- turns ---- */
 
 static bool has_unread(const struct file *file)
@@ -360,6 +366,7 @@ int followed_new(struct followed **out, struct files *f, const struct follow *wh
     fl->changed = what->changed;
     fl->arg = what->arg;
     fl->runs = what->runs;
+    fl->stopped = clock_mono();
     fl->at_end = what->at_end;
     fl->config.wrapping = what->wrapping;
     int r = begin(fl, what);
@@ -406,6 +413,7 @@ void followed_runs(struct followed *fl, bool runs)
     if (fl->runs == runs)
         return;
     fl->runs = runs;
+    fl->stopped = clock_mono();
     for (struct file *file = fl->files; file; file = file->next_followed)
         file_ready(fl->f, file);
     followed_touch(fl);

@@ -52,8 +52,8 @@ int followed_begin(struct followed **out, struct files *f, const struct follow *
 /* Other labels for what is read from now on; the first ones begin the reading. 0 or -ENOMEM. */
 int followed_label(struct followed *fl, const struct label *labels, size_t n);
 /*
- * Whether the container runs. When it stops, what it wrote is read to the end at once (then FOLLOWED_READ), and an unfinished message
- * does not wait for its rest. It may run again.
+ * Whether the container runs. While it does, half a line waits for its rest. When it stops, what it wrote is read to the end at once (then
+ * FOLLOWED_READ), and an unfinished message does not wait. It may run again, and write before that is heard of.
  */
 void followed_runs(struct followed *fl, bool runs);
 /*

@@ -24,6 +24,7 @@ struct followed {
     void *arg;
     int error;
     bool runs, gone, at_end;
+    int64_t stopped;          /* clock_mono(), when that was heard of; while it does not run */
     bool beginning; /* what is found now was there before it was followed */
     bool touched, by_pods /* nobody else ends it */;
     uint64_t records, bytes, malformed, torn;
@@ -50,12 +51,14 @@ static inline bool followed_held(const struct file *file)
     struct followed *fl = followed_of(file);
     return fl && !fl->labels;
 }
-/* Whether it stopped, so that nothing need be waited for. */
+/* Whether it stopped, so that nothing need be waited for. What grew since then may belong to another start, that was not heard of yet. */
 static inline bool followed_stopped(const struct file *file)
 {
     struct followed *fl = followed_of(file);
-    return fl && !fl->runs;
+    return fl && (fl->gone || (!fl->runs && file->grown <= fl->stopped));
 }
+/* Whether who writes it is at work, and finishes each line. */
+bool followed_is_written(const struct file *file);
 /* Whether it is not to be closed though it is idle. */
 bool followed_keeps_open(const struct file *file);
 /* Whether a file of the same log that is older has something to read: that gets its turn first. */

@@ -133,6 +133,42 @@ static void what_nobody_finishes_goes_after_a_while_or_when_it_stops(void **stat
     end(&w);
 }
 
+/* conmon writes 128 parts at once, which end within a line: its beginning may stand there for as long as the disk is slow. */
+static void half_a_line_waits_for_its_rest_while_its_writer_lives(void **state_)
+{
+    struct world w;
+    struct followed_view view;
+    begin_alone(&w);
+    w.config.files.partial_flush = 100 * MILLISECOND;
+    struct followed *fl = follow(&w, "c/0.log", WRAPPED_CRI);
+    append(&w, "c/0.log", T "1Z stdout F a\n" T "2Z stdout P b\n" T "2Z stdout F ");
+    turn(&w, 400);
+    assert_string_equal(w.notes, "a\n");
+    append(&w, "c/0.log", "c\n");
+    expect(&w, "a\nbc\n");
+    /* It stops, and writes again before anybody hears that it started. */
+    w.config.files.partial_flush = 60 * SECOND;
+    followed_runs(fl, false);
+    turn(&w, 20);
+    append(&w, "c/0.log", T "3Z stdout P d\n" T "3Z stdout F ");
+    turn(&w, 100);
+    assert_string_equal(w.notes, "a\nbc\n");
+    append(&w, "c/0.log", "e\n");
+    expect(&w, "a\nbc\nde\n");
+    followed_look(fl, &view);
+    assert_int_equal(view.malformed, 0);
+    /* Nobody will finish it any more. */
+    followed_runs(fl, true);
+    append(&w, "c/0.log", T "4Z stderr F ha");
+    for (int i = 0; i < 1000 && view.unread == 0; i++, followed_look(fl, &view))
+        turn(&w, 10);
+    followed_runs(fl, false);
+    expect(&w, "a\nbc\nde\n" T "4Z stderr F ha\n");
+    followed_look(fl, &view);
+    assert_int_equal(view.malformed, 1);
+    end(&w);
+}
+
 static void a_log_without_labels_is_held_until_it_has_them(void **state_)
 {
     struct world w;
@@ -381,6 +417,7 @@ int main(void)
         TEST(pieces_are_joined_in_each_stream),
         TEST(what_is_not_finished_is_read_again_after_a_restart),
         TEST(what_nobody_finishes_goes_after_a_while_or_when_it_stops),
+        TEST(half_a_line_waits_for_its_rest_while_its_writer_lives),
         TEST(a_log_without_labels_is_held_until_it_has_them),
         TEST(what_is_gone_is_read_to_its_end_and_done_when_it_is_delivered),
         TEST(rotated_files_are_read_in_their_order),

@@ -35,6 +35,7 @@ struct reading {
     bool more;            /* what is not taken is more than the beginning of a record: the marks were full, or it is too long */
     uint32_t borrowed;    /* bytes of the next file, behind those */
     bool narrow;          /* nothing is: a wide chunk is needed */
+    bool unwritten;       /* it ends within a line whose writer is at work */
     bool changed;         /* the batch does not hold the file's bytes as they were */
 };
 

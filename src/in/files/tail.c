@@ -245,7 +245,7 @@ static void wait_for_end(struct reading *r)
     int64_t patience = f->options->partial_flush;
     if (file->pending)
         patience = file->group->config->multiline.timeout;
-    int64_t left = file->grown + patience - clock_mono();
+    int64_t left = r->unwritten ? patience : file->grown + patience - clock_mono();
     file_wait(f, file, left > 0 ? left : 0);
 }
 

@@ -97,7 +97,8 @@ int reading_mark_wrapped(struct reading *r)
     b->n = wrapped_mark(r->config->wrapping, b->data, r->n, b->marks, lines, &b->used, &r->changed);
     uint32_t rest = r->n - b->used;
     bool all = b->n < lines || !memchr(b->data + b->used, '\n', rest);
-    bool over = r->complete || followed_stopped(file), flush = all && r->at_end && (over || file->flush);
+    r->unwritten = rest && all && !r->complete && followed_is_written(file);
+    bool over = r->complete || followed_stopped(file), flush = all && r->at_end && !r->unwritten && (over || file->flush);
     struct messages m = {.max_bytes = r->max_line, .cut_long = r->config->long_lines == LONG_CUT, .end = end_of(r, all, flush)};
     if (rest && all && b->n < lines && ((flush && (over || reading_partial_is_due(r))) || (m.end == MESSAGES_FORCE && b->n == 0)))
         mark_rest(b, r->n);
