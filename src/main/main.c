@@ -45,8 +45,8 @@ static int usage(FILE *out, int code)
                  "usage: logcap COMMAND [OPTION...]\n\n");
     for (unsigned i = 0; i < COMMANDS && commands[i].what; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].what);
-    fprintf(out, "\nlogcap COMMAND --help says more. Without a configuration file logcap reads the host's logs and the\n"
-                 "journal and writes local files.\n\n"
+    fprintf(out, "\nlogcap COMMAND --help says more. Without a configuration file logcap reads the host's logs, the journal and\n"
+                 "its containers and writes local files.\n\n"
                  "Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration, 3 something was not given back at the\n"
                  "end (a bug; what it was is printed).\n");
     return code;
