@@ -189,7 +189,8 @@ struct birth *birth_new(enum birth_kind kind, uint32_t owner, const char *name, 
         .fd = -1,
         .born = clock_mono(),
     };
-    info.beat = info.born;
+    if (kind != BIRTH_SCOPE) /* they have a budget there, none yet */
+        info.beat = info.born;
     size_t len = strnlen(name, BIRTH_NAME - 1);
     memcpy(info.name, name, len);
     info.frames = (uint16_t)stack_walk(info.stack, BIRTH_FRAMES, skip + 2);
@@ -282,6 +283,11 @@ void birth_set_fd(struct birth *b, int fd)
 void birth_set_bytes(struct birth *b, uint64_t bytes)
 {
     word_set(b, WORD_OF(bytes), bytes);
+}
+
+void birth_set_max_bytes(struct birth *b, uint64_t max_bytes)
+{
+    word_set(b, WORD_OF(max_bytes), max_bytes);
 }
 
 void birth_set_task_kind(struct birth *b, const struct task_kind *kind)

@@ -52,7 +52,10 @@ struct birth_info {
     uint16_t frames;
     int32_t fd; /* descriptors: the number; threads: the kernel's thread id; processes: theirs; else -1 */
     int64_t born;
-    int64_t beat; /* tasks: the last sign of life */
+    union {
+        int64_t beat;       /* tasks: the last sign of life */
+        uint64_t max_bytes; /* scopes: the budget for all that is below; 0: none */
+    };
     uint64_t bytes;
     const struct task_kind *task_kind;
     char name[BIRTH_NAME];
@@ -72,6 +75,7 @@ uint32_t birth_id(const struct birth *b);
 void birth_set_owner(struct birth *b, uint32_t owner);
 void birth_set_fd(struct birth *b, int fd);
 void birth_set_bytes(struct birth *b, uint64_t bytes);
+void birth_set_max_bytes(struct birth *b, uint64_t max_bytes);
 void birth_set_task_kind(struct birth *b, const struct task_kind *kind);
 void birth_beat(struct birth *b, enum birth_state state, int64_t now);
 

@@ -189,6 +189,7 @@ void scope_set_budget(struct scope *s, uint64_t max_things, uint64_t max_bytes)
     assert(!s->newest);
     s->own_budget.max_things = max_things;
     s->own_budget.max_bytes = max_bytes;
+    birth_set_max_bytes(s->thing.birth, max_bytes);
     if (s->budget != &s->own_budget) {
         s->own_budget.outer = s->budget;
         s->budget = &s->own_budget;

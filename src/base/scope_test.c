@@ -51,11 +51,23 @@ static void a_thing_may_end_before_its_scope(void **state)
     assert_int_equal(n_order, 1);
 }
 
+static bool find_a(const struct birth_info *info, void *arg)
+{
+    if (info->kind == BIRTH_SCOPE && strcmp(info->name, "a") == 0)
+        *(uint64_t *)arg = info->max_bytes;
+    return true;
+}
+
 static void budgets_refuse_births_anywhere_below(void **state)
 {
     struct scope a, b;
     assert_int_equal(scope_begin(&a, &scope_root, "a"), 0);
+    uint64_t max_bytes = 1;
+    birth_walk(find_a, &max_bytes);
+    assert_int_equal(max_bytes, 0);
     scope_set_budget(&a, 3, 1000);
+    birth_walk(find_a, &max_bytes);
+    assert_int_equal(max_bytes, 1000);
     assert_int_equal(scope_begin(&b, &a, "b"), 0);
     void *p = mem_new(&b, 600, "p");
     assert_non_null(p);

@@ -1,4 +1,6 @@
 /* The containers that are known, how each is read or why not, and the engines that run them. */
+#include <string.h>
+
 #include "in/containers/containers.h"
 
 #include "web/routes.h"
@@ -8,6 +10,7 @@ enum { PAGE = 1000 };
 struct listing {
     struct doc doc;
     struct page page;
+    const char *part; /* of name, id or image; NULL: all */
     uint64_t n;
 };
 
@@ -15,6 +18,8 @@ static void write_container(const struct container_view *v, void *arg)
 {
     struct listing *l = arg;
     struct doc *d = &l->doc;
+    if (l->part && !strcasestr(v->name, l->part) && !strcasestr(v->id, l->part) && !strcasestr(v->image, l->part))
+        return;
     uint64_t i = l->n++;
     if (i < l->page.offset || i - l->page.offset >= l->page.limit)
         return;
@@ -29,6 +34,10 @@ static void write_container(const struct container_view *v, void *arg)
     doc_string(d, "detail", v->detail);
     doc_uint(d, "records", v->records);
     doc_uint(d, "bytes", v->bytes);
+    if (strcmp(v->mode, "file") == 0)
+        doc_uint(d, "lag_bytes", v->unread);
+    else
+        doc_string(d, "lag_bytes", NULL);
     doc_time(d, "last_read", v->last_read);
     doc_uint(d, "streams_opened", v->opened);
     doc_uint(d, "rotations", v->rotations);
@@ -53,7 +62,7 @@ static void write_engine(const struct engine_view *v, void *arg)
 void containers_answer(struct web *w, struct request *q)
 {
     static const struct containers_stats none;
-    struct listing l = {.doc = {.out = &q->out}, .page = request_page(q, PAGE)};
+    struct listing l = {.doc = {.out = &q->out}, .page = request_page(q, PAGE), .part = request_arg(q, "q")};
     struct containers *m = w->context->containers ? w->context->containers() : NULL;
     doc_object(&l.doc, NULL);
     doc_array(&l.doc, "containers");

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "core/letters/letters.h"
+#include "in/containers/containers.h"
 #include "leak/watch/leakwatch.h"
 #include "web/routes.h"
 
@@ -111,7 +112,28 @@ static void write_dead_letters(struct doc *d, const struct web_context *c)
     doc_object_end(d);
 }
 
-/* What the detector has to say now: [severity, sentence]. */
+static void write_engine(const struct engine_view *v, void *arg)
+{
+    struct doc *d = arg;
+    if (!*v->error || strcmp(v->state, "twin") == 0)
+        return;
+    doc_array(d, NULL);
+    doc_string(d, NULL, v->address);
+    doc_string(d, NULL, v->error);
+    doc_array_end(d);
+}
+
+/* Engines that ran containers and do not answer: [address, error]. */
+static void write_engines(struct doc *d, const struct web_context *c)
+{
+    struct containers *m = c->containers ? c->containers() : NULL;
+    doc_array(d, "engines_down");
+    if (m && containers_stats(m)->engines_up < containers_stats(m)->engines)
+        containers_engines(m, write_engine, d);
+    doc_array_end(d);
+}
+
+/* What the detector has to say now: [severity, sentence, since when in ms]. */
 static void write_leaks(struct doc *d, struct leakwatch *l)
 {
     doc_array(d, "leaks");
@@ -124,6 +146,7 @@ static void write_leaks(struct doc *d, struct leakwatch *l)
             doc_array(d, NULL);
             doc_string(d, NULL, leak_severity_name(f->alarm.raised));
             doc_string(d, NULL, f->text);
+            doc_int(d, NULL, leakwatch_real(f->since ? f->since : f->alarm.raised_at) / MILLISECOND);
             doc_array_end(d);
         }
         leakwatch_unlock(l);
@@ -155,6 +178,7 @@ static void take_snapshot(struct live *l)
     write_sources(&d);
     write_latency(&d, l, w->context);
     write_dead_letters(&d, w->context);
+    write_engines(&d, w->context);
     write_leaks(&d, w->context->leaks);
     doc_object_end(&d);
     make_one_line(&l->text);

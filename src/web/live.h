@@ -1,8 +1,9 @@
 /*
  * live: GET /live, what the page shows, once a second: one snapshot for all who follow, made while somebody does.
  *
- * The event `snapshot` is {"at", "host", "stats", "health", "sources", "latency", "dead_letters", "leaks"}: what /stats and
- * /health say, the sums over all sources, the quantiles of each sink's recent requests, what the detector has found.
+ * The event `snapshot` is {"at", "host", "stats", "health", "sources", "latency", "dead_letters", "engines_down",
+ * "leaks"}: what /stats and /health say, the sums over all sources, the quantiles of each sink's recent requests, engines of containers
+ * that do not answer, what the detector has found.
  *
  * Thread: the web's.
  */

@@ -18,7 +18,7 @@ static const struct route routes[] = {
     {"/live", ROUTE_GET, "the same and more once a second, as server-sent events", live_answer},
     {"/tail", ROUTE_GET, "lines as they pass, as server-sent events; ?sources=NAMES, one a line&text= or regex=&case=1&limit=LINES_A_SECOND", tail_answer},
     {"/sources", ROUTE_GET, "each source with its ledger; ?limit=N&offset=N&q=PART_OF_NAME", sources_answer},
-    {"/containers", ROUTE_GET, "each container with how it is read, or why not; the engines; ?limit=N&offset=N", containers_answer},
+    {"/containers", ROUTE_GET, "each container with how it is read, or why not; the engines; ?limit=N&offset=N&q=PART_OF_NAME_ID_OR_IMAGE", containers_answer},
     {"/positions", ROUTE_GET, "how far each source is secured at each sink; ?limit=N&offset=N", positions_answer},
     {"/tasks", ROUTE_GET, "what runs, grouped by kind and birth stack; ?full=1 for each", tasks_answer},
     {"/leaks", ROUTE_GET, "what leaks: series with verdicts, findings, suspects, alerts", leaks_answer},

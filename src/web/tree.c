@@ -123,6 +123,8 @@ static void write_members(struct tree *t, const struct birth_info *b)
     doc_uint(d, "fds", s->fds);
     doc_uint(d, "tasks", s->tasks);
     doc_object_end(d);
+    if (b->max_bytes)
+        doc_uint(d, "max_bytes", b->max_bytes); /* its budget */
 }
 
 static void write_owner(struct tree *t, const struct birth_info *b)

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import {fileURLToPath} from 'node:url';
-import {command, patience, pick, scenario, sleep, until} from './harness.mjs';
+import {command, patience, pick, scenario, sleep, unpacked, until} from './harness.mjs';
 import {differences} from './writer.mjs';
 
 const total = (writers) => writers.reduce((n, w) => n + w.count, 0);
@@ -116,8 +115,7 @@ scenario('what is posted to /api/v1/logs arrives with its time and labels', asyn
 
 scenario('the journal arrives once, with its times, over a restart', async (s) => {
     const loki = await s.loki();
-    const tool = execFileSync(fileURLToPath(new URL('../../tools/unpacked', import.meta.url)),
-        ['systemd-journal-remote', '/lib/systemd/systemd-journal-remote'], {encoding: 'utf8'}).trim();
+    const tool = unpacked('systemd-journal-remote', '/lib/systemd/systemd-journal-remote');
     const directory = s.path('journal');
     fs.mkdirSync(directory);
     let number = 0;

@@ -65,6 +65,14 @@ const account = async (agent) =>
     (await agent.get('/sources')).json.sources.find((x) => x.name.endsWith('a.log'))?.sinks[0];
 
 // Runs a command of the binary that ends by itself: {code, stdout, stderr}.
+// The path of a program of a Debian package that is not to be installed here.
+export function unpacked(debian, program) {
+    const tool = fileURLToPath(new URL('../../tools/unpacked', import.meta.url));
+    const found = spawnSync(tool, [debian, program], {encoding: 'utf8'});
+    assert.equal(found.status, 0, found.stderr);
+    return found.stdout.trim();
+}
+
 export function command(args, env = {}) {
     const done = spawnSync(binary, args,
         {encoding: 'utf8', timeout: 20000 * patience, env: {...process.env, ...env}});

@@ -8,6 +8,7 @@ import https from 'node:https';
 import path from 'node:path';
 import {answers} from './loki.mjs';
 import {Browser} from './browser.mjs';
+import {Engine} from './engine.mjs';
 import {binary, command, patience, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 
 const shim = path.join(path.dirname(binary), 'libleak.so');
@@ -101,6 +102,10 @@ scenario('each view shows the agent that is behind it', async (s) => {
     await page.click('.leaf:has-text("thread") .twist');
     await says(page, 'Born at, innermost first');
     await says(page, 'collector_begin');
+    await page.fill('[data-search]', 'clients');
+    await says(page, ' of at most 16 MiB'); // the budget of all replies
+    await page.fill('[data-search]', 'collector');
+    await says(page, 'collector_begin');
     await assertReadable(page);
     await b.shot(page, 'tasks');
 
@@ -128,6 +133,45 @@ scenario('each view shows the agent that is behind it', async (s) => {
     b.assertClean();
     await agent.stop();
 }, {timeout: 300000});
+
+scenario('containers: how each is read, or why not, and an engine that went away', async (s) => {
+    const [loki, engine] = [await s.loki(), await new Engine(s.path('engine.sock')).start()];
+    s.atEnd(() => engine.stop());
+    const web = engine.container('web', {image: 'shop:<b>7</b>'}).start();
+    engine.container('quiet', {driver: 'none'}).start();
+    web.number(20);
+    const config = s.config({loki});
+    config.monitors = {files: {enabled: false}, journal: {enabled: false},
+        containers: {enabled: true, sockets: [engine.address], mode: 'api', list_interval: '1s'}};
+    const agent = await s.agent(config);
+    const b = await browser(s);
+    const page = await b.page(`${address(agent)}#/sources`);
+    await says(page, '2 containers');
+    await says(page, `${engine.address} answers: 99.0`);
+    await says(page, 'log driver is none');
+    const row = (name) => page.locator('tr.row', {has: page.locator(`button:text-is("${name}")`)}).last();
+    await until('its lines are counted', async () => /read.*20/s.test(await row('web').textContent()));
+    await row('web').locator('button').press('Enter');
+    await says(page, 'shop:<b>7</b>');
+    await says(page, "the engine's API");
+    assert.match(page.url(), /open=container%3A/);
+    await page.fill('input[name=why]', 'quiet');
+    await page.click('button:has-text("Ask")');
+    await says(page, 'It is not read: its log driver is none');
+    await page.fill('[data-search]', 'quie');
+    await says(page, '1 container with "quie"');
+    await page.fill('[data-search]', '');
+    await says(page, '2 containers');
+    await assertReadable(page);
+    await b.shot(page, 'containers');
+    await engine.stop();
+    await says(page, 'does not answer');
+    await open(page, 'overview');
+    await says(page, 'an engine of containers, does not answer');
+    await assertReadable(page);
+    b.assertClean();
+    await agent.stop();
+});
 
 scenario('dead letters are shown and sent again', async (s) => {
     let right = false;

@@ -240,7 +240,7 @@ static void view_of(const struct container *c, struct container_view *v)
         .detail = *c->detail ? c->detail : c->mode == CONTAINER_FILE ? c->log_path : "",
         .reading = (c->mode == CONTAINER_FILE || c->mode == CONTAINER_API) && !*c->detail,
         .gone = c->gone, .records = c->records, .bytes = c->bytes, .opened = c->opened, .rotations = c->rotations,
-        .stalls = c->stalls, .last_read = c->last_read,
+        .stalls = c->stalls, .unread = c->unread, .last_read = c->last_read,
     };
 }
 

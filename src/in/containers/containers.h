@@ -43,9 +43,9 @@ struct container_view {
     const char *state;  /* as the engine calls it */
     const char *mode;   /* "file", "api", "none" */
     const char *detail; /* the file's path; why it is not read, or not now; "" */
-    const char *source; /* its key in /sources; "" */
     bool reading, gone;
     uint64_t records, bytes, opened, rotations, stalls;
+    uint64_t unread;    /* bytes of its log file; of what an engine has nobody knows how much it is */
     int64_t last_read; /* clock_real(); 0: never */
 };
 /* What an engine is like. */

@@ -42,13 +42,18 @@ const char *engine_path(const struct engine *e, char *out, size_t size, const ch
 
 /* ---- up and down ---- */
 
+static bool answers(enum engine_state state)
+{
+    return state == ENGINE_UP || state == ENGINE_TWIN;
+}
+
 /* error: NULL leaves it. */
 static void set_state(struct engine *e, enum engine_state state, const char *error)
 {
     struct containers_stats *s = &e->monitor->stats;
-    if (e->state == ENGINE_UP && state != ENGINE_UP)
+    if (answers(e->state) && !answers(state))
         atomic_fetch_sub(&s->engines_up, 1);
-    if (e->state != ENGINE_UP && state == ENGINE_UP)
+    if (!answers(e->state) && answers(state))
         atomic_fetch_add(&s->engines_up, 1);
     pthread_mutex_lock(&e->monitor->lock);
     e->state = state;

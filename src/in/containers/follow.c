@@ -90,6 +90,7 @@ void follow_look(struct container *c)
     followed_look(c->followed, &v);
     atomic_store(&c->records, v.records);
     atomic_store(&c->bytes, v.bytes);
+    atomic_store(&c->unread, v.unread);
     atomic_store(&c->last_read, v.last_read);
     c->followed_done = v.state == FOLLOWED_DONE;
     if (v.state == FOLLOWED_FAILED)

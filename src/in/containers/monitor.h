@@ -57,7 +57,7 @@ struct container {
     struct followed *followed;
     bool followed_done;
     /* Of what is read, whatever the way. */
-    _Atomic uint64_t records, bytes, opened, rotations, stalls;
+    _Atomic uint64_t records, bytes, opened, rotations, stalls, unread /* bytes of its log file */;
     _Atomic int64_t last_read;
 };
 

@@ -6,8 +6,9 @@ const rank = {bad: 0, warn: 1};
 function ofSinks(s, found) {
     for (const sink of s.stats.sinks) {
         const open = sink.breaker && sink.breaker.state !== 'closed';
+        const last = sink.last_success ? Date.parse(sink.last_success) : 0;
         if (sink.failing || open)
-            found.push(['bad', `${sink.name} cannot deliver${sink.error ? `: ${sink.error}` : ''}${open ? `; its circuit breaker is ${sink.breaker.state.replace('_', ' ')}` : ''}. Nothing is lost: what it cannot take waits${sink.lagging ? ' in the disk buffer' : ''}.`, '#/overview']);
+            found.push(['bad', `${sink.name} cannot deliver${sink.error ? `: ${sink.error}` : ''}${open ? `; its circuit breaker is ${sink.breaker.state.replace('_', ' ')}` : ''}. Nothing is lost: what it cannot take waits${sink.lagging ? ' in the disk buffer' : ''}.${last ? '' : ' It has delivered nothing since the start.'}`, '#/overview', last]);
         else if (!sink.started)
             found.push(['bad', `${sink.name} has not started${sink.error ? `: ${sink.error}` : ''}.`, '#/overview']);
         else if (sink.lagging)
@@ -55,7 +56,7 @@ function ofSources(s, rates, found) {
             `#/sources?q=${encodeURIComponent(sources.furthest_behind_name)}`]);
 }
 
-// [[level, sentence, link]]
+// [[level, sentence, link, since when in ms or nothing]]
 export function attention(s, rates) {
     const found = [];
     ofSinks(s, found);
@@ -68,7 +69,12 @@ export function attention(s, rates) {
         found.push(['bad', `${plural(tracker.refused, 'task')} could not be started: max_tasks is reached.`, '#/tasks']);
     if (s.dead_letters?.letters && !found.some(([, , link]) => link === '#/letters'))
         found.push(['warn', `${plural(s.dead_letters.letters, 'dead letter')}: refused for good, to be put right and sent again.`, '#/letters']);
-    for (const [severity, sentence] of s.leaks)
-        found.push([severity === 'warning' ? 'warn' : 'bad', `${sentence}.`, '#/leaks']);
+    for (const [address, error] of s.engines_down)
+        found.push(['bad', `${address}, an engine of containers, does not answer: ${error}.`, '#/sources']);
+    const {waiting} = s.health.services.container_monitor.stats;
+    if (waiting)
+        found.push(['warn', `${plural(waiting, 'container')} wait for a connection to their engine: max_connections is used up.`, '#/sources']);
+    for (const [severity, sentence, since] of s.leaks)
+        found.push([severity === 'warning' ? 'warn' : 'bad', `${sentence}.`, '#/leaks', since]);
     return found.sort((a, b) => rank[a[0]] - rank[b[0]]);
 }

@@ -80,7 +80,8 @@ export function overview(root) {
             if (key !== said) {
                 said = key;
                 put(sentence, words);
-                put(list, found.map(([level, text, link]) => h('li', {class: `note ${level}`}, text, link === '#/overview' ? null : [' ', h('a', {href: link}, 'Look')])));
+                put(list, found.map(([level, text, link, since]) => h('li', {class: `note ${level}`}, text, since ? [' Since ', time(since), '.'] : null,
+                    link === '#/overview' ? null : [' ', h('a', {href: link}, 'Look')])));
             }
             put(numbers, figures(snapshot, rates));
             put(sinks, table(sinkHeads, snapshot.stats.sinks.map((sink) => sinkRow(snapshot, sink, rates)), 'Sinks'));

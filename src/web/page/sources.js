@@ -1,5 +1,6 @@
-// Each source: what matched it, how far it is read and delivered, what became of its lines; and why a file is not read.
+// Each source: what matched it, how far it is read and delivered, what became of its lines; containers; why something is not read.
 import {get} from './ask.js';
+import {containers} from './containers.js';
 import {h, note, put, table} from './dom.js';
 import {bytes, count, plural, short, time} from './units.js';
 
@@ -8,19 +9,19 @@ const every = 2000; // ms
 const kinds = {reading: 'good', idle: 'dim', waiting: 'warn', failed: 'bad', gone: 'dim'};
 
 function ledger(source) {
-    const columns = ['delivered', 'in_flight', 'skipped', 'spooled', 'dead'];
-    return table([['Sink'], ['Position', 'n'], ['Taken', 'n'], ...columns.map((name) => [name.replace('_', ' '), 'n']), ['Dropped', 'n'], ['Adds up']],
+    const columns = [['Delivered', 'delivered'], ['In flight', 'in_flight'], ['Skipped', 'skipped'], ['On disk', 'spooled'], ['Dead letters', 'dead']];
+    return table([['Sink'], ['Position', 'n'], ['Taken', 'n'], ...columns.map(([title]) => [title, 'n']), ['Dropped', 'n'], ['Adds up']],
         source.sinks.map((one) => {
             const dropped = Object.entries(one.dropped).filter(([, n]) => n.records);
             return h('tr', null, h('td', null, one.sink), h('td', {class: 'n'}, count(one.position)), h('td', {class: 'n'}, count(one.taken.records)),
-                columns.map((name) => h('td', {class: 'n'}, count(one[name].records))),
+                columns.map(([, name]) => h('td', {class: 'n'}, count(one[name].records))),
                 h('td', {class: 'n'}, dropped.length ? dropped.map(([reason, n]) => `${reason} ${count(n.records)}`).join(', ') : '0'),
                 h('td', null, one.adds_up ? 'yes' : h('span', {class: 'bad'}, one.why_not)));
         }), `What became of the lines of ${source.name}`);
 }
 
 function details(source) {
-    const facts = [['Matched by', source.matched ?? '–'], ['Identity', source.key], ['Offset', `${count(source.offset)} of ${count(source.size)} bytes`],
+    const facts = [['Matched by', source.matched ?? '–'], ['Identity', source.key], source.kind === 'file' ? ['Offset', `${count(source.offset)} of ${count(source.size)} bytes`] : ['Records', count(source.offset)],
         ['Rotations, truncations', `${source.rotations}, ${source.truncations}`]];
     if (source.lost_by_rotator)
         facts.push(['Gone before it was read', bytes(source.lost_by_rotator)]);
@@ -31,20 +32,21 @@ function details(source) {
 }
 
 function why(params, remember) {
-    const input = h('input', {type: 'text', name: 'why', value: params.get('why') ?? '', placeholder: '/var/log/app.log', 'aria-label': 'A file, by its absolute path'});
+    const input = h('input', {type: 'text', name: 'why', value: params.get('why') ?? '', placeholder: '/var/log/app.log, or a container', 'aria-label': 'A file by its absolute path, or a container by its name or id'});
     const answer = h('div');
     async function look(path) {
         if (!path)
             return;
         try {
-            const said = await get(`why?format=json&path=${encodeURIComponent(path)}`);
-            put(answer, h('div', {class: said.is_read ? 'note good' : 'note warn'}, h('b', null, said.is_read ? 'It is read.' : 'It is not read.'), h('pre', null, said.why)));
+            const said = await get(`why?format=json&${path.startsWith('/') ? 'path' : 'container'}=${encodeURIComponent(path)}`);
+            const verdict = said.container ? null : h('b', null, said.is_read ? 'It is read.' : 'It is not read.');
+            put(answer, h('div', {class: said.is_read ? 'note good' : said.container ? 'note' : 'note warn'}, verdict, h('pre', null, said.why)));
         } catch (error) {
             put(answer, note('bad', error.message));
         }
     }
     look(input.value);
-    return [h('h2', null, 'Why is a file not read?'), h('form', {onsubmit: (event) => {
+    return [h('h2', null, 'Why is it not read?'), h('form', {onsubmit: (event) => {
         event.preventDefault();
         remember({why: input.value});
         look(input.value);
@@ -55,6 +57,7 @@ export function sources(root, params, go) {
     const search = h('input', {type: 'search', value: params.get('q') ?? '', placeholder: 'Part of a name', 'aria-label': 'Search sources', 'data-search': ''});
     const summary = h('p', {class: 'dim'});
     const list = h('div');
+    const ofContainers = h('div');
     const open = new Set(params.getAll('open'));
     let asked = params.get('why');
     const remember = ({why: file = asked}) => {
@@ -65,20 +68,22 @@ export function sources(root, params, go) {
     let timer = null;
     let gone = false;
 
+    function toggle(key) {
+        if (!open.delete(key))
+            open.add(key);
+        remember({});
+        load();
+    }
+    const loadContainers = containers(ofContainers, open, toggle);
+
     function row(source, rate) {
-        const toggle = () => {
-            if (!open.delete(source.key))
-                open.add(source.key);
-            remember({});
-            load();
-        };
-        return h('tr', {class: 'row', onclick: toggle},
+        return h('tr', {class: 'row', onclick: () => toggle(source.key)},
             h('td', {class: 'name'}, h('button', {class: 'plain', type: 'button', 'aria-expanded': String(open.has(source.key))}, source.name)),
             h('td', null, source.kind),
             h('td', null, h('span', {class: kinds[source.state]}, source.state)),
             h('td', {class: 'n'}, rate === null ? '–' : `${short(rate)}/s`),
             h('td', {class: 'n'}, count(source.read.records)),
-            h('td', {class: 'n'}, source.lag_bytes ? h('span', {class: 'warn'}, bytes(source.lag_bytes)) : '0 B'),
+            h('td', {class: 'n'}, source.kind !== 'file' ? '–' : source.lag_bytes ? h('span', {class: 'warn'}, bytes(source.lag_bytes)) : '0 B'),
             h('td', {class: 'n'}, time(source.last_read)),
             h('td', null, source.error ? h('span', {class: 'bad'}, source.error) : ''));
     }
@@ -100,10 +105,11 @@ export function sources(root, params, go) {
             });
             before = seen;
             put(summary, `${plural(got.total, 'source')}${asked ? ` with "${asked}"` : ''}${got.total > shown ? `; the first ${shown} are shown, a search narrows them` : ''}${got.adds_up ? '' : '; the ledger does not add up'}`);
-            const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
+            const focused = root.contains(document.activeElement) ? document.activeElement.closest('td')?.textContent : null;
             put(list, got.total ? table([['Source'], ['Kind'], ['State'], ['Lines', 'n'], ['Lines read', 'n'], ['Behind', 'n'], ['Last read', 'n'], ['Error']], rows, 'Sources') : note('', 'There is none. Below you can ask why a file is not read.'));
+            await loadContainers(asked);
             if (focused)
-                [...list.querySelectorAll('button')].find((button) => button.textContent === focused)?.focus();
+                [...root.querySelectorAll('td button')].find((button) => button.textContent === focused)?.focus();
         } catch (error) {
             put(list, note('bad', error.message));
         }
@@ -115,7 +121,7 @@ export function sources(root, params, go) {
         remember({});
         load();
     });
-    put(root, h('h1', null, 'Sources'), h('div', {class: 'tools'}, search), summary, list, ...why(params, remember));
+    put(root, h('h1', null, 'Sources'), h('div', {class: 'tools'}, search), summary, list, ofContainers, ...why(params, remember));
     load();
     return {
         end() {

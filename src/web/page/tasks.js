@@ -20,7 +20,9 @@ function factsOf(thing) {
     if (thing.below?.fds)
         facts.push(plural(thing.below.fds, 'descriptor'));
     const size = thing.bytes + (thing.below?.bytes ?? 0);
-    if (size)
+    if (thing.max_bytes)
+        facts.push(`${bytes(size)} of at most ${bytes(thing.max_bytes)}`);
+    else if (size)
         facts.push(bytes(size));
     facts.push(`${duration(thing.age_seconds)} old`);
     return facts.join(' · ');
