@@ -301,6 +301,26 @@ for (const [name, misbehave] of Object.entries(misbehaviour))
         await agent.stop();
     });
 
+scenario('two addresses of one engine: it is read once, and nothing is wrong', async (s) => {
+    const [loki, engine, again] = [await s.loki(), await engineOf(s), await engineOf(s, 'again.sock')];
+    const web = engine.container('web').start();
+    again.containers = engine.containers;
+    again.answer = ({path}, res) => {
+        if (path !== '/info')
+            return false;
+        res.writeHead(200, {'Content-Type': 'application/json'});
+        res.end(JSON.stringify({ID: `fake ${engine.path}`, DockerRootDir: engine.root, Driver: 'overlay2', SystemTime: new Date().toISOString()}));
+        return true;
+    };
+    web.number(10);
+    const agent = await s.agent(configOf(s, loki, engine, {sockets: [engine.address, again.address]}));
+    await allThere(loki, [web]);
+    await until('one of both rests', async () => (await containersOf(agent)).engines.some((e) => e.state === 'twin'));
+    assert.equal((await agent.get('/health')).json.services.container_monitor.status, 'healthy');
+    assertOnce(loki, [web]);
+    await agent.stop();
+});
+
 scenario('an engine that hangs holds nobody up, not even the end', async (s) => {
     const [loki, engine, other] = [await s.loki(), await engineOf(s), await engineOf(s, 'other.sock')];
     const neighbour = other.container('neighbour').start();
