@@ -113,11 +113,11 @@ class Sink(Process):
 
 
 class Agent(Process):
-    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads, `of_files` more of their options."""
+    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads, `of_files` more of their options, `engine` whose containers."""
 
     through = ()  # a command that runs it
 
-    def __init__(self, bench, paths, sinks, of_files=''):
+    def __init__(self, bench, paths, sinks, of_files='', engine=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=bench.dir))
         self.port = free_port()
         self.config = self.dir / 'generated.yaml'
@@ -130,6 +130,7 @@ observability: {{profiling: {{port: 0}}}}
 monitors:
   files: {{paths: {json.dumps(paths)}, labels: {{job: bench}}{of_files}}}
   journal: {{enabled: false}}
+  containers: {{{f'sockets: ["{engine.address}"], pods_directory: ""' if engine else 'enabled: false'}}}
 sinks: {sinks.format(dir=self.dir)}
 ''')
         self.messages = self.dir / 'messages'
