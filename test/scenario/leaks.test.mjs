@@ -136,6 +136,79 @@ scenario('max_tasks refuses births, says so, and says when it is over', async (s
     await agent.stop();
 });
 
+// What `go tool pprof` reads.
+const isProfile = (file) => fs.readFileSync(file).readUInt16BE(0) === 0x1f8b;
+
+scenario('an alert explains descriptors: the stacks that grew, who holds them, what they lead to, and a heap profile', async (s) => {
+    const {plant, env} = planted(s);
+    const hook = await webhook(s);
+    const agent = await s.agent(s.config({local: true, ...quick,
+        resource_monitoring: {...quick.resource_monitoring, alert_webhook_url: hook.url, fd_threshold: 30}}), {env});
+    // Behind the warm-up there is a moment to compare with.
+    await until('there is a baseline', async () => (await leaks(agent)).series.find((one) => one.name === 'fds')?.baseline > 0, 60);
+    await sleep(2000);
+    // Files that are followed are opened at one place, and that is what grew; what nobody owns leads to one of them.
+    plant('close 1');
+    for (let i = 0; i < 40; i++)
+        fs.writeFileSync(s.path('logs', `new-${i}.log`), 'a line\n');
+    await until('it is posted', () => hook.posted.some(({json}) => json.series === 'fds:unowned' && json.stacks?.[0]?.grown >= 20), 60);
+    plant('');
+    const {json} = hook.posted.find((one) => one.json.series === 'fds:unowned' && one.json.stacks?.[0]?.grown >= 20);
+    assert.ok(Date.parse(json.grown_since) < Date.parse(json.time));
+    assert.match(json.stacks[0].stack.join(' '), /src\/in\/files\/\S+\.c:\d+/, 'with file and line');
+    assert.ok(json.held_by.length > 0 && json.held_by.every((one) => one.scope && one.count > 0));
+    assert.ok(json.held_by.reduce((sum, one) => sum + one.count, 0) >= 30);
+    assert.ok(json.descriptors.some((one) => one.type === 'epoll' && one.count > 3));
+    assert.ok(json.descriptors.every((one, i, all) => one.type === 'others' || i === 0 || all[i - 1].count >= one.count));
+    assert.ok(json.descriptors.some((one) => one.target.startsWith('/')));
+    assert.ok(isProfile(json.heap_profile), 'the heap is there beside it');
+    assert.match(json.heap_profile, /leak-heap-fds\.pb\.gz$/);
+    await agent.stop();
+}, {skip: skipShim});
+
+scenario('an alert explains tasks: the oldest, their stacks and who holds them', async (s) => {
+    const {plant, env} = planted(s);
+    const hook = await webhook(s);
+    const agent = await s.agent(s.config({local: true, ...quick, task_tracking: {check_interval: '1s', alert_webhook: hook.url}}), {env});
+    const w = s.writer('a.log');
+    plant('hang');
+    await until('it is posted', async () => {
+        w.write(1);
+        await sleep(200);
+        return hook.posted.some(({json}) => json.series === 'tasks:thread');
+    }, 120);
+    const {json} = hook.posted.find((one) => one.json.series === 'tasks:thread');
+    assert.ok(json.oldest.length >= 3 && json.oldest.every((one) => one.kind === 'thread' && one.stack.length > 2));
+    assert.ok(json.oldest.every((one, i, all) => i === 0 || all[i - 1].age_seconds >= one.age_seconds));
+    assert.match(json.oldest[0].stack.join(' '), /\.c:\d+/);
+    assert.equal(json.suspects[0].name, json.born.name);
+    assert.ok(json.stacks.length > 1 && json.held_by.some((one) => one.scope === 'agent' || one.count > 0));
+    assert.ok(isProfile(json.heap_profile));
+    await agent.kill();
+}, {skip: skipShim});
+
+scenario('an alert explains memory: what grew in bytes, and a heap profile that go tool pprof opens', async (s) => {
+    const {plant, env} = planted(s);
+    const hook = await webhook(s);
+    const agent = await s.agent(s.config({local: true, ...quick,
+        resource_monitoring: {...quick.resource_monitoring, alert_webhook_url: hook.url, memory_threshold_mb: 60}}), {env});
+    await until('there is a baseline', async () => (await leaks(agent)).series.find((one) => one.name === 'memory:rss')?.baseline > 0, 60);
+    plant('free 1');
+    await until('it is posted', async () => {
+        await Promise.all(Array.from({length: 20}, () => agent.get('/metrics')));
+        return hook.posted.some(({json}) => json.series === 'memory:rss');
+    }, 120);
+    plant('');
+    const {json} = hook.posted.find((one) => one.json.series === 'memory:rss');
+    assert.ok(json.current > 60 * 2 ** 20);
+    assert.ok(json.stacks.length > 0 && json.stacks[0].bytes > 0 && 'grown_bytes' in json.stacks[0]);
+    assert.ok(json.held_by[0].bytes >= json.held_by.at(-1).bytes && json.held_by[0].bytes > 0);
+    const top = spawnSync('go', ['tool', 'pprof', '-top', '-sample_index=inuse_space', json.heap_profile], {encoding: 'utf8', env: {...process.env, PPROF_TMPDIR: s.path('.')}});
+    assert.equal(top.status, 0, top.stderr);
+    assert.match(top.stdout, /Type: inuse_space[^]*MB/, 'what was never freed is in it');
+    await agent.stop();
+}, {skip: skipShim});
+
 scenario('a webhook that hangs holds up nothing', async (s) => {
     const {plant, env} = planted(s);
     const hook = await webhook(s, Array(100).fill(0));

@@ -4,8 +4,7 @@
  *
  * Own JSON: event (raised, worse, resolved), severity (warning, high, critical), kind (what of a series' name stands before the
  * colon), resource (the finding's key), series, exact, text, current, baseline, threshold, slope_per_min, since, limit_in_s,
- * confidence, born_at, host, time, version; and, where they were asked for, born (of the one thing meant), suspects (tasks that hang or
- * are too old, oldest first), stacks (births of the series, grouped).
+ * confidence, born_at, host, time, version; and, where they were asked for, what details.h adds.
  *
  * Pure. Times are clock_real() here. Source of the formats: Alertmanager's OpenAPI (api/v2/openapi.yaml, postableAlerts);
  * Slack's reference for incoming webhooks.

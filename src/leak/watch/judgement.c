@@ -1,14 +1,12 @@
 /* What leakwatch.h makes of what it measured: judges, findings, alerts. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
-#include "base/census.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "leak/explain/explain.h"
+#include "leak/watch/details.h"
 #include "leak/watch/leakwatch.h"
 #include "leak/watch/sites.h"
 
@@ -20,6 +18,12 @@ static int64_t interval_of(const struct leakwatch *w, enum series_section sectio
 {
     const struct config *c = w->config;
     return section == SERIES_OF_TASKS ? c->task_tracking.check_interval : c->resource_monitoring.check_interval;
+}
+
+static int64_t warm_up_of(const struct leakwatch *w, enum series_section section)
+{
+    int64_t some = interval_of(w, section) * WARM_UP_INTERVALS;
+    return some < WARM_UP_MOST ? some : WARM_UP_MOST;
 }
 
 /* ---- judges ---- */
@@ -45,7 +49,7 @@ static struct judge_settings settings_of(const struct leakwatch *w, const struct
     struct judge_settings j = judge_defaults;
     j.trend = has_trend(s->name);
     j.interval = interval_of(w, s->section);
-    j.warm_up = j.interval * WARM_UP_INTERVALS < WARM_UP_MOST ? j.interval * WARM_UP_INTERVALS : WARM_UP_MOST;
+    j.warm_up = warm_up_of(w, s->section);
     if (strcmp(s->name, "tasks") == 0) {
         j.limit = (double)c->max_tasks;
     } else if (strcmp(s->name, "tasks:unexpected") == 0) {
@@ -242,63 +246,6 @@ static void raise_strays(struct leakwatch *w)
 
 /* ---- alerts ---- */
 
-static void write_suspects(struct leakwatch *w, struct doc *d, const struct names *names, int64_t now)
-{
-    doc_array(d, "suspects");
-    for (unsigned i = 0; i < w->n_suspects; i++)
-        site_write_birth(d, NULL, &w->suspects[i].birth, names, now);
-    doc_array_end(d);
-}
-
-static bool is_memory(const struct alert *a)
-{
-    return strncmp(a->series, "memory:", 7) == 0 || strncmp(a->series, "arena:", 6) == 0;
-}
-
-static void save_heap(struct leakwatch *w, struct doc *d)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/leak-heap.pb.gz", w->config->state_dir);
-    if (explain_save_heap(&w->scope, path) == 0)
-        doc_string(d, "heap_profile", path);
-}
-
-static void write_details(struct leakwatch *w, const struct alert *a, const struct sites *sites, const struct names *names)
-{
-    struct doc d = {.out = &w->details};
-    int64_t now = clock_mono();
-    if (a->has_birth)
-        site_write_birth(&d, "born", &a->birth, names, now);
-    if (a->section == SERIES_OF_TASKS)
-        write_suspects(w, &d, names, now);
-    sites_write(&d, "stacks", sites, names, now);
-    if (is_memory(a))
-        save_heap(w, &d);
-    if (w->details.failed)
-        buf_clear(&w->details);
-}
-
-/* What created that which is too much, with files and lines: into `details`, as members of a JSON object, and born_at. */
-static void explain_alert(struct leakwatch *w, struct alert *a)
-{
-    struct sites sites;
-    struct lines lines;
-    struct names names = {0};
-    if (sites_gather(&sites, &w->scope, a->series) < 0)
-        return;
-    if (sites_look_up(&lines, &w->scope, a->has_birth ? &a->birth : NULL, &sites, w->loop.wake.n) == 0)
-        names.lines = &lines;
-    if (a->has_birth && names.lines && lines.resolved) {
-        leakwatch_lock(w); /* others read it */
-        site_text(&a->birth, &names, 1, a->born_at, sizeof a->born_at);
-        leakwatch_unlock(w);
-    }
-    write_details(w, a, &sites, &names);
-    if (names.lines)
-        lines_end(&lines);
-    sites_end(&sites);
-}
-
 /* Locked: what it takes to say it is kept, so that it can be said when nobody waits for the lock any more. */
 static void on_event(struct finding *f, enum alarm_event event, void *arg)
 {
@@ -344,7 +291,7 @@ static void say(struct leakwatch *w, struct alert *a, bool explain)
     struct webhook *hook = webhook_of(w, a->section);
     buf_clear(&w->details);
     if (explain && stacks && a->event != ALARM_RESOLVED)
-        explain_alert(w, a);
+        details_gather(w, a);
     log_alert(a);
     buf_clear(&w->body);
     if (hook && alert_write(a, rc->alert_format, c->host, w->details.len ? w->details.data : "", &w->body) == 0)
@@ -387,6 +334,8 @@ void judge_section(struct leakwatch *w, enum series_section section)
     findings_settle(&w->findings, section, &settings, now, on_event, w);
     leakwatch_unlock(w);
     say_new(w, said);
+    if (now - w->started >= warm_up_of(w, section))
+        details_remember(w, now);
     buf_shrink(&w->body, 0);
     buf_shrink(&w->details, 0);
     if (w->has_symbols)

@@ -172,6 +172,10 @@ int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct confi
         r = buf_begin(&w->body, &w->scope, "alert", BODY_MAX);
     if (r == 0)
         r = buf_begin(&w->details, &w->scope, "alert", DETAILS_MAX);
+    if (r == 0 && !(w->footprints = mem_new(&w->scope, 2 * sizeof *w->footprints, "footprints")))
+        r = -ENOMEM;
+    for (int i = 0; r == 0 && i < 2; i++)
+        w->footprints[i].taken = 0;
     if (r < 0)
         leakwatch_end(w);
     history_prepare(&w->history, &w->series, &w->lock, config->task_tracking.retention_period);

@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "leak/watch/alert_record.h"
 #include "leak/watch/findings.h"
+#include "leak/watch/footprint.h"
 #include "leak/watch/history.h"
 #include "leak/watch/strays.h"
 #include "leak/watch/webhook.h"
@@ -81,6 +82,7 @@ struct leakwatch {
     struct scope life; /* of the thread alone: who ends it takes it off here while the thread still works in `scope` */
     struct webhook of_tasks, of_resources;
     struct alert_records records;
+    struct footprint *footprints; /* details.h: two */
     struct symbols symbols; /* while alerts are made */
     bool has_symbols;
     struct buf body, details;

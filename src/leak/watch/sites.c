@@ -9,14 +9,13 @@
 #include "base/census.h"
 #include "base/clock.h"
 
-enum { SCOPES_MAX = 1 << 20, FRAME_TEXT = 400 };
+enum { FRAME_TEXT = 400 };
 
 /* Which records are meant. */
 struct gathering {
     struct sites *sites;
+    const struct tally *tally;
     const char *kind, *group; /* of the series */
-    struct buf scopes;        /* arena: the ids of the scopes with that name */
-    bool by_bytes;
 };
 
 static bool is_task(const struct birth_info *b)
@@ -24,13 +23,10 @@ static bool is_task(const struct birth_info *b)
     return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
 }
 
-static bool in_scopes(const struct gathering *g, uint32_t id)
+/* A scope's own bytes are its own, not its parent's. */
+static const char *holder_of(const struct gathering *g, const struct birth_info *b)
 {
-    const uint32_t *ids = (const uint32_t *)(const void *)g->scopes.data;
-    for (size_t i = 0; i < g->scopes.len / sizeof *ids; i++)
-        if (ids[i] == id)
-            return true;
-    return false;
+    return tally_scope_name(g->tally, b->kind == BIRTH_SCOPE ? b->id : b->owner);
 }
 
 static bool is_meant(const struct gathering *g, const struct birth_info *b)
@@ -45,16 +41,35 @@ static bool is_meant(const struct gathering *g, const struct birth_info *b)
     if (strcmp(g->kind, "things") == 0)
         return strcmp(birth_kind_name(b->kind), g->group) == 0;
     if (strcmp(g->kind, "arena") == 0)
-        return b->bytes && in_scopes(g, b->kind == BIRTH_SCOPE ? b->id : b->owner);
+        return b->bytes && strcmp(holder_of(g, b), g->group) == 0;
     return strcmp(g->kind, "memory") == 0 && b->bytes;
 }
 
-static bool add(const struct birth_info *b, void *arg)
+static void add_holder(struct sites *s, const char *name, const struct birth_info *b)
 {
-    struct gathering *g = arg;
-    struct sites *s = g->sites;
-    if (!is_meant(g, b))
-        return true;
+    unsigned i = 0;
+    while (i < s->n_holders && strcmp(s->holders[i].name, name) != 0)
+        i++;
+    if (i == TALLY_GROUPS)
+        return; /* not reached: the tally has no more names, but for "" */
+    if (i == s->n_holders)
+        s->holders[s->n_holders++] = (struct holder){.name = name};
+    s->holders[i].count++;
+    s->holders[i].bytes += b->bytes;
+}
+
+static void add_oldest(struct sites *s, const struct birth_info *b)
+{
+    unsigned i = s->n_oldest < SITES_OLDEST ? s->n_oldest++ : SITES_OLDEST - 1;
+    if (i == SITES_OLDEST - 1 && s->oldest[i].id && s->oldest[i].born <= b->born)
+        return;
+    for (; i > 0 && s->oldest[i - 1].born > b->born; i--)
+        s->oldest[i] = s->oldest[i - 1];
+    s->oldest[i] = *b;
+}
+
+static void add_site(struct sites *s, const struct birth_info *b)
+{
     for (unsigned i = 0; i < s->n; i++) {
         struct site *site = &s->list[i];
         if (site->first.frames != b->frames || site->first.kind != b->kind ||
@@ -64,39 +79,71 @@ static bool add(const struct birth_info *b, void *arg)
             site->first = *b;
         site->count++;
         site->bytes += b->bytes;
-        return true;
+        return;
     }
     if (s->n == SITES_SEEN)
         s->not_listed++;
     else
-        s->list[s->n++] = (struct site){*b, 1, b->bytes};
+        s->list[s->n++] = (struct site){.first = *b, .count = 1, .bytes = b->bytes};
+}
+
+static bool add(const struct birth_info *b, void *arg)
+{
+    struct gathering *g = arg;
+    if (!is_meant(g, b))
+        return true;
+    add_site(g->sites, b);
+    add_holder(g->sites, holder_of(g, b), b);
+    add_oldest(g->sites, b);
     return true;
 }
 
-static bool add_scope(const struct birth_info *b, void *arg)
+static int descending(uint64_t x, uint64_t y)
 {
-    struct gathering *g = arg;
-    if (b->kind == BIRTH_SCOPE && strcmp(b->name, g->group) == 0)
-        buf_add(&g->scopes, &b->id, sizeof b->id);
-    return true;
+    return x > y ? -1 : x < y;
 }
 
 static int by_count(const void *a, const void *b)
 {
     const struct site *x = a, *y = b;
-    return x->count > y->count ? -1 : x->count < y->count;
+    int by_growth = descending(x->grown, y->grown);
+    return by_growth ? by_growth : descending(x->count, y->count);
 }
 
 static int by_bytes(const void *a, const void *b)
 {
     const struct site *x = a, *y = b;
-    return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
+    int by_growth = descending(x->grown_bytes, y->grown_bytes);
+    return by_growth ? by_growth : descending(x->bytes, y->bytes);
 }
 
-int sites_gather(struct sites *s, struct scope *owner, const char *series)
+static int holders_by_count(const void *a, const void *b)
+{
+    return descending(((const struct holder *)a)->count, ((const struct holder *)b)->count);
+}
+
+static int holders_by_bytes(const void *a, const void *b)
+{
+    return descending(((const struct holder *)a)->bytes, ((const struct holder *)b)->bytes);
+}
+
+static void compare(struct sites *s, const struct footprint *earlier)
+{
+    s->grown_since = earlier ? earlier->taken : 0;
+    for (unsigned i = 0; s->grown_since && i < s->n; i++) {
+        struct site *site = &s->list[i];
+        uint64_t count, bytes;
+        if (!footprint_had(earlier, &site->first, &count, &bytes))
+            continue;
+        site->grown = site->count > count ? site->count - count : 0;
+        site->grown_bytes = site->bytes > bytes ? site->bytes - bytes : 0;
+    }
+}
+
+int sites_gather(struct sites *s, struct scope *owner, const char *series, const struct tally *tally, const struct footprint *earlier)
 {
     char kind[32];
-    struct gathering g = {.sites = s, .kind = kind};
+    struct gathering g = {.sites = s, .tally = tally, .kind = kind};
     const char *colon = strchrnul(series, ':');
     *s = (struct sites){0};
     int r = scope_begin(&s->scope, owner, "birth sites");
@@ -104,18 +151,16 @@ int sites_gather(struct sites *s, struct scope *owner, const char *series)
         return r;
     snprintf(kind, sizeof kind, "%.*s", (int)(colon - series), series);
     g.group = *colon ? colon + 1 : "";
-    g.by_bytes = strcmp(kind, "arena") == 0 || strcmp(kind, "memory") == 0;
+    bool bytes = strcmp(kind, "arena") == 0 || strcmp(kind, "memory") == 0;
     s->list = mem_new(&s->scope, SITES_SEEN * sizeof *s->list, "birth sites");
-    r = s->list ? buf_begin(&g.scopes, &s->scope, "scopes", SCOPES_MAX) : -ENOMEM;
-    if (r < 0) {
+    if (!s->list) {
         scope_end(&s->scope);
-        return r;
+        return -ENOMEM;
     }
-    if (strcmp(kind, "arena") == 0)
-        birth_walk(add_scope, &g);
     birth_walk(add, &g);
-    qsort(s->list, s->n, sizeof *s->list, g.by_bytes ? by_bytes : by_count);
-    buf_end(&g.scopes);
+    compare(s, earlier);
+    qsort(s->list, s->n, sizeof *s->list, bytes ? by_bytes : by_count);
+    qsort(s->holders, s->n_holders, sizeof *s->holders, bytes ? holders_by_bytes : holders_by_count);
     return 0;
 }
 
@@ -147,13 +192,16 @@ static const char *name_text(const struct names *names, uintptr_t address, char 
 
 int sites_look_up(struct lines *l, struct scope *owner, const struct birth_info *birth, const struct sites *sites, int cancel)
 {
-    uintptr_t all[(SITES_SHOWN + 1) * BIRTH_FRAMES];
+    uintptr_t all[(SITES_SHOWN + SITES_OLDEST + 1) * BIRTH_FRAMES];
     size_t n = 0;
     for (unsigned f = 0; birth && f < birth->frames; f++)
         all[n++] = birth->stack[f] - 1;
     for (unsigned i = 0; i < sites->n && i < SITES_SHOWN; i++)
         for (unsigned f = 0; f < sites->list[i].first.frames; f++)
             all[n++] = sites->list[i].first.stack[f] - 1;
+    for (unsigned i = 0; i < sites->n_oldest; i++)
+        for (unsigned f = 0; f < sites->oldest[i].frames; f++)
+            all[n++] = sites->oldest[i].stack[f] - 1;
     return lines_begin(l, owner, all, n, cancel);
 }
 
@@ -176,8 +224,23 @@ void sites_write(struct doc *d, const char *key, const struct sites *s, const st
         doc_object(d, NULL);
         doc_uint(d, "count", site->count);
         doc_uint(d, "bytes", site->bytes);
+        doc_uint(d, "grown", site->grown);
+        doc_uint(d, "grown_bytes", site->grown_bytes);
         doc_real(d, "oldest_age_seconds", (double)(now - site->first.born) / SECOND);
         write_birth(d, &site->first, names);
+        doc_object_end(d);
+    }
+    doc_array_end(d);
+}
+
+void sites_write_holders(struct doc *d, const char *key, const struct sites *s)
+{
+    doc_array(d, key);
+    for (unsigned i = 0; i < s->n_holders && i < SITES_SHOWN; i++) {
+        doc_object(d, NULL);
+        doc_string(d, "scope", s->holders[i].name);
+        doc_uint(d, "count", s->holders[i].count);
+        doc_uint(d, "bytes", s->holders[i].bytes);
         doc_object_end(d);
     }
     doc_array_end(d);

@@ -63,11 +63,22 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static struct tally_group *group_at(struct tally *t, uint32_t scope_id)
+static const struct owner *owner_at(const struct tally *t, uint32_t scope_id)
 {
     struct owner key = {.id = scope_id};
-    const struct owner *o = t->owners.len ? bsearch(&key, t->owners.data, t->owners.len / sizeof key, sizeof key, by_id) : NULL;
+    return t->owners.len ? bsearch(&key, t->owners.data, t->owners.len / sizeof key, sizeof key, by_id) : NULL;
+}
+
+static struct tally_group *group_at(struct tally *t, uint32_t scope_id)
+{
+    const struct owner *o = owner_at(t, scope_id);
     return o ? &t->groups[o->group] : NULL;
+}
+
+const char *tally_scope_name(const struct tally *t, uint32_t scope_id)
+{
+    const struct owner *o = owner_at(t, scope_id);
+    return o ? t->groups[o->group].name : "";
 }
 
 /* ---- tasks ---- */

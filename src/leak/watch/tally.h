@@ -57,6 +57,8 @@ int tally_take(struct tally *t, int64_t now);
 /* Only which descriptors and threads have an owner. */
 int tally_take_owned(struct tally *t);
 bool tally_owns_thread(const struct tally *t, int tid);
+/* The name of the scope of this id, as of the last tally_take(); "": it is not known. Valid until the next. */
+const char *tally_scope_name(const struct tally *t, uint32_t scope_id);
 uint64_t tally_tasks(const struct tally *t, const char *kind);
 /* 0: it does neither hang nor is it too old. */
 int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs);
