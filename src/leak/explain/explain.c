@@ -125,23 +125,6 @@ int explain_write(const struct explain_ask *ask, struct scope *scope, struct buf
     return r;
 }
 
-int explain_growth(struct profile *now, const struct profile *earlier, size_t most, struct scope *scope, struct doc *d,
-                   const char *key)
-{
-    if (earlier)
-        profile_subtract(now, earlier);
-    profile_keep_grown(now);
-    profile_sort_by_age(now);
-    struct lines *l = mem_new(scope, sizeof *l, "lines");
-    int r = l ? profile_lines(now, l, scope, -1) : -errno;
-    if (r == 0) {
-        profile_write_json(now, l, most, d, key);
-        lines_end(l);
-    }
-    mem_free(l);
-    return r;
-}
-
 static int save(struct scope *scope, const char *path, const struct buf *data)
 {
     struct fd file;

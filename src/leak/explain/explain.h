@@ -46,12 +46,5 @@ bool explain_has_heap(void); /* whether EXPLAIN_HEAP and EXPLAIN_ALLOCS are ther
  */
 int explain_write(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel);
 
-/*
- * For an alert: the stacks that grew since `earlier` (as profile_task_births() or profile_fds() gave it, of the same sort
- * as `now`; NULL: all of them), oldest first, at most `most`, as an array under `key`. `now` is changed. 0 or -errno: nothing was written.
- */
-int explain_growth(struct profile *now, const struct profile *earlier, size_t most, struct scope *scope, struct doc *d,
-                   const char *key);
-
 /* Saves a heap profile for go tool pprof; the file is replaced whole. -ENOTSUP as above. */
 int explain_save_heap(struct scope *scope, const char *path);

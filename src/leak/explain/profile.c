@@ -134,25 +134,15 @@ static bool is_not_zero(const struct profile *p, const struct profile_sample *s)
     return false;
 }
 
-static bool has_grown(const struct profile *p, const struct profile_sample *s)
-{
-    return s->values[p->sort->first_value] > 0;
-}
-
-static void keep(struct profile *p, bool (*wanted)(const struct profile *, const struct profile_sample *))
+static void drop_zeros(struct profile *p)
 {
     size_t kept = 0;
     for (size_t i = 0; i < p->n; i++)
-        if (wanted(p, &p->samples[i]))
+        if (is_not_zero(p, &p->samples[i]))
             p->samples[kept++] = p->samples[i];
     p->n = kept;
     if (p->index_cap)
         fill_index(p);
-}
-
-void profile_keep_grown(struct profile *p)
-{
-    keep(p, has_grown);
 }
 
 void profile_subtract(struct profile *p, const struct profile *earlier)
@@ -165,7 +155,7 @@ void profile_subtract(struct profile *p, const struct profile *earlier)
         profile_add(p, earlier->frames + s->frames, s->depth, s->kind, values, NULL, 0);
     }
     p->duration = p->at - earlier->at;
-    keep(p, is_not_zero);
+    drop_zeros(p);
 }
 
 int64_t profile_total(const struct profile *p, unsigned value)

@@ -59,7 +59,6 @@ void profile_add(struct profile *p, const uintptr_t *frames, unsigned n, const c
 void profile_add_birth(struct profile *p, const struct birth_info *b, const char *kind, const int64_t *values);
 /* Takes away what was in `earlier`; what became 0 goes. */
 void profile_subtract(struct profile *p, const struct profile *earlier);
-void profile_keep_grown(struct profile *p); /* samples whose first value is above 0 */
 
 int64_t profile_total(const struct profile *p, unsigned value);
 void profile_sort_by_value(struct profile *p); /* the largest first, by sort->first_value */

@@ -48,13 +48,6 @@ static bool add_task(const struct birth_info *b, void *p)
     return true;
 }
 
-static bool add_birth(const struct birth_info *b, void *p)
-{
-    if (b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD)
-        profile_add_birth(p, b, kind_of(b), one);
-    return true;
-}
-
 static bool add_thread(const struct birth_info *b, void *p)
 {
     if (b->kind == BIRTH_THREAD)
@@ -116,11 +109,6 @@ int profile_tasks(struct profile *p, struct scope *owner)
     if (r < 0)
         profile_end(p);
     return r < 0 ? r : 0;
-}
-
-int profile_task_births(struct profile *p, struct scope *owner)
-{
-    return begin(p, owner, &profile_goroutine, add_birth);
 }
 
 int profile_threads(struct profile *p, struct scope *owner)

@@ -13,8 +13,6 @@ extern const struct profile_sort profile_goroutine, profile_threadcreate, profil
 
 /* Threads by their present stack, activities on loops by the stack that began them. */
 int profile_tasks(struct profile *p, struct scope *owner);
-/* Both by the stack that began them: asks nobody, for comparing a moment with another. */
-int profile_task_births(struct profile *p, struct scope *owner);
 int profile_threads(struct profile *p, struct scope *owner); /* by the stack that began them */
 /* Descriptors by birth site; those that the census does not know of the kind "not in the census". */
 int profile_fds(struct profile *p, struct scope *owner);
