@@ -32,6 +32,7 @@ enum { SLAB_BYTES = 64 * 1024 };
 
 struct slab {
     struct slab *_Atomic next;
+    _Atomic unsigned used; /* slots that were ever taken: what is beyond is never touched */
     struct birth slots[];
 };
 
@@ -107,14 +108,22 @@ static bool arena_grow(struct arena *a)
     struct slab *s = map(SLAB_BYTES);
     if (!s)
         return false;
-    for (unsigned i = 0; i < SLAB_SLOTS; i++) {
-        s->slots[i].home = a;
-        s->slots[i].next_free = i + 1 < SLAB_SLOTS ? &s->slots[i + 1] : NULL;
-    }
-    a->free = s->slots;
     atomic_store_explicit(&s->next, atomic_load(&a->slabs), memory_order_relaxed);
     atomic_store_explicit(&a->slabs, s, memory_order_release);
     return true;
+}
+
+static struct birth *slot_new(struct arena *a)
+{
+    struct slab *s = atomic_load_explicit(&a->slabs, memory_order_relaxed);
+    if ((!s || atomic_load_explicit(&s->used, memory_order_relaxed) == SLAB_SLOTS) && !arena_grow(a))
+        return NULL;
+    s = atomic_load_explicit(&a->slabs, memory_order_relaxed);
+    unsigned used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    struct birth *b = &s->slots[used];
+    b->home = a;
+    atomic_store_explicit(&s->used, used + 1, memory_order_release);
+    return b;
 }
 
 static struct birth *slot_take(void)
@@ -124,8 +133,8 @@ static struct birth *slot_take(void)
         return NULL;
     if (!a->free)
         a->free = atomic_exchange_explicit(&a->given_back, NULL, memory_order_acquire);
-    if (!a->free && !arena_grow(a))
-        return NULL;
+    if (!a->free)
+        return slot_new(a);
     struct birth *b = a->free;
     a->free = b->next_free;
     return b;
@@ -307,12 +316,14 @@ void birth_walk(bool (*fn)(const struct birth_info *info, void *arg), void *arg)
     struct arena *a = atomic_load_explicit(&arenas, memory_order_acquire);
     for (; a; a = a->next) {
         struct slab *s = atomic_load_explicit(&a->slabs, memory_order_acquire);
-        for (; s; s = atomic_load_explicit(&s->next, memory_order_acquire))
-            for (unsigned i = 0; i < SLAB_SLOTS; i++) {
+        for (; s; s = atomic_load_explicit(&s->next, memory_order_acquire)) {
+            unsigned used = atomic_load_explicit(&s->used, memory_order_acquire);
+            for (unsigned i = 0; i < used; i++) {
                 struct birth_info info;
                 if (slot_read(&s->slots[i], &info) && !fn(&info, arg))
                     return;
             }
+        }
     }
 }
 

@@ -29,6 +29,7 @@ static int end_manager(void **state)
     close(manager);
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
     return assert_tree_empty(state);
 }
 
@@ -92,6 +93,33 @@ static void test_no_watchdog_unless_asked(void **state)
     assert_int_equal(s.interval, 0);
 }
 
+static void test_another_process_watchdog(void **state)
+{
+    struct service s;
+    setenv("WATCHDOG_USEC", "20000", 1);
+    setenv("WATCHDOG_PID", "1", 1);
+    assert_int_equal(signs_of_life(&s, 10 * MILLISECOND), 0);
+    assert_int_equal(s.interval, 0);
+}
+
+static void test_socket_in_the_file_system(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char directory[80];
+    assert_int_equal(unit_directory(directory, sizeof directory, "service"), 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", directory);
+    int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), abstract = manager;
+    assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+    setenv("NOTIFY_SOCKET", address.sun_path, 1);
+    manager = other;
+    service_ready("up");
+    assert_string_equal(heard(), "READY=1\nSTATUS=up");
+    manager = abstract;
+    close(other);
+    unlink(address.sun_path);
+    rmdir(directory);
+}
+
 static void try_all(void)
 {
     struct run run = {0};
@@ -99,6 +127,7 @@ static void try_all(void)
     setenv("WATCHDOG_USEC", "1000000", 1);
     if (loop_begin(&run.loop, &scope_root, "test") == 0) {
         service_begin(&s, &run.loop.scope, &run.loop);
+        service_stopping();
         service_end(&s);
         loop_end(&run.loop);
     }
@@ -117,6 +146,8 @@ int main(void)
         MANAGED(test_states),
         MANAGED(test_watchdog),
         MANAGED(test_no_watchdog_unless_asked),
+        MANAGED(test_another_process_watchdog),
+        MANAGED(test_socket_in_the_file_system),
         MANAGED(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

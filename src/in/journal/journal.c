@@ -15,7 +15,7 @@
 static void handle_end(struct thing *t)
 {
     struct journal *j = container_of(t, struct journal, handle);
-    sd_journal_close(j->sd);
+    libsystemd.journal_close(j->sd);
     j->sd = NULL;
 }
 
@@ -41,8 +41,11 @@ static void on_ready(struct watch *w, uint32_t events);
 
 static int open_sd(sd_journal **sd, const struct config *c)
 {
-    return c->journal.directory[0] ? sd_journal_open_directory(sd, c->journal.directory, 0)
-                                   : sd_journal_open(sd, SD_JOURNAL_LOCAL_ONLY);
+    int r = libsystemd_open();
+    if (r < 0)
+        return r;
+    return c->journal.directory[0] ? libsystemd.journal_open_directory(sd, c->journal.directory, 0)
+                                   : libsystemd.journal_open(sd, SD_JOURNAL_LOCAL_ONLY);
 }
 
 static int open_handle(struct journal *j)
@@ -56,18 +59,18 @@ static int open_handle(struct journal *j)
         j->sd = NULL;
         return r;
     }
-    sd_journal_set_data_threshold(j->sd, 0);
-    r = sd_journal_get_fd(j->sd);
+    libsystemd.journal_set_data_threshold(j->sd, 0);
+    r = libsystemd.journal_get_fd(j->sd);
     if (r >= 0)
         r = fd_of_library(&j->wake, &j->scope, r, "journal inotify");
     if (r == 0)
-        r = watch_begin(&j->ready, &j->scope, j->loop, j->wake.n, (uint32_t)sd_journal_get_events(j->sd), on_ready);
+        r = watch_begin(&j->ready, &j->scope, j->loop, j->wake.n, (uint32_t)libsystemd.journal_get_events(j->sd), on_ready);
     return r;
 }
 
 static bool has_files(sd_journal *sd, const struct config *c)
 {
-    return c->journal.directory[0] || sd_journal_has_persistent_files(sd) > 0 || sd_journal_has_runtime_files(sd) > 0;
+    return c->journal.directory[0] || libsystemd.journal_has_persistent_files(sd) > 0 || libsystemd.journal_has_runtime_files(sd) > 0;
 }
 
 static const char none[] = "there is none, or it may not be read (group systemd-journal)";
@@ -79,7 +82,7 @@ struct glance {
 
 static void glance_end(struct thing *t)
 {
-    sd_journal_close(container_of(t, struct glance, thing)->sd);
+    libsystemd.journal_close(container_of(t, struct glance, thing)->sd);
 }
 
 const char *journal_missing(struct scope *scope, const struct config *config)
@@ -158,7 +161,7 @@ static struct batch *new_batch(struct journal *j, const struct entry *e)
 static int next_entry(struct journal *j, struct entry *e, bool *more)
 {
     for (int n = 0; n < JOURNAL_MARKS; n++) {
-        int r = j->at_entry ? 1 : sd_journal_next(j->sd);
+        int r = j->at_entry ? 1 : libsystemd.journal_next(j->sd);
         if (r <= 0)
             return r;
         j->at_entry = true;
@@ -225,7 +228,7 @@ static int read_batch(struct journal *j)
 static void set_timeout(struct journal *j)
 {
     uint64_t usec;
-    if (sd_journal_get_timeout(j->sd, &usec) < 0 || usec == UINT64_MAX)
+    if (libsystemd.journal_get_timeout(j->sd, &usec) < 0 || usec == UINT64_MAX)
         return;
     int64_t left = (int64_t)usec * MICROSECOND - clock_mono();
     timer_set(&j->again, left > 0 ? left : 0);
@@ -257,7 +260,7 @@ static void on_work(struct nudge *n)
 
 static void process(struct journal *j)
 {
-    int r = sd_journal_process(j->sd);
+    int r = libsystemd.journal_process(j->sd);
     if (r < 0)
         fail(j, -r);
     else

@@ -14,7 +14,7 @@ static void field(struct journal *j, const char *name, char *out, size_t size)
     const void *data;
     size_t n, skip = strlen(name) + 1;
     out[0] = 0;
-    if (sd_journal_get_data(j->sd, name, &data, &n) < 0 || n < skip)
+    if (libsystemd.journal_get_data(j->sd, name, &data, &n) < 0 || n < skip)
         return;
     data = (const char *)data + skip;
     n = strnlen(data, n - skip);
@@ -73,12 +73,12 @@ int entry_read(struct journal *j, struct entry *e)
     snprintf(e->key, sizeof e->key, "%s%c%s%c%s", unit, 0,
              known ? priorities[priority[0] - '0'] : "", 0, identifier);
 
-    int r = sd_journal_get_realtime_usec(j->sd, &usec);
+    int r = libsystemd.journal_get_realtime_usec(j->sd, &usec);
     if (r < 0)
         return r;
     if (!place_cursor(j, e->cursor))
         return -EBADMSG;
-    r = sd_journal_get_data(j->sd, "MESSAGE", &data, &n);
+    r = libsystemd.journal_get_data(j->sd, "MESSAGE", &data, &n);
     if (r == -ENOENT)
         return 0;
     if (r < 0)

@@ -4,9 +4,8 @@
  */
 #pragma once
 
-#include <systemd/sd-journal.h>
-
 #include "in/journal/journal.h"
+#include "in/journal/libsystemd.h"
 
 enum {
     JOURNAL_STREAMS = 256, /* remembered */

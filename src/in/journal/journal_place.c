@@ -11,7 +11,7 @@ enum { WALK_MAX = 200000 };
 bool place_cursor(struct journal *j, char cursor[POSITION_CURSOR])
 {
     char *text;
-    if (sd_journal_get_cursor(j->sd, &text) < 0)
+    if (libsystemd.journal_get_cursor(j->sd, &text) < 0)
         return false;
     bool fits = snprintf(cursor, POSITION_CURSOR, "%s", text) < POSITION_CURSOR;
     mem_raw_free(text);
@@ -32,12 +32,12 @@ uint64_t place_number(const char *cursor)
 /* Behind the cursor's entry, or before the first that comes after it. */
 static int seek_behind(struct journal *j, const char *cursor)
 {
-    int r = sd_journal_seek_cursor(j->sd, cursor);
+    int r = libsystemd.journal_seek_cursor(j->sd, cursor);
     if (r >= 0)
-        r = sd_journal_next(j->sd);
+        r = libsystemd.journal_next(j->sd);
     if (r <= 0)
         return r < 0 ? r : -ENODATA;
-    if (sd_journal_test_cursor(j->sd, cursor) > 0)
+    if (libsystemd.journal_test_cursor(j->sd, cursor) > 0)
         return 0;
     log_warn(
         "journal",
@@ -51,7 +51,7 @@ static int seek_behind(struct journal *j, const char *cursor)
 int place_again(struct journal *j)
 {
     j->at_entry = false;
-    return j->cursor[0] ? seek_behind(j, j->cursor) : sd_journal_seek_head(j->sd);
+    return j->cursor[0] ? seek_behind(j, j->cursor) : libsystemd.journal_seek_head(j->sd);
 }
 
 /* The realtime stamp within a cursor, "t=HEX", in microseconds. */
@@ -67,8 +67,8 @@ static bool settle(struct journal *j, struct account *a, const char *cursor, uin
                    uint64_t records)
 {
     uint64_t usec = 0;
-    bool here = sd_journal_test_cursor(j->sd, cursor) > 0;
-    sd_journal_get_realtime_usec(j->sd, &usec);
+    bool here = libsystemd.journal_test_cursor(j->sd, cursor) > 0;
+    libsystemd.journal_get_realtime_usec(j->sd, &usec);
     if (!here && usec <= cursor_time(cursor))
         return false;
     account_place(a, &(struct position){.offset = here ? before + records : before, .cursor = cursor});
@@ -101,7 +101,7 @@ static int walk(struct journal *j)
     bool here = j->at_entry;
     for (int n = 0; open && n < WALK_MAX; n++) {
         struct entry e = {0};
-        int r = here ? 1 : sd_journal_next(j->sd);
+        int r = here ? 1 : libsystemd.journal_next(j->sd);
         if (r <= 0)
             break;
         here = false;
@@ -122,9 +122,9 @@ static int walk(struct journal *j)
 /* The end is stored as a position, so that what is logged while logcap is down is read. */
 static int begin_at_end(struct journal *j)
 {
-    int r = sd_journal_seek_tail(j->sd);
+    int r = libsystemd.journal_seek_tail(j->sd);
     if (r >= 0)
-        r = sd_journal_previous(j->sd);
+        r = libsystemd.journal_previous(j->sd);
     if (r <= 0 || !place_keep_cursor(j))
         return r < 0 ? r : 0;
     EACH_ACCOUNT(a, j->source)

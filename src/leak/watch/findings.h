@@ -33,7 +33,7 @@ struct finding {
 };
 
 struct findings {
-    struct finding list[FINDINGS_MAX];
+    struct finding *list; /* FINDINGS_MAX, zeroed by whoever has it; pages that are not needed are never touched */
     unsigned n;
     uint64_t not_listed;
 };

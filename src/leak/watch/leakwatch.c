@@ -166,6 +166,8 @@ int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct confi
         r = numbers_begin(&w->open, &w->scope, "open descriptors");
     if (r == 0)
         r = series_begin(&w->series, &w->scope);
+    if (r == 0 && !(w->findings.list = mem_new(&w->scope, FINDINGS_MAX * sizeof *w->findings.list, "findings")))
+        r = -errno;
     if (r == 0)
         r = make_ring(w, config->resource_monitoring.max_alert_history);
     if (r == 0)

@@ -1,10 +1,12 @@
 #include "leak/watch/strays.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 
 static struct stray *find(struct strays *s, enum stray_kind kind, int number)
 {
@@ -173,6 +175,8 @@ int strays_begin(struct strays *s, struct scope *owner, struct tally *tally)
     struct look l = {s, tally, 0};
     *s = (struct strays){0};
     int r = scope_begin(&s->scope, owner, "strays");
+    if (r == 0 && !(s->list = mem_new(&s->scope, STRAYS_MAX * sizeof *s->list, "strays")))
+        r = -errno;
     if (r == 0)
         r = numbers_begin(&s->inherited, &s->scope, "inherited descriptors");
     if (r == 0)

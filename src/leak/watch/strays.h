@@ -40,7 +40,7 @@ struct strays {
     unsigned n_threads;
     const char *exceptions[STRAY_EXCEPTIONS];
     unsigned n_exceptions;
-    struct stray list[STRAYS_MAX];
+    struct stray *list; /* STRAYS_MAX; pages that are not needed are never touched */
     unsigned n;
     uint64_t not_listed; /* for which there was no room */
 };
