@@ -305,7 +305,7 @@ static void write_containers(struct buf *out, struct containers *m)
     plain(out, "logcap_container_stream_rotations_total", "counter", "Streams that were opened anew by rotation_interval.", (double)s->rotations);
     plain(out, "logcap_container_stream_stalls_total", "counter", "Streams that were silent while there was more.", (double)s->stalls);
     plain(out, "logcap_container_stream_failures_total", "counter", "Streams that broke.", (double)s->failures);
-    plain(out, "logcap_containers_gone_before_read_total", "counter", "Containers that were removed before their log could be asked for.",
+    plain(out, "logcap_containers_gone_before_read_total", "counter", "Containers that were removed before their log could be opened.",
           (double)s->gone_before_read);
     plain(out, "logcap_container_malformed_total", "counter", "Answers and messages of engines that made no sense.", (double)s->malformed);
     struct container_family families[] = {{out, "logcap_container_records_total", container_records, 0},

@@ -2,6 +2,7 @@
 // in containers_docker.test.mjs and containers_podman.test.mjs.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import {Engine} from './engine.mjs';
 import {command, patience, pick, scenario, sleep, until} from './harness.mjs';
 
@@ -442,6 +443,100 @@ scenario('a container that was removed before it could be asked for is counted',
     c.remove();
     await until('it is counted', async () => (await containersOf(agent)).gone_before_read === 1);
     await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+    await agent.stop();
+});
+
+// An engine whose containers write json-files, as on this machine.
+async function engineWithFiles(s, agentOptions = {}) {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    engine.root = s.path('root');
+    const directory = (c) => s.path('root', 'containers', c.id);
+    fs.mkdirSync(s.path('root', 'containers'), {recursive: true});
+    const agent = await s.agent(configOf(s, loki, engine, {mode: 'auto', ...agentOptions}));
+    await until('the engine is known', async () => (await containersOf(agent)).engines_up === 1);
+    return {
+        loki, engine, agent,
+        write: (c, text) => {
+            fs.mkdirSync(directory(c), {recursive: true});
+            fs.appendFileSync(path.join(directory(c), `${c.id}-json.log`),
+                `${JSON.stringify({log: `${text}\n`, stream: 'stdout', time: new Date().toISOString()})}\n`);
+        },
+        open: (c) => until('its log is open', async () => (await agent.get('/sources')).json.sources.some((x) => x.name.includes(c.id))),
+        remove: (c) => {
+            c.die();
+            fs.rmSync(directory(c), {recursive: true, force: true});
+            c.remove();
+        },
+        arrives: (text) => until(`'${text}' is there`, () => loki.lines.get(text) === 1),
+    };
+}
+
+scenario('a log whose container the engine never said a thing of is read, and one that was never there is counted', async (s) => {
+    const {loki, engine, agent, write, open, remove, arrives} = await engineWithFiles(s, {exclude_names: ['left-out']});
+    engine.answer = (r, res) => {
+        if (!/[0-9a-f]{64}\//.test(r.path))
+            return false;
+        fail(res, 500);
+        return true;
+    };
+    const c = engine.container('moment');
+    write(c, 'what it said');
+    c.start();
+    await open(c);
+    await until('the answer is heard', async () => (await one(agent, 'moment')).detail.includes('it answers 500'));
+    remove(c);
+    await arrives('what it said');
+    assert.match(labelsOf(loki, 'what it said'), /container_name="moment"/);
+    await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+    assert.equal((await containersOf(agent)).gone_before_read, 0);
+    engine.container('never-started').remove();
+    for (const name of ['left-out', 'unheard'])
+        remove(engine.container(name).start());
+    await until('it is counted', async () => (await containersOf(agent)).gone_before_read > 0);
+    await until('they are forgotten', async () => (await containersOf(agent)).total === 0);
+    assert.equal((await containersOf(agent)).gone_before_read, 1);
+    await agent.stop();
+});
+
+// Of a moment that is over: who came meanwhile is not in it, who was removed still is.
+scenario('a list that is late ends nobody who is there, and nobody who is gone comes back', async (s) => {
+    const {loki, engine, agent, write, open, remove, arrives} = await engineWithFiles(s);
+    const gone = engine.container('gone');
+    let late, held = false;
+    const inspections = [];
+    engine.answer = (r, res) => {
+        if (held && r.path.startsWith(`/containers/${gone.id}/`) && inspections.push(res))
+            return true;
+        if (!held || late || r.path !== '/containers/json')
+            return false;
+        const list = JSON.stringify([...engine.containers.values()].map((x) => ({Id: x.id, Names: [`/${x.name}`], Image: x.image, State: x.state})));
+        late = () => {
+            res.writeHead(200, {'Content-Type': 'application/json'});
+            res.end(list);
+        };
+        return true;
+    };
+    held = true;
+    gone.start();
+    write(gone, 'of one that is gone');
+    await open(gone);
+    await until('the list is asked for', () => late);
+    remove(gone);
+    const c = engine.container('there').start();
+    write(c, 'first');
+    await arrives('first');
+    const {lists} = await containersOf(agent);
+    late();
+    await until('the list is read', async () => (await containersOf(agent)).lists > lists);
+    held = false;
+    inspections.forEach((res) => fail(res, 404));
+    await arrives('of one that is gone');
+    write(c, 'last');
+    remove(c);
+    await arrives('last');
+    assert.equal(loki.lines.size, 3);
+    await until('they are forgotten', async () => (await containersOf(agent)).total === 0);
+    assert.equal((await containersOf(agent)).gone_before_read, 0);
     await agent.stop();
 });
 

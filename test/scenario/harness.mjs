@@ -24,6 +24,7 @@ export const sanitized = Boolean(process.env.LOGCAP_SANITIZER);
 
 // Deadlines are for a normal build on a normal machine, five times what is usual; sanitizers take more.
 export const patience = sanitized ? 10 : 1;
+const longest = 240; // seconds of patience, so that what is waited for is said before the scenario is ended
 
 export function pick({light, full, soak}) {
     return {light, full, soak}[process.env.SCENARIO ?? 'full'];
@@ -33,12 +34,12 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Waits until what() is true; fails after `seconds` and says what it was waiting for: a sentence, or what makes one then.
 export async function until(sentence, what, seconds = 30) {
-    const end = Date.now() + seconds * patience * 1000;
+    const limit = Math.max(seconds, Math.min(seconds * patience, longest)), end = Date.now() + limit * 1000;
     for (;;) {
         if (await what())
             return;
         if (Date.now() > end)
-            assert.fail(`waited ${seconds * patience} s until ${typeof sentence === 'function' ? sentence() : sentence}`);
+            assert.fail(`waited ${limit} s until ${typeof sentence === 'function' ? sentence() : sentence}`);
         await sleep(20);
     }
 }

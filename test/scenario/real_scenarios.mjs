@@ -97,17 +97,22 @@ export function realScenarios(kind) {
         }, {skip});
     }
 
+    // One that is gone before its log could be opened at all is counted. Nothing else may be missing, and nothing of one that was opened.
     scenario(`${kind}: containers that live for moments and are removed at once lose nothing`, async (s) => {
         const {engine, loki, config} = await world(kind, s, 'auto');
         const agent = await s.agent(config);
-        await until('the engine is known', async () => (await agent.get('/containers')).json.stats.engines_up === 1);
-        const expected = [];
+        const stats = async () => (await agent.get('/containers')).json.stats;
+        await until('the engine is known', async () => (await stats()).engines_up === 1);
+        const said = [];
         for (let i = 0; i < pick({light: 5, full: 15, soak: 200}); i++) {
             await engine.run(`moment${i}`, `echo first ${i}; usleep 50000; echo last ${i}`, {remove: true});
-            expected.push(`first ${i}`, `last ${i}`);
+            said.push([`first ${i}`, `last ${i}`]);
         }
-        await there(loki, expected);
-        assertOnce(loki, expected);
+        const absent = () => said.filter((lines) => !lines.every((line) => loki.lines.has(line)));
+        await until(() => `all but counted ones are at the sink: ${absent().join(', ')}`,
+            async () => absent().length <= (await stats()).gone_before_read, 20);
+        assertOnce(loki, said.filter((lines) => !absent().includes(lines)).flat());
+        assert.equal((await stats()).gone_before_read, absent().length);
         await agent.stop();
     }, {skip});
 }

@@ -72,7 +72,7 @@ struct container *container_new(struct engine *e, const char *id)
     for (unsigned i = 0; i < FACTS_LABELS; i++)
         c->chosen[i] = "";
     memcpy(c->id, id, sizeof c->id);
-    c->round = e->round;
+    c->round = round_from_now(e);
     pthread_mutex_lock(&m->lock);
     c->next = e->containers;
     if (c->next)
@@ -187,6 +187,12 @@ static bool runs(const char *state)
 static bool has_ended(const char *state)
 {
     return !runs(state) && strcmp(state, "created") != 0 && strcmp(state, "configured") != 0 && strcmp(state, "initialized") != 0;
+}
+
+/* A state that only one has that was started. */
+static bool has_run(const char *state)
+{
+    return runs(state) || strcmp(state, "exited") == 0 || strcmp(state, "stopped") == 0 || strcmp(state, "dead") == 0;
 }
 
 static void set_state(struct container *c, const char *state)
@@ -313,8 +319,36 @@ void container_learn(struct container *c, const struct facts *f)
         c->included = f->included;
         c->excluded = f->excluded;
     }
+    c->ran |= has_run(f->state);
     if (*f->state)
         container_set_running(c, runs(f->state), has_ended(f->state));
+}
+
+void container_count_missed(struct container *c)
+{
+    if (c->missed || !c->ran || c->log_found || !c->followed_done || c->mode != CONTAINER_FILE)
+        return;
+    c->missed = true;
+    atomic_fetch_add(&monitor_of(c)->stats.gone_before_read, 1);
+}
+
+/* Nobody will say any more what it is: what was held of it is read under what there is of a name. */
+static void settle(struct container *c)
+{
+    const char *left_out = choose(monitor_of(c)->options, c->name, c->included, c->excluded);
+    if (c->mode != CONTAINER_UNDECIDED)
+        return;
+    if (left_out) {
+        follow_end(c);
+        set_mode(c, CONTAINER_NONE);
+    } else if (c->followed) {
+        follow_label(c);
+        set_mode(c, CONTAINER_FILE);
+        container_count_missed(c);
+    } else if (!c->missed) {
+        c->missed = true;
+        atomic_fetch_add(&monitor_of(c)->stats.gone_before_read, 1);
+    }
 }
 
 void container_inspected(struct container *c, struct facts *f)
@@ -332,8 +366,10 @@ void container_inspected(struct container *c, struct facts *f)
         strcpy(c->driver, f->driver);
         pthread_mutex_unlock(&monitor_of(c)->lock);
         count_running(c, runs(f->state));
+        c->ran |= has_run(f->state);
         c->ended = has_ended(f->state);
         c->known = true;
+        c->round = round_from_now(c->engine);
         container_reconsider(c);
         return;
     }
@@ -344,23 +380,16 @@ void container_inspected(struct container *c, struct facts *f)
         engine_list_soon(c->engine);
         return;
     }
-    /* What was held of it is read under what there is of a name. */
-    if (!c->known && !c->followed)
-        atomic_fetch_add(&monitor_of(c)->stats.gone_before_read, 1);
-    if (!c->known && c->followed) {
-        const char *left_out = choose(monitor_of(c)->options, c->name, c->included, c->excluded);
-        if (left_out)
-            follow_end(c);
-        else
-            follow_label(c);
-        set_mode(c, left_out ? CONTAINER_NONE : CONTAINER_FILE);
-    }
-    container_gone(c);
+    if (!c->gone)
+        container_gone(c);
+    else if (!c->known)
+        settle(c);
 }
 
 void container_set_running(struct container *c, bool running, bool ended)
 {
     bool starts = running && !c->running;
+    c->ran |= running;
     count_running(c, running);
     c->ended = ended;
     if (c->followed)
@@ -384,6 +413,8 @@ void container_gone(struct container *c)
     pthread_mutex_unlock(&monitor_of(c)->lock);
     c->gone_round = c->engine->round;
     count_running(c, false);
+    if (!c->known && !http_busy(&c->inspect) && !c->wants_inspect)
+        settle(c);
     if (c->followed)
         followed_gone(c->followed);
 }

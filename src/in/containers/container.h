@@ -23,6 +23,8 @@ void container_gone(struct container *c);
 void container_reconsider(struct container *c);
 /* Once a list is through: whether nothing more will come of it. */
 bool container_is_over(const struct container *c);
+/* Counts it, once, if it is over and its log was never seen. */
+void container_count_missed(struct container *c);
 /* Lets go of what is read of it, for now. */
 void container_rest(struct container *c);
 /* Why it is not read now. */

@@ -190,13 +190,13 @@ void engine_doubt(struct engine *e)
 
 /* ---- the list ---- */
 
-static struct container *learn(struct engine *e, const struct facts *f)
+static void learn(struct engine *e, const struct facts *f)
 {
     struct container *c = engine_find(e, f->id);
     if (!c)
         c = container_new(e, f->id);
-    if (!c)
-        return NULL;
+    if (!c || c->removed)
+        return;
     c->round = e->round;
     if (c->gone) { /* the engine forgot it for a moment */
         pthread_mutex_lock(&e->monitor->lock);
@@ -209,7 +209,6 @@ static struct container *learn(struct engine *e, const struct facts *f)
         engine_inspect(e, c);
     else if (c->mode == CONTAINER_API)
         wire_consider(&c->wire);
-    return c;
 }
 
 static bool read_list(struct engine *e, const char *text, size_t len)
@@ -304,12 +303,13 @@ static void inspected(struct http_request *r, const struct http_answer *a)
     if (a->status == 200 && f && facts_inspected(f, a->body, a->body_len, e->monitor->options) && strcmp(f->id, c->id) == 0) {
         c->not_found = 0;
         container_inspected(c, f);
-    } else if (a->status == 404) {
+    } else if (a->status == 404 || c->gone) {
         container_inspected(c, NULL);
     } else if (f) {
         if (a->status == 200)
             atomic_fetch_add(&e->monitor->stats.malformed, 1);
-        container_say(c, "the engine does not say what it is: %s", a->status == 200 ? "its answer makes no sense" : a->error);
+        char why[200];
+        container_say(c, "the engine does not say what it is: %s", a->status == 200 ? "its answer makes no sense" : why_not(a, why, sizeof why));
     }
     mem_free(f);
     serve_inspects(e);

@@ -45,6 +45,8 @@ static void apply(struct engine *e, const struct facts *f)
         hold_log(c);
         engine_inspect(e, c);
     }
+    c->ran |= is_one_of(f->action, stops);
+    c->removed |= is_one_of(f->action, ends);
     if (strcmp(f->action, "rename") == 0)
         container_learn(c, f);
     else if (is_one_of(f->action, starts))

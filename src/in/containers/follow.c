@@ -93,6 +93,8 @@ void follow_look(struct container *c)
     atomic_store(&c->unread, v.unread);
     atomic_store(&c->last_read, v.last_read);
     c->followed_done = v.state == FOLLOWED_DONE;
+    c->log_found |= v.found;
+    container_count_missed(c);
     if (v.state == FOLLOWED_FAILED)
         container_say(c, "%s cannot be read: %s", followed_path(c->followed), strerror(-v.error));
     else if (c->mode == CONTAINER_FILE)

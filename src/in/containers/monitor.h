@@ -48,14 +48,17 @@ struct container {
     char detail[DETAIL];
     bool known;     /* inspected, or as well known as it will ever be */
     bool running, gone;
+    bool removed;  /* an event said so: it never comes back, whatever a list of an earlier moment says */
+    bool ran;      /* it was heard to run, or to have run */
+    bool missed;   /* and was gone before its log was open: counted */
     bool ended; /* it ran, and writes no more: one that was created only may write before its start is heard of */
     bool wants_inspect;
     unsigned not_found; /* so often in a row */
-    uint64_t round; /* of the list that had it last */
+    uint64_t round; /* of the list that had it last, or of the first that must have it */
     uint64_t gone_round;
     struct wire wire;
     struct followed *followed;
-    bool followed_done;
+    bool followed_done, log_found;
     /* Of what is read, whatever the way. */
     _Atomic uint64_t records, bytes, opened, rotations, stalls, unread /* bytes of its log file */;
     _Atomic int64_t last_read;
@@ -127,6 +130,12 @@ struct containers {
 static inline struct containers *monitor_of(const struct container *c)
 {
     return c->engine->monitor;
+}
+
+/* The first list that has whoever is there now: not one that was asked for already. */
+static inline uint64_t round_from_now(const struct engine *e)
+{
+    return e->round + (e->state == ENGINE_UP && http_busy(&e->ask));
 }
 
 /* "web (705bcf4d9c37)" in `out`. */

@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 
 #include "config/units.h"
+#include "in/files/awaited.h"
 #include "in/files/directories.h"
 #include "in/files/discover.h"
 #include "in/files/monitor.h"
@@ -24,6 +25,8 @@ static void event_in(struct files *f, struct directory *d, const struct inotify_
                 file_ready(f, file);
     if (e->mask & IN_MOVED_TO && !(e->mask & IN_ISDIR))
         unseen_arrived(f, d, e->name, e->cookie);
+    if (d->awaited && e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
+        awaited_came(f, d);
     if (!d->wanted)
         return;
     if (e->mask & IN_MOVED_FROM && !(e->mask & IN_ISDIR))

@@ -425,6 +425,8 @@ int file_start(struct files *f, struct file *file, const struct facts *facts)
     if (r < 0)
         return r;
     file->started = true;
+    if (followed_of(file))
+        followed_of(file)->found = true;
     file->size = facts->size;
     file->grown = clock_mono();
     atomic_store(&file->source->offset, file->offset);

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "in/files/awaited.h"
 #include "in/files/descriptors.h"
 #include "in/files/directories.h"
 #include "in/files/discover.h"
@@ -388,8 +389,7 @@ int followed_begin(struct followed **out, struct files *f, const struct follow *
         return r;
     struct followed *fl = *out;
     fl->beginning = true;
-    fl->directory->mtime = -1;
-    discover_list(f, fl->directory);
+    awaited_look(fl);
     fl->beginning = false;
     rotation_seek_past_of(f, fl->path);
     return 0;
@@ -422,6 +422,9 @@ void followed_runs(struct followed *fl, bool runs)
 void followed_gone(struct followed *fl)
 {
     followed_runs(fl, false);
+    if (!fl->gone && !fl->found)
+        awaited_look(fl); /* a last time */
+    awaited_end(fl);
     fl->gone = true;
     for (struct file *file = fl->files; file; file = file->next_followed)
         file_ready(fl->f, file);
@@ -449,13 +452,14 @@ void followed_end(struct followed *fl)
     while (fl->files)
         groups_find(f, fl->files);
     leave_touched(fl); /* it was touched by that */
+    awaited_end(fl);
     fl->directory->refs--;
     scope_end(&fl->scope);
 }
 
 void followed_look(const struct followed *fl, struct followed_view *view)
 {
-    *view = (struct followed_view){.state = state_of(fl), .records = fl->records, .bytes = fl->bytes, .malformed = fl->malformed,
+    *view = (struct followed_view){.state = state_of(fl), .found = fl->found, .records = fl->records, .bytes = fl->bytes, .malformed = fl->malformed,
                                    .torn = fl->torn, .last_read = fl->last_read};
     view->error = view->state == FOLLOWED_FAILED ? fl->error : 0;
     for (const struct file *file = fl->files; file; file = file->next_followed) {

@@ -70,6 +70,7 @@ void followed_end(struct followed *fl);
 struct followed_view {
     enum followed_state state;
     int error;              /* FOLLOWED_FAILED: -errno */
+    bool found;             /* a file of it was opened in this process' life; false at FOLLOWED_DONE: it was gone before */
     unsigned files;         /* that are not read to their end and delivered */
     uint64_t unread;        /* bytes of them, wrapping included */
     uint64_t records, bytes; /* read in this process' life: what the container wrote, without wrapping and line ends */

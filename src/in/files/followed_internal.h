@@ -13,6 +13,7 @@ struct followed {
     struct followed *next_touched;
     struct table_node by_path;
     struct directory *directory;
+    struct directory *above;  /* while that is not there: the nearest that is (awaited.h) */
     char *path;
     const char *base;         /* the name in the directory */
     struct files_group config; /* what is made of its lines; its labels lie in `labels` */
@@ -23,7 +24,7 @@ struct followed {
     void (*changed)(struct followed *, void *);
     void *arg;
     int error;
-    bool runs, gone, at_end;
+    bool runs, gone, at_end, found;
     int64_t stopped;          /* clock_mono(), when that was heard of; while it does not run */
     bool beginning; /* what is found now was there before it was followed */
     bool touched, by_pods /* nobody else ends it */;

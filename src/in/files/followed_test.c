@@ -191,6 +191,42 @@ static void a_log_without_labels_is_held_until_it_has_them(void **state_)
     end(&w);
 }
 
+/* An engine makes the directories one after the other, and removes them moments later. */
+static void a_log_is_open_before_its_new_directories_are_gone(void **state_)
+{
+    struct world w;
+    struct followed_view view;
+    begin_alone(&w);
+    w.config.files.scan_interval = 60 * SECOND;
+    turn(&w, 200); /* the last scan before that */
+    struct followed *fl = follow(&w, "c/id/userdata/ctr.log", WRAPPED_CRI), *other = follow(&w, "c/id/userdata/other.log", WRAPPED_CRI);
+    followed_look(fl, &view);
+    assert_false(view.found);
+    assert_int_equal(mkdir(at(&w, "c/none"), 0755), 0);
+    turn(&w, 20);
+    assert_int_equal(mkdir(at(&w, "c/id"), 0755), 0);
+    turn(&w, 20);
+    assert_int_equal(mkdir(at(&w, "c/id/userdata"), 0755), 0);
+    append(&w, "c/id/userdata/ctr.log", T "1Z stdout F a\n");
+    expect(&w, "a\n");
+    append(&w, "c/id/userdata/ctr.log", T "2Z stdout F b\n");
+    assert_int_equal(remove(at(&w, "c/id/userdata/ctr.log")), 0);
+    assert_int_equal(rmdir(at(&w, "c/id/userdata")), 0);
+    assert_int_equal(rmdir(at(&w, "c/id")), 0);
+    followed_gone(fl);
+    followed_gone(other);
+    wait_for(&w, fl, FOLLOWED_DONE);
+    wait_for(&w, other, FOLLOWED_DONE);
+    assert_string_equal(w.notes, "a\nb\n");
+    followed_look(fl, &view);
+    assert_true(view.found);
+    followed_look(other, &view);
+    assert_false(view.found);
+    followed_end(fl);
+    followed_end(other);
+    end(&w);
+}
+
 static void what_is_gone_is_read_to_its_end_and_done_when_it_is_delivered(void **state_)
 {
     struct world w;
@@ -419,6 +455,7 @@ int main(void)
         TEST(what_nobody_finishes_goes_after_a_while_or_when_it_stops),
         TEST(half_a_line_waits_for_its_rest_while_its_writer_lives),
         TEST(a_log_without_labels_is_held_until_it_has_them),
+        TEST(a_log_is_open_before_its_new_directories_are_gone),
         TEST(what_is_gone_is_read_to_its_end_and_done_when_it_is_delivered),
         TEST(rotated_files_are_read_in_their_order),
         TEST(a_message_goes_on_behind_a_rotation),

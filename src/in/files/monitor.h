@@ -37,6 +37,7 @@ struct directory {
     uint32_t refs;      /* files whose path, now or last, lies in it */
     uint32_t links;     /* files elsewhere that are links into it */
     uint32_t followed;  /* logs in it that are followed: it is wanted because of them */
+    uint32_t awaited;   /* logs that are followed, whose directory is to come below it */
     char path[];
 };
 
