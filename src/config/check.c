@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/limits.h"
 #include "config/suggest.h"
 #include "config/units.h"
 
@@ -110,8 +111,21 @@ static void check_local_file(const struct sink_config *s, const struct node *n, 
         problem(problems, place_in(n, "filename"), "filename must be a path below directory, without '..'");
 }
 
+static void check_deduplicate(const struct config *c, const struct sink_config *s, const struct node *n, struct problems *problems)
+{
+    const struct deduplicate_config *d = &s->deduplicate;
+    const struct node *at = node_child(n, "deduplicate");
+    uint64_t need = (uint64_t)d->max_lines * DEDUPLICATE_LINE_COST;
+    char size[UNITS_TEXT], limit[UNITS_TEXT];
+    if (d->enabled && need > c->memory_limit / 4)
+        problem(problems, place_in(at ? at : n, "max_lines"),
+                "deduplicate.max_lines needs %s, and may have a quarter of memory_limit (%s)", units_size_text(need, size),
+                units_size_text(c->memory_limit, limit));
+}
+
 void check_sink(const struct config *c, struct sink_config *s, const struct node *n, struct problems *problems)
 {
+    check_deduplicate(c, s, n, problems);
     if (strcmp(s->type, "loki") == 0)
         check_loki(c, s, n, problems);
     else if (strcmp(s->type, "local_file") == 0)

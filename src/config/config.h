@@ -140,6 +140,12 @@ struct stdout_config {
 enum sink_spool { SPOOL_AUTO, SPOOL_ON, SPOOL_OFF };
 enum spool_full { SPOOL_WAIT, SPOOL_DROP_OLDEST };
 
+struct deduplicate_config {
+    bool enabled;
+    int64_t window; /* ns */
+    uint32_t max_lines;
+};
+
 struct sink_config {
     const char *name, *type;
     bool enabled;
@@ -148,6 +154,7 @@ struct sink_config {
     int64_t drain_grace;
     struct { uint64_t bytes_per_second, burst; } rate_limit; /* of records; bytes_per_second 0: none */
     enum sink_spool disk_buffer;
+    struct deduplicate_config deduplicate;
     union {
         struct loki_config loki;
         struct local_file_config local_file;

@@ -146,6 +146,8 @@ static void what_a_sink_adapts_to_is_checked_and_completed(void **state)
             "f:2:47: adaptive_batching.min_delay must not be above max_delay or batch_timeout\n");
     refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {max_size: 32MiB}}\n",
             "f:2:47: adaptive_batching.max_size must be at most a quarter of memory_limit (48MiB)\n");
+    refused("sinks:\n  stdout: {deduplicate: {enabled: true, max_lines: 1000000}}\n",
+            "f:2:41: deduplicate.max_lines needs 56MB, and may have a quarter of memory_limit (48MiB)\n");
     refused("sinks:\n  loki: {url: 'http://x', adaptive_batching: {min_batch_size: 10}}\n",
             "f:2:47: 'sinks.loki.adaptive_batching.min_batch_size' is no longer supported: use adaptive_batching.min_size (in bytes) instead\n");
 }

@@ -8,4 +8,5 @@ enum {
     STREAM_LABELS = 32,
     STREAM_LABEL_NAME = 1024, /* bytes */
     STREAM_LABEL_VALUE = 2048,
+    DEDUPLICATE_LINE_COST = 56, /* bytes of memory for each of deduplicate.max_lines */
 };

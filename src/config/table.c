@@ -230,7 +230,8 @@ static const struct old_key agent_old[] = {
     {"dispatcher.retry_base_delay", NULL, NULL, "use sinks.NAME.backoff_min instead"},
     {"dispatcher.retry_max_delay", NULL, NULL, "use sinks.NAME.backoff_max instead"},
     {"dispatcher.retry_multiplier", NULL, NULL, RETRIES},
-    {"dispatcher.deduplication_enabled", NULL, "false", "logcap never drops lines because they look alike; remove it"},
+    {"dispatcher.deduplication_enabled", NULL, "false", "it is asked for a sink at a time now: use sinks.NAME.deduplicate instead"},
+    {"dispatcher.deduplication_config.", NULL, NULL, "use sinks.NAME.deduplicate.window and max_lines instead"},
     {"dispatcher.dlq_enabled", "dead_letters.enabled", NULL, NULL},
     {"dispatcher.dlq_config.enabled", "dead_letters.enabled", NULL, NULL},
     {"dispatcher.dlq_config.alert_config.entries_per_minute_threshold", "dead_letters.alert.rate", NULL, NULL},
@@ -464,6 +465,15 @@ static const struct option sink[] = {
                                         "dropped. 0: no limit."},
     {"rate_limit.burst", OPTION_SIZE, AT(struct sink_config, rate_limit.burst), .initial = "0", .least = 0,
      .most = 1 * TIB, .doc = "What it may take at once after a pause. 0: what bytes_per_second allows in one second."},
+    {"deduplicate.enabled", OPTION_BOOL, AT(struct sink_config, deduplicate.enabled), .initial = "false",
+     .doc = "Whether a line that its source repeats within `window`, in the same stream, is left out for this sink, and counted as "
+            "dropped (`duplicate`)."},
+    {"deduplicate.window", OPTION_TIME, AT(struct sink_config, deduplicate.window), .initial = "1m", .least = 1 * MILLISECOND,
+     .most = 7 * 24 * HOUR, .doc = "By the lines' own times; of one that goes on repeating, one is let through each window."},
+    {"deduplicate.max_lines", OPTION_COUNT, AT(struct sink_config, deduplicate.max_lines), .initial = "10000", .least = 1,
+     .most = 10000000,
+     .doc = "Different lines that are remembered, 56 bytes each within memory_limit, at most a quarter of it; beyond them the oldest is "
+            "forgotten, and so let through again."},
 };
 static const struct old_key sink_old[] = {
     {"backpressure_config.", NULL, NULL, "a full queue stops the reader, nothing is thrown away; remove it"},

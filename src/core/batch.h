@@ -50,6 +50,8 @@ struct lease {
     uint32_t first;      /* mark */
     uint64_t wanted;     /* bit i: batch->streams[i] is for this sink */
     struct amount taken; /* entries from first on that are wanted */
+    uint64_t *repeated;     /* repeats.h: bit i: mark i is not for the sink again; NULL: none is so */
+    struct amount left_out; /* those entries, of what is taken */
     void *context; /* the sink type's own */
     struct refused *refused; /* what of it the server will never take, letters.h */
     uint64_t number;                  /* in its account; 0: from an origin */

@@ -10,7 +10,7 @@
 const char *drop_reason_name(enum drop_reason reason)
 {
     static const char *const names[DROP_REASONS] = {
-        "invalid", "too_long", "shutdown", "spool_full", "spool_damaged", "purged",
+        "invalid", "too_long", "shutdown", "spool_full", "spool_damaged", "purged", "duplicate",
     };
     return (unsigned)reason < DROP_REASONS ? names[reason] : "unknown";
 }
@@ -196,6 +196,8 @@ void account_secured(struct account *a, const struct secured *s, const struct ou
         BOTH(add, a, dropped[i], o->dropped[i]);
         subtract(&delivered, o->dropped[i]);
     }
+    BOTH(add, a, dropped[DROP_DUPLICATE], s->left_out);
+    subtract(&delivered, s->left_out);
     BOTH(add, a, dead, o->dead);
     subtract(&delivered, o->dead);
     BOTH(add, a, spooled, o->spooled);

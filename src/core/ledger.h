@@ -33,6 +33,7 @@ enum drop_reason {
     DROP_SPOOL_FULL, /* the oldest in the spool, which made room as configured */
     DROP_SPOOL_DAMAGED,
     DROP_PURGED,     /* dead letters removed by their limits or by an operator; a removed sink's part of the spool by an operator */
+    DROP_DUPLICATE,  /* as `deduplicate` asks (repeats.h) */
     DROP_REASONS
 };
 const char *drop_reason_name(enum drop_reason reason);
@@ -106,7 +107,7 @@ void book_forget(struct book *b);
 void book_add_rows(struct book *b, struct book_rows *rows);
 void book_remove_rows(struct book *b, struct book_rows *rows); /* while the keeper is paused */
 
-/* What became of a lease's records; what is in none of these was delivered. */
+/* What became of a lease's records; what is in none of these, and was not left out, was delivered. */
 struct outcome {
     struct amount dropped[DROP_REASONS], dead, spooled;
 };
@@ -120,7 +121,7 @@ struct secured {
     struct refused *refused; /* letters.h: lease_refuse() */
     uint64_t number; /* 0: from an origin */
     uint64_t to, tail_hash;
-    struct amount taken;
+    struct amount taken, left_out; /* left_out: of what is taken, as duplicates */
     char cursor[POSITION_CURSOR];
 };
 

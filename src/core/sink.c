@@ -29,7 +29,10 @@ static bool within_rate(struct sink *s)
 static void give(struct sink *s, struct qnode *n)
 {
     struct lease *l = container_of(n, struct lease, node);
-    bucket_take(&s->bucket, l->taken.bytes);
+    const struct origin *origin = l->batch->origin;
+    if (repeats_on(&s->repeats) && !(origin && origin->counter == ORIGIN_DEAD))
+        repeats_look(&s->repeats, l);
+    bucket_take(&s->bucket, lease_amount(l).bytes);
     s->type->take(s, l);
 }
 
@@ -111,12 +114,22 @@ static void start_failed(struct sink *s, int err)
     timer_set(&s->start, s->start_delay);
 }
 
+static int begin_repeats(struct sink *s)
+{
+    const struct deduplicate_config *c = &s->config->deduplicate;
+    return c->enabled ? repeats_begin(&s->repeats, &s->thread.scope, s->pool, c->window, c->max_lines, &s->stats.forgotten_lines)
+                      : 0;
+}
+
 static void start_type(struct timer *t)
 {
     struct sink *s = container_of(t, struct sink, start);
     sink_set_error(s, "%s", "");
-    int r = s->type->start(s);
+    int r = begin_repeats(s);
+    if (r == 0)
+        r = s->type->start(s);
     if (r < 0) {
+        repeats_end(&s->repeats);
         start_failed(s, -r);
         return;
     }
@@ -347,7 +360,7 @@ bool sink_wants(const struct sink *s, const struct stream *stream)
 bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next)
 {
     const struct batch *b = l->batch;
-    while (*i < b->n && !(l->wanted >> b->marks[*i].stream & 1))
+    while (*i < b->n && !lease_has(l, *i))
         ++*i;
     if (*i >= b->n)
         return false;
@@ -375,6 +388,7 @@ void lease_copy(const struct lease *l, struct secured *out)
         .to = b->to,
         .tail_hash = b->tail_hash,
         .taken = l->taken,
+        .left_out = l->left_out,
     };
     memcpy(out->cursor, b->cursor, sizeof out->cursor);
 }
@@ -390,6 +404,7 @@ void lease_release(struct lease *l)
         pthread_mutex_unlock(&s->book.lock);
     }
     intent_forget(l);
+    repeats_forget(l);
     birth_free(l->birth);
     l->birth = NULL;
     batch_release(b);
@@ -432,6 +447,7 @@ void lease_secured(struct lease *l, const struct outcome *outcome)
 void lease_returned(struct lease *l)
 {
     struct secured s;
+    repeats_forget(l);
     if (atomic_load(&l->sink->holding)) {
         intent_forget(l);
         refused_forget(l->refused); /* it will be asked about all of it again */

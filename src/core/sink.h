@@ -24,6 +24,7 @@
 #include "core/bucket.h"
 #include "core/latency.h"
 #include "core/ledger.h"
+#include "core/repeats.h"
 #include "core/room.h"
 
 /* A metric that only sinks of one type have. */
@@ -62,6 +63,7 @@ struct sink_stats { /* atomic; any thread */
     _Atomic int64_t last_success; /* clock_real(), 0: never */
     _Atomic bool failing;
     _Atomic uint32_t demoted_labels; /* of a loki sink: by its limit on streams */
+    _Atomic uint64_t forgotten_lines; /* repeats.h */
 };
 
 struct sink {
@@ -82,6 +84,7 @@ struct sink {
     _Atomic bool passing;        /* stalled without a disk buffer: files are read on for the others (dispatcher.h) */
     _Atomic uint32_t passed;     /* accounts that were passed over and are not as far as the others yet */
     struct bucket bucket;        /* rate_limit: what the type is given; sink's thread */
+    struct repeats repeats;      /* deduplicate: what the type is not given; under the thread's scope */
     struct timer refill;
     struct timer start;          /* tries again to start the type */
     int64_t start_delay;
@@ -145,6 +148,18 @@ void lease_copy(const struct lease *l, struct secured *out);
 void lease_release(struct lease *l);
 void secured_commit(struct secured *s, const struct outcome *outcome);
 void lease_returned(struct lease *l);
-/* The wanted entries of a lease: calls it with *i = lease->first at first; false at the end. A record goes
+/* Whether the sink is to have this mark. */
+static inline bool lease_has(const struct lease *l, uint32_t mark)
+{
+    if (__builtin_expect(l->repeated != NULL, 0) && l->repeated[mark / 64] >> mark % 64 & 1)
+        return false;
+    return l->wanted >> l->batch->marks[mark].stream & 1;
+}
+/* The entries of a lease that it is to have: calls it with *i = lease->first at first; false at the end. A record goes
  * over marks [*i, *next): joined by MORE. */
 bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next);
+/* How many those are. */
+static inline struct amount lease_amount(const struct lease *l)
+{
+    return (struct amount){l->taken.records - l->left_out.records, l->taken.bytes - l->left_out.bytes};
+}

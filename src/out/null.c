@@ -9,8 +9,9 @@ static int null_start(struct sink *s)
 
 static void null_take(struct sink *s, struct lease *l)
 {
-    atomic_fetch_add(&s->stats.records_out, l->taken.records);
-    atomic_fetch_add(&s->stats.bytes_out, l->taken.bytes);
+    const struct amount n = lease_amount(l);
+    atomic_fetch_add(&s->stats.records_out, n.records);
+    atomic_fetch_add(&s->stats.bytes_out, n.bytes);
     atomic_store(&s->stats.last_success, clock_real());
     lease_secured(l, NULL);
 }

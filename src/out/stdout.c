@@ -126,7 +126,7 @@ static void pump(struct out *o)
         if (head_is_encoded(o)) {
             struct lease *l = o->head;
             pop(o);
-            atomic_fetch_add(&o->sink->stats.records_out, l->taken.records);
+            atomic_fetch_add(&o->sink->stats.records_out, lease_amount(l).records);
             lease_secured(l, NULL);
         }
     }

@@ -54,6 +54,8 @@ static const char *const steps[] = {
     "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE history (series INTEGER NOT NULL, length INTEGER NOT NULL, start INTEGER NOT NULL, least REAL NOT NULL,"
     " mean REAL NOT NULL, most REAL NOT NULL, PRIMARY KEY (series, length, start)) WITHOUT ROWID;",
+    "ALTER TABLE ledger ADD COLUMN duplicate_records INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE ledger ADD COLUMN duplicate_bytes INTEGER NOT NULL DEFAULT 0;",
 };
 enum { SCHEMA_VERSION = sizeof steps / sizeof *steps };
 
@@ -69,7 +71,7 @@ static const char *const texts[ST_LETTERS] = {
     [ST_PUT_POSITION] = "INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                         " offset = ?3, tail_hash = ?4, cursor = ?5",
     [ST_PUT_LEDGER] = "REPLACE INTO ledger VALUES"
-                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
     [ST_PUT_FILE] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
                     " length = ?3, inode = ?4, born = ?5",
     [ST_PUT_SPOOL] = "INSERT INTO spool VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ranges = ?2",

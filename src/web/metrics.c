@@ -82,6 +82,8 @@ static void write_sinks(struct buf *out, const struct web_context *c)
     EACH_SINK("logcap_sink_sent_bytes_total", "counter", "Bytes sent, as encoded.", STAT(bytes_out));
     EACH_SINK("logcap_sink_last_success_timestamp_seconds", "gauge", "When it last delivered; 0: never.",
               (double)STAT(last_success) / SECOND);
+    EACH_SINK("logcap_sink_forgotten_lines_total", "counter",
+              "Lines forgotten within their window by deduplicate.max_lines, which may come twice by that.", STAT(forgotten_lines));
 #undef STAT
 #undef EACH_SINK
     family(out, "logcap_sink_dropped_records_total", "counter", "Records the sink will never have, by reason.");

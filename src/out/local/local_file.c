@@ -261,8 +261,9 @@ static void secure(struct local_file *f)
     while (f->head != f->next) {
         struct lease *l = f->head;
         f->head = after(l);
-        records += l->taken.records;
-        bytes += l->taken.bytes;
+        const struct amount n = lease_amount(l);
+        records += n.records;
+        bytes += n.bytes;
         lease_secured(l, NULL);
     }
     pthread_mutex_unlock(&s->book.lock);

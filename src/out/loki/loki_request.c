@@ -37,7 +37,7 @@ static bool walk_next(struct walk *w)
                 w->next = l->first;
             while ((w->mark = w->next) < b->n) {
                 w->next = batch_entry_end(b, w->mark);
-                if (b->marks[w->mark].stream == w->stream) {
+                if (b->marks[w->mark].stream == w->stream && lease_has(l, w->mark)) {
                     w->ordinal++;
                     return true;
                 }
@@ -86,9 +86,10 @@ struct loki_request *loki_request_new(struct scope *owner, struct qnode **head, 
         struct lease *l = container_of(*head, struct lease, node);
         *head = l->node.next;
         r->leases[r->n].lease = l;
-        r->leases[r->n].entries = (uint32_t)l->taken.records;
+        const struct amount amount = lease_amount(l);
+        r->leases[r->n].entries = (uint32_t)amount.records;
         r->entries += r->leases[r->n].entries;
-        r->bytes += l->taken.bytes;
+        r->bytes += amount.bytes;
     }
     if (r->entries)
         r->todo[r->n_todo++] = (struct span){0, r->entries};

@@ -191,9 +191,10 @@ static void collect(struct loki_slot *s)
     uint64_t bytes = 0;
     for (struct qnode *q = s->head; q; q = q->next) {
         const struct lease *l = container_of(q, struct lease, node);
-        if (n && bytes + l->taken.bytes > s->loki->pace.batching.size)
+        uint64_t more = lease_amount(l).bytes;
+        if (n && bytes + more > s->loki->pace.batching.size)
             break;
-        bytes += l->taken.bytes;
+        bytes += more;
         n++;
     }
     s->request = loki_request_new(&s->loki->scope, &s->head, n);
@@ -377,7 +378,7 @@ void loki_slot_take(struct loki_slot *s, struct lease *l)
     l->node.next = NULL;
     *s->tail = &l->node;
     s->tail = &l->node.next;
-    s->bytes += l->taken.bytes;
+    s->bytes += lease_amount(l).bytes;
     if (!timer_is_set(&s->collect) && !s->due)
         timer_set(&s->collect, s->loki->pace.batching.delay);
     loki_slot_go(s);

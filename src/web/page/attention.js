@@ -13,7 +13,7 @@ function ofSinks(s, found) {
             found.push(['bad', `${sink.name} has not started${sink.error ? `: ${sink.error}` : ''}.`, '#/overview']);
         else if (sink.lagging)
             found.push(['warn', `${sink.name} is behind: ${plural(sink.since_start.spooled.records, 'line')} wait in the disk buffer.`, '#/overview']);
-        const dropped = Object.entries(sink.since_start.dropped).filter(([reason, n]) => n.records && reason !== 'purged');
+        const dropped = Object.entries(sink.since_start.dropped).filter(([reason, n]) => n.records && !['purged', 'duplicate'].includes(reason));
         for (const [reason, n] of dropped)
             found.push(['bad', `${sink.name} has dropped ${plural(n.records, 'line')} since the start: ${reason.replaceAll('_', ' ')}.`, '#/sources']);
         if (sink.demoted_labels?.length)
