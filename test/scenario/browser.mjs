@@ -38,9 +38,24 @@ export class Browser {
         await page.screenshot({path: path.join(artefacts, `${name}.png`)});
     }
 
+    // Pages that are all seen at once. A browser has few connections for one host in a profile, so each few have a profile of their own.
+    async many(n, url) {
+        this.browser = await chromium.launch({executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: flags, timeout: 60000});
+        const pages = [];
+        let context;
+        for (let i = 0; i < n; i++) {
+            context = i % 5 ? context : await this.browser.newContext({viewport: {width: 1280, height: 800}});
+            pages.push(await context.newPage());
+            await pages[i].goto(url, {timeout: 120000});
+        }
+        return pages;
+    }
+
     async stop() {
+        await this.browser?.close();
         await this.context?.close();
-        fs.rmSync(this.directory, {recursive: true, force: true, maxRetries: 5});
+        if (this.directory)
+            fs.rmSync(this.directory, {recursive: true, force: true, maxRetries: 5});
     }
 
     assertClean() {

@@ -301,33 +301,75 @@ function follow(agent, where) {
     });
 }
 
+// What the web owns; who asks is in it each time. All descriptors of the process, and what the allocator has given out.
+async function held(agent) {
+    const web = (await agent.get('/tree?find=web')).json.things.find((one) => one.name === 'web' && one.what === 'scope' && one.owner === 'logcap/agent');
+    return {...web.below, process: (await agent.get('/stats')).json.process.fds, heap: (await agent.get('/leaks')).json.series.find((one) => one.name === 'memory:heap')?.current ?? 0};
+}
+
+async function asBefore(agent, before) {
+    let after;
+    await until('it holds what it held before', async () => {
+        after = await held(agent);
+        return after.things === before.things && after.bytes <= before.bytes + 4096 && after.fds === before.fds && after.tasks === before.tasks &&
+            after.process <= before.process + 1 && after.heap <= before.heap + 2 ** 20;
+    }, 60).catch(() => assert.fail(JSON.stringify({before, after})));
+}
+
+const followers = async (agent) => (await agent.get('/tasks')).json.groups.filter((group) => group.kind === 'http_follower').reduce((sum, group) => sum + group.count, 0);
+const watched = {resource_monitoring: {check_interval: '1s'}};
+// Its file and the sink's are open, and it was measured.
+async function settled(agent, writer) {
+    writer.write(100);
+    await until('it is delivered', async () => (await agent.get('/stats')).json.sinks[0].since_start.delivered.records >= 100);
+    await until('it was measured', async () => (await agent.get('/leaks')).json.totals.fds > 0);
+}
+
+const tabs = pick({light: 10, full: 50, soak: 50});
+scenario(`${tabs} pages are open at once, and leave nothing behind`, async (s) => {
+    const agent = await s.agent(s.config({local: true, ...watched}));
+    const writer = s.writer('app.log');
+    await settled(agent, writer);
+    const before = await held(agent);
+    const b = new Browser();
+    s.atEnd(() => b.stop());
+    const pages = await b.many(tabs, address(agent));
+    await until('all follow', async () => await followers(agent) === tabs, 120);
+    for (let i = 0; i < pick({light: 5, full: 60, soak: 60}); i++) {
+        writer.write(100);
+        await sleep(1000);
+    }
+    assert.equal(await followers(agent), tabs);
+    for (const page of pages) {
+        await says(page, 'All is well');
+        assert.equal(await page.textContent('#state'), 'healthy');
+    }
+    await b.stop();
+    await until('all are gone', async () => await followers(agent) === 0, 60);
+    await asBefore(agent, before);
+    await agent.stop();
+}, {timeout: 600000, skip: sanitized && 'the followers below are enough there'});
+
 scenario('50 follow at once, and leave nothing behind', async (s) => {
-    const agent = await s.agent(s.config({local: true}));
-    // What the web owns; who asks is in it each time. And all descriptors of the process.
-    const held = async () => {
-        const web = (await agent.get('/tree?find=web')).json.things.find((one) => one.name === 'web' && one.what === 'scope' && one.owner === 'logcap/agent');
-        return {...web.below, process: (await agent.get('/stats')).json.process.fds};
-    };
-    const before = await held();
+    const agent = await s.agent(s.config({local: true, ...watched}));
+    const writer = s.writer('app.log');
+    await settled(agent, writer);
+    const before = await held(agent);
     const cpu = async () => (await agent.get('/stats')).json.process.cpu_seconds;
-    const followers = await Promise.all(Array.from({length: 50}, (_, i) => follow(agent, i < 5 ? '/tail' : '/live')));
-    assert.ok(followers.every((one) => one.status === 200));
-    assert.equal((await agent.get('/tasks')).json.groups.filter((group) => group.kind === 'http_follower').reduce((sum, group) => sum + group.count, 0), 50);
+    const clients = await Promise.all(Array.from({length: 50}, (_, i) => follow(agent, i < 5 ? '/tail' : '/live')));
+    assert.ok(clients.every((one) => one.status === 200));
+    assert.equal(await followers(agent), 50);
     const [start, since] = [await cpu(), Date.now()];
     const seconds = pick({light: 5, full: 10, soak: 60});
-    fs.writeFileSync(s.path('logs', 'a.log'), 'a line\n'.repeat(1000));
+    writer.write(1000);
     await sleep(seconds * 1000);
     const used = (await cpu() - start) / ((Date.now() - since) / 1000);
     console.log(`# 50 followers cost ${(used * 100).toFixed(2)} % of a core`);
-    assert.ok(followers.every((one) => one.events >= Math.min(seconds - 2, 3)), followers.map((one) => one.events).join(' '));
-    for (const one of followers)
+    assert.ok(clients.every((one) => one.events >= Math.min(seconds - 2, 3)), clients.map((one) => one.events).join(' '));
+    for (const one of clients)
         one.close();
-    await until('all are gone', async () => (await agent.get('/tasks')).json.groups.every((group) => group.kind !== 'http_follower'), 60);
-    let after;
-    await until('it holds what it held before', async () => {
-        after = await held();
-        return after.things === before.things && after.bytes <= before.bytes + 4096 && after.fds === before.fds && after.tasks === before.tasks && after.process <= before.process + 1;
-    }, 60).catch(() => assert.fail(JSON.stringify({before, after})));
+    await until('all are gone', async () => await followers(agent) === 0, 60);
+    await asBefore(agent, before);
     await agent.stop();
 });
 
