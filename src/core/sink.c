@@ -360,7 +360,7 @@ bool sink_wants(const struct sink *s, const struct stream *stream)
 bool lease_next(const struct lease *l, uint32_t *i, uint32_t *next)
 {
     const struct batch *b = l->batch;
-    while (*i < b->n && !lease_has(l, *i))
+    while (*i < b->n && (!(l->wanted >> b->marks[*i].stream & 1) || lease_repeats(l, *i)))
         ++*i;
     if (*i >= b->n)
         return false;

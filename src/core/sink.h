@@ -148,12 +148,10 @@ void lease_copy(const struct lease *l, struct secured *out);
 void lease_release(struct lease *l);
 void secured_commit(struct secured *s, const struct outcome *outcome);
 void lease_returned(struct lease *l);
-/* Whether the sink is to have this mark. */
-static inline bool lease_has(const struct lease *l, uint32_t mark)
+/* Whether this mark, which is wanted, is not for the sink again (repeats.h). */
+static inline bool lease_repeats(const struct lease *l, uint32_t mark)
 {
-    if (__builtin_expect(l->repeated != NULL, 0) && l->repeated[mark / 64] >> mark % 64 & 1)
-        return false;
-    return l->wanted >> l->batch->marks[mark].stream & 1;
+    return __builtin_expect(l->repeated != NULL, 0) && l->repeated[mark / 64] >> mark % 64 & 1;
 }
 /* The entries of a lease that it is to have: calls it with *i = lease->first at first; false at the end. A record goes
  * over marks [*i, *next): joined by MORE. */

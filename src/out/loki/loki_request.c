@@ -37,7 +37,7 @@ static bool walk_next(struct walk *w)
                 w->next = l->first;
             while ((w->mark = w->next) < b->n) {
                 w->next = batch_entry_end(b, w->mark);
-                if (b->marks[w->mark].stream == w->stream && lease_has(l, w->mark)) {
+                if (b->marks[w->mark].stream == w->stream && !lease_repeats(l, w->mark)) {
                     w->ordinal++;
                     return true;
                 }
