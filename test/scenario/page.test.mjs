@@ -260,7 +260,7 @@ scenario('it reads well in the dark and on a phone, and says what needs attentio
     await assertReadable(page);
     await b.shot(page, 'overview-4k-dark');
     await page.keyboard.press('2');
-    await says(page, 'Why is a file not read?');
+    await says(page, 'Why is it not read?');
     b.assertClean();
     await agent.stop();
 });
@@ -418,6 +418,7 @@ scenario('a planted leak is seen on the page, with its stack', async (s) => {
     fs.writeFileSync(file, 'close 5');
     await says(page, 'nobody owns');
     fs.writeFileSync(file, '');
+    await says(page, '.c:', '.attention'); // the line it was born at
     await page.click('.attention summary');
     assert.ok(await page.$$eval('.attention ol.stack li', (frames) => frames.length) > 2, 'with its stack');
     await assertReadable(page);

@@ -29,13 +29,14 @@ export function chart(title, series, {height = 190, zero = true, draw, onZoom} =
     }
 
     function options() {
-        const axis = {stroke: colour('dim'), grid: {stroke: colour('grid'), width: 1}, ticks: {stroke: colour('grid'), width: 1}, font: '11px system-ui, sans-serif'};
+        const size = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.8); // the page's is larger on a large screen
+        const axis = {stroke: colour('dim'), grid: {stroke: colour('grid'), width: 1}, ticks: {stroke: colour('grid'), width: 1}, font: `${size}px system-ui, sans-serif`};
         return {
             width: Math.max(place.clientWidth, 50), height, legend: {show: false},
             cursor: {y: false, drag: {x: Boolean(onZoom), y: false, setScale: false}},
             scales: {y: {range: (u, low, high) => rangeOf(low, high, zero)}},
             series: [{}, ...series.map((one) => ({stroke: colour(one.colour), width: 1.5, dash: one.dash, points: {show: false}, spanGaps: false}))],
-            axes: [{...axis, space: 80, values: clockValues}, {...axis, size: 66, incrs: series[0].format === bytes ? binarySteps : undefined, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
+            axes: [{...axis, space: 7 * size, values: clockValues}, {...axis, size: 6 * size, incrs: series[0].format === bytes ? binarySteps : undefined, values: (u, ticks) => ticks.map((value) => series[0].format(value))}],
             hooks: {
                 setCursor: [(u) => say(u.cursor.idx)],
                 draw: draw ? [draw] : [],

@@ -24,16 +24,17 @@ function evidence(one) {
     return parts.flatMap((part, i) => i ? [', ', part] : [part]).flat();
 }
 
-function bornOf(born) {
+function bornOf(born, at) {
     if (!born?.stack)
         return null;
-    return h('details', null, h('summary', null, `Born: ${born.name ?? ''}${born.scope ?? born.owner ? ` of ${born.scope ?? born.owner}` : ''}`), stackList(born.stack));
+    return h('details', null, h('summary', null, `Born: ${born.name ?? ''}${born.scope ?? born.owner ? ` of ${born.scope ?? born.owner}` : ''}`, at ? [', at ', h('span', {class: 'mono'}, at)] : null), stackList(born.stack));
 }
 
 function findings(got) {
     return got.findings.map((one) => h('li', {class: `note ${severities[one.severity]}`}, h('b', null, `${one.severity}: `), one.text,
         one.since ? ['. Since ', time(one.since), '.'] : '.',
-        ' ', one.series ? h('a', {href: `#/leaks?series=${encodeURIComponent(one.series)}`}, one.series) : null, bornOf(one.born)));
+        ' ', one.series ? h('a', {href: `#/leaks?series=${encodeURIComponent(one.series)}`}, one.series) : null,
+        bornOf(one.born, got.alerts.find((alert) => alert.resource === one.resource && alert.born_at)?.born_at)));
 }
 
 export function leaks(root, params, go) {
