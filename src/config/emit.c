@@ -39,7 +39,7 @@ void emit_text(struct emit *e, const char *text)
     buf_puts(e->out, "\"");
 }
 
-void emit_key(struct emit *e, const char *key)
+static void emit_key(struct emit *e, const char *key)
 {
     next(e);
     if (e->json)

@@ -13,7 +13,6 @@ struct emit {
     bool first; /* JSON: no comma yet */
 };
 
-void emit_key(struct emit *e, const char *key);
 void emit_open(struct emit *e, const char *key, char bracket); /* '{' or '['; NULL key: a list's entry */
 void emit_close(struct emit *e, char bracket);
 /* All options of the set; `base` may be NULL with comments. Nested keys ("log.level") make sections. */

@@ -11,7 +11,7 @@
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
                              "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-const struct asset *asset_find(const char *name)
+static const struct asset *asset_find(const char *name)
 {
     for (const struct asset *a = assets; a->name; a++)
         if (strcmp(a->name, name) == 0)

@@ -18,4 +18,3 @@ struct asset {
 extern const struct asset assets[]; /* ends with one without a name */
 extern const char assets_version[];
 
-const struct asset *asset_find(const char *name); /* NULL: none */

@@ -12,7 +12,8 @@
 
 enum { SHORT_ID = 12, LISTS_UNTIL_FORGOTTEN = 2, NOT_FOUND_MOST = 3 };
 
-const char *container_title(const struct container *c, char out[FACTS_NAME + 24])
+/* "web (705bcf4d9c37)" in `out`. */
+static const char *container_title(const struct container *c, char out[FACTS_NAME + 24])
 {
     if (*c->name)
         snprintf(out, FACTS_NAME + 24, "%s (%.*s)", c->name, SHORT_ID, c->id);

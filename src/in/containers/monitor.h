@@ -137,6 +137,3 @@ static inline uint64_t round_from_now(const struct engine *e)
 {
     return e->round + (e->state == ENGINE_UP && http_busy(&e->ask));
 }
-
-/* "web (705bcf4d9c37)" in `out`. */
-const char *container_title(const struct container *c, char out[FACTS_NAME + 24]);

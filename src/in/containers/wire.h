@@ -34,7 +34,6 @@ enum wire_state {
     WIRE_PAUSED,  /* broke, and is opened again after a while */
     WIRE_REFUSED, /* the engine cannot give it: not until the container starts again */
 };
-const char *wire_state_name(enum wire_state state);
 
 struct wire {
     struct scope scope; /* alive from wire_begin() to wire_end() */

@@ -11,12 +11,6 @@
 
 enum { PATH_TEXT = 400, PROBE_MOST = 1 << 20 };
 
-const char *wire_state_name(enum wire_state state)
-{
-    static const char *const names[] = {"idle", "waiting", "opening", "open", "paused", "refused"};
-    return names[state];
-}
-
 static struct containers_stats *stats(struct wire *f)
 {
     return &monitor_of(f->container)->stats;

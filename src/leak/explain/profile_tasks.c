@@ -13,10 +13,10 @@ enum { THREADS_MAX = 4096, PATIENCE = 200 /* ms for a thread to answer */ };
 
 #define COUNT(name_) {.name = name_, .values = {{name_, "count"}}, .n_values = 1, .period = {name_, "count"}}
 
-const struct profile_sort profile_goroutine = COUNT("goroutine");
-const struct profile_sort profile_threadcreate = COUNT("threadcreate");
-const struct profile_sort profile_descriptors = COUNT("fds");
-const struct profile_sort profile_memory = {
+static const struct profile_sort profile_goroutine = COUNT("goroutine");
+static const struct profile_sort profile_threadcreate = COUNT("threadcreate");
+static const struct profile_sort profile_descriptors = COUNT("fds");
+static const struct profile_sort profile_memory = {
     .name = "blocks",
     .values = {{"blocks", "count"}, {"space", "bytes"}},
     .n_values = 2,

@@ -9,8 +9,6 @@
 
 #include "leak/explain/profile.h"
 
-extern const struct profile_sort profile_goroutine, profile_threadcreate, profile_descriptors, profile_memory;
-
 /* Threads by their present stack, activities on loops by the stack that began them. */
 int profile_tasks(struct profile *p, struct scope *owner);
 int profile_threads(struct profile *p, struct scope *owner); /* by the stack that began them */

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-const char *alarm_event_name(enum alarm_event event)
+static const char *alarm_event_name(enum alarm_event event)
 {
     static const char *const names[] = {"nothing", "raised", "worse", "resolved"};
     return names[event];

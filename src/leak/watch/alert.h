@@ -28,7 +28,6 @@ struct alert {
     double current, baseline, threshold, slope, limit_in, confidence;
 };
 
-const char *alarm_event_name(enum alarm_event event);
 /* "tasks" of "tasks:file_reader"; returns `kind`. */
 const char *alert_kind(const struct alert *a, char kind[SERIES_NAME]);
 /* Members of an object that is open. */

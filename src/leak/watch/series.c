@@ -16,11 +16,6 @@ int series_begin(struct series_table *t, struct scope *owner)
     return r;
 }
 
-void series_end(struct series_table *t)
-{
-    scope_end(&t->scope);
-}
-
 struct series *series_find(const struct series_table *t, const char *name)
 {
     for (unsigned i = 0; i < t->n; i++)

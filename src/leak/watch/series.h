@@ -67,7 +67,6 @@ struct series_table {
 };
 
 int series_begin(struct series_table *t, struct scope *owner);
-void series_end(struct series_table *t);
 struct series *series_find(const struct series_table *t, const char *name);
 /* The series of this name, made if need be for points `interval` seconds apart. NULL: SERIES_MAX, or no memory. */
 struct series *series_obtain(struct series_table *t, const char *name, enum series_section section, unsigned interval);

@@ -193,11 +193,6 @@ int strays_begin(struct strays *s, struct scope *owner, struct tally *tally)
     return r;
 }
 
-void strays_end(struct strays *s)
-{
-    scope_end(&s->scope);
-}
-
 void strays_except(struct strays *s, const char *part)
 {
     if (s->n_exceptions < STRAY_EXCEPTIONS)

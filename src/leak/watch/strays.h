@@ -47,7 +47,6 @@ struct strays {
 
 /* Takes what is open and not owned now as inherited. */
 int strays_begin(struct strays *s, struct scope *owner, struct tally *tally);
-void strays_end(struct strays *s);
 /* Descriptors of files with this in their name, deleted ones too, are a library's own. Must outlive the strays. */
 void strays_except(struct strays *s, const char *part);
 /* Looks at everything. `open` and `tally` are of just now. 0 or -errno. */

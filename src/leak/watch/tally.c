@@ -83,7 +83,8 @@ const char *tally_scope_name(const struct tally *t, uint32_t scope_id)
 
 /* ---- tasks ---- */
 
-int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs)
+/* 0: it does neither hang nor is it too old. */
+static int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs)
 {
     const struct task_kind *k = b->task_kind;
     *hangs = false;
@@ -191,9 +192,4 @@ int tally_begin(struct tally *t, struct scope *owner)
     if (r < 0)
         scope_end(&t->scope);
     return r;
-}
-
-void tally_end(struct tally *t)
-{
-    scope_end(&t->scope);
 }

@@ -51,7 +51,6 @@ struct tally {
 enum { TALLY_HEARTBEATS = 2 };
 
 int tally_begin(struct tally *t, struct scope *owner);
-void tally_end(struct tally *t);
 /* 0, or -errno and it is not to be used. now: clock_mono(). */
 int tally_take(struct tally *t, int64_t now);
 /* Only which descriptors and threads have an owner. */
@@ -60,5 +59,3 @@ bool tally_owns_thread(const struct tally *t, int tid);
 /* The name of the scope of this id, as of the last tally_take(); "": it is not known. Valid until the next. */
 const char *tally_scope_name(const struct tally *t, uint32_t scope_id);
 uint64_t tally_tasks(const struct tally *t, const char *kind);
-/* 0: it does neither hang nor is it too old. */
-int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs);

@@ -134,3 +134,12 @@ int ask_agent(struct scope *scope, const struct config *c, const char *path, str
 {
     return ask_agent_to(scope, c, path, NULL, answer, status, error, size);
 }
+
+void ask_complain(int r, const struct config *c, const char *error)
+{
+    if (r == -ENOTCONN)
+        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
+                c->server.host, c->server.port, error);
+    else if (r < 0)
+        fputs("logcap: out of memory\n", stderr);
+}

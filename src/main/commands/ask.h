@@ -15,6 +15,8 @@ int ask_agent(struct scope *scope, const struct config *c, const char *path, str
 /* The same as a POST of `body`; NULL: GET. */
 int ask_agent_to(struct scope *scope, const struct config *c, const char *path, const char *body, struct buf *answer,
                  long *status, char *error, size_t size);
+/* Says on standard error why there was no answer; nothing when there was one (0). */
+void ask_complain(int r, const struct config *c, const char *error);
 
 /* The text as the value of a query's argument; in the arena. NULL: out of memory. */
 char *ask_escape(struct scope *scope, const char *text);

@@ -118,11 +118,7 @@ static int ask(struct dlq *d, const char *path, const char *body, long *status)
     char error[ERROR_BYTES] = "";
     buf_clear(&d->answer);
     int r = ask_agent_to(&d->scope, d->config, path, body, &d->answer, status, error, sizeof error);
-    if (r == -ENOTCONN)
-        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
-                d->config->server.host, d->config->server.port, error);
-    else if (r < 0)
-        fputs("logcap: out of memory\n", stderr);
+    ask_complain(r, d->config, error);
     return r;
 }
 

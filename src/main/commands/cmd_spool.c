@@ -118,11 +118,7 @@ static int purge_with_agent(struct spool_command *s)
     int r = path ? buf_begin(&s->answer, &s->scope, "answer", ANSWER_BYTES) : -ENOMEM;
     if (r == 0)
         r = ask_agent_to(&s->scope, s->config, path, "", &s->answer, &status, error, sizeof error);
-    if (r == -ENOTCONN)
-        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
-                s->config->server.host, s->config->server.port, error);
-    else if (r < 0)
-        fputs("logcap: out of memory\n", stderr);
+    ask_complain(r, s->config, error);
     return r < 0 ? EXIT_FAILED : read_answer(s, &s->answer);
 }
 

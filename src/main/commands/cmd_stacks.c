@@ -48,11 +48,7 @@ static int ask(struct scope *scope, struct buf *answer, const char *file, const 
     int r = -ENOMEM;
     if (query && buf_begin(answer, scope, "answer", ANSWER_BYTES) == 0)
         r = ask_agent(scope, c, query, answer, &status, error, sizeof error);
-    if (r == -ENOTCONN)
-        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
-                c->server.host, c->server.port, error);
-    else if (r < 0)
-        fputs("logcap: out of memory\n", stderr);
+    ask_complain(r, c, error);
     if (r < 0)
         return EXIT_FAILED;
     fwrite(answer->data, 1, answer->len, status < 400 ? stdout : stderr);

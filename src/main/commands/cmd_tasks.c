@@ -5,10 +5,7 @@
 #include "main/commands/args.h"
 #include "main/commands/cell.h"
 #include "main/commands/commands.h"
-#include "main/commands/load.h"
 #include "main/commands/reply.h"
-
-enum { ANSWER_BYTES = 16 << 20 };
 
 static const char help[] = "usage: logcap tasks [-c FILE] [--full] [--json]\n"
                            "\n"
@@ -48,27 +45,13 @@ static void print_each(const struct reply *r)
     }
 }
 
-static int show(struct scope *scope, struct buf *answer, const char *file, bool full, bool json)
+static void print(const struct reply *r, bool full)
 {
-    struct reply r;
-    struct config *c = load_or_say(scope, file);
-    if (!c)
-        return EXIT_USAGE;
-    if (buf_begin(answer, scope, "answer", ANSWER_BYTES) < 0)
-        return EXIT_FAILED;
-    int code = reply_ask(&r, scope, c, full ? "/tasks?full=1" : "/tasks", answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (json) {
-        fwrite(answer->data, 1, answer->len, stdout);
-        return EXIT_DONE;
-    }
     if (full)
-        print_each(&r);
+        print_each(r);
     else
-        print_groups(&r);
-    printf("\n%s tasks; %s were refused at max_tasks\n", reply_text(&r, "count"), reply_text(&r, "refused"));
-    return EXIT_DONE;
+        print_groups(r);
+    printf("\n%s tasks; %s were refused at max_tasks\n", reply_text(r, "count"), reply_text(r, "refused"));
 }
 
 int cmd_tasks(int argc, char **argv)
@@ -76,15 +59,7 @@ int cmd_tasks(int argc, char **argv)
     const char *file = NULL;
     bool full = false, json = false;
     char **words;
-    struct scope scope;
-    struct buf answer;
     const struct arg args[] = {{"config", 'c', &file, NULL}, {"full", 0, NULL, &full}, {"json", 0, NULL, &json}, {0}};
     int n = args_parse(argc, argv, help, args, 0, 0, &words);
-    if (n < 0)
-        return args_code(n);
-    if (scope_begin(&scope, &scope_root, "tasks command") < 0)
-        return EXIT_FAILED;
-    int code = show(&scope, &answer, file, full, json);
-    scope_end(&scope);
-    return code;
+    return n < 0 ? args_code(n) : reply_show(file, full ? "/tasks?full=1" : "/tasks", json, print, full);
 }

@@ -48,11 +48,7 @@ static int ask(struct scope *scope, struct buf *answer, struct buf *text, const 
         r = ask_agent(scope, c, query, answer, &status, error, sizeof error);
     if (r == 0 && !json)
         r = outline_from_json(answer->data, answer->len, text);
-    if (r == -ENOTCONN)
-        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
-                c->server.host, c->server.port, error);
-    else if (r < 0)
-        fputs("logcap: out of memory\n", stderr);
+    ask_complain(r, c, error);
     if (r < 0)
         return EXIT_FAILED;
     fwrite(json ? answer->data : text->data, 1, json ? answer->len : text->len, stdout);

@@ -6,10 +6,7 @@
 #include "main/commands/args.h"
 #include "main/commands/cell.h"
 #include "main/commands/commands.h"
-#include "main/commands/load.h"
 #include "main/commands/reply.h"
-
-enum { ANSWER_BYTES = 8 << 20 };
 
 static const char help[] = "usage: logcap leaks [-c FILE] [--all] [--json]\n"
                            "       logcap leaks replay FILE.csv [--kind KIND] [--limit N] [--json]\n"
@@ -80,27 +77,13 @@ static void print_series(const struct reply *r, bool all)
            all || n == shown ? "" : " (--all shows them)");
 }
 
-static int show(struct scope *scope, struct buf *answer, const char *file, bool all, bool json)
+static void print(const struct reply *r, bool all)
 {
-    struct reply r;
-    struct config *c = load_or_say(scope, file);
-    if (!c)
-        return EXIT_USAGE;
-    if (buf_begin(answer, scope, "answer", ANSWER_BYTES) < 0)
-        return EXIT_FAILED;
-    int code = reply_ask(&r, scope, c, "/leaks", answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (json) {
-        fwrite(answer->data, 1, answer->len, stdout);
-        return EXIT_DONE;
-    }
-    printf("%s: %s tasks (%s unexpected), %s descriptors (%s unowned), %s threads, last check %s\n\n", reply_text(&r, "status"),
-           reply_text(&r, "totals.tasks"), reply_text(&r, "totals.unexpected_tasks"), reply_text(&r, "totals.fds"),
-           reply_text(&r, "totals.fds_unowned"), reply_text(&r, "totals.threads"), reply_text(&r, "totals.last_check"));
-    print_findings(&r);
-    print_series(&r, all);
-    return EXIT_DONE;
+    printf("%s: %s tasks (%s unexpected), %s descriptors (%s unowned), %s threads, last check %s\n\n", reply_text(r, "status"),
+           reply_text(r, "totals.tasks"), reply_text(r, "totals.unexpected_tasks"), reply_text(r, "totals.fds"),
+           reply_text(r, "totals.fds_unowned"), reply_text(r, "totals.threads"), reply_text(r, "totals.last_check"));
+    print_findings(r);
+    print_series(r, all);
 }
 
 int leaks_show(int argc, char **argv)
@@ -108,15 +91,7 @@ int leaks_show(int argc, char **argv)
     const char *file = NULL;
     bool all = false, json = false;
     char **words;
-    struct scope scope;
-    struct buf answer;
     const struct arg args[] = {{"config", 'c', &file, NULL}, {"all", 0, NULL, &all}, {"json", 0, NULL, &json}, {0}};
     int n = args_parse(argc, argv, help, args, 0, 0, &words);
-    if (n < 0)
-        return args_code(n);
-    if (scope_begin(&scope, &scope_root, "leaks command") < 0)
-        return EXIT_FAILED;
-    int code = show(&scope, &answer, file, all, json);
-    scope_end(&scope);
-    return code;
+    return n < 0 ? args_code(n) : reply_show(file, "/leaks", json, print, all);
 }

@@ -9,8 +9,9 @@
 #include "codec/json.h"
 #include "main/commands/ask.h"
 #include "main/commands/commands.h"
+#include "main/commands/load.h"
 
-enum { PATH = 200, FIRST_ROOM = 256, ERROR_BYTES = 200 };
+enum { PATH = 200, FIRST_ROOM = 256, ERROR_BYTES = 200, ANSWER_BYTES = 16 << 20 };
 
 struct reading {
     struct reply *reply;
@@ -125,16 +126,40 @@ int reply_ask(struct reply *r, struct scope *scope, const struct config *c, cons
     int e = ask_agent(scope, c, path, answer, &status, error, sizeof error);
     if (e == 0)
         e = reply_read(r, scope, answer->data, answer->len);
-    if (e == -ENOTCONN)
-        fprintf(stderr, "logcap: no agent answers at %s port %u (%s); is it running, and with this configuration (-c)?\n",
-                c->server.host, c->server.port, error);
-    else if (e == -ENOMEM)
-        fputs("logcap: out of memory\n", stderr);
+    if (e == -ENOTCONN || e == -ENOMEM)
+        ask_complain(e, c, error);
     else if (e < 0)
         fputs("logcap: the agent's answer makes no sense; is it a logcap of this version?\n", stderr);
     else if (status >= 400)
         fprintf(stderr, "logcap: the agent says: %s\n", reply_text(r, "error"));
     return e < 0 || status >= 400 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int show(struct scope *scope, const char *file, const char *path, bool json, reply_print *print, bool more)
+{
+    struct reply r;
+    struct buf answer;
+    struct config *c = load_or_say(scope, file);
+    if (!c)
+        return EXIT_USAGE;
+    if (buf_begin(&answer, scope, "answer", ANSWER_BYTES) < 0)
+        return EXIT_FAILED;
+    int code = reply_ask(&r, scope, c, path, &answer);
+    if (code == EXIT_DONE && json)
+        fwrite(answer.data, 1, answer.len, stdout);
+    else if (code == EXIT_DONE)
+        print(&r, more);
+    return code;
+}
+
+int reply_show(const char *file, const char *path, bool json, reply_print *print, bool more)
+{
+    struct scope scope;
+    if (scope_begin(&scope, &scope_root, "command") < 0)
+        return EXIT_FAILED;
+    int code = show(&scope, file, path, json, print, more);
+    scope_end(&scope);
+    return code;
 }
 
 __attribute__((format(printf, 2, 0))) static const char *find(const struct reply *r, const char *format, va_list ap)
