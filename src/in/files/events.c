@@ -25,12 +25,14 @@ static void event_in(struct files *f, struct directory *d, const struct inotify_
                 file_ready(f, file);
     if (e->mask & IN_MOVED_TO && !(e->mask & IN_ISDIR))
         unseen_arrived(f, d, e->name, e->cookie);
+    if (e->mask & IN_MOVED_FROM && !(e->mask & IN_ISDIR))
+        unseen_left(f, d, e->name, e->cookie);
+    if (e->mask & (IN_CREATE | IN_DELETE))
+        unseen_forget(f, d, e->name);
     if (d->awaited && e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
         awaited_came(f, d);
     if (!d->wanted)
         return;
-    if (e->mask & IN_MOVED_FROM && !(e->mask & IN_ISDIR))
-        unseen_left(f, d, e->name, e->cookie);
     if (e->mask & IN_ISDIR) {
         if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
             discover_subdirectory(f, d, e->name, false);
@@ -52,6 +54,7 @@ static void event(struct files *f, const struct inotify_event *e)
 {
     if (e->mask & IN_Q_OVERFLOW) {
         f->scan_all = true;
+        unseen_forget_all(f);
         for (struct directory *d = f->directories; d; d = d->next)
             d->mtime = -1;
         timer_set(&f->scan, 0);

@@ -51,10 +51,18 @@ struct known {
     bool sought;
 };
 
-/* A name that left its directory: the first half of a rename, see unseen.h. */
+enum { ARRIVALS = 16 };
+
+/* See unseen.h. What left a directory, the first half of a rename: by the name it had at first. */
 struct departure {
     uint32_t cookie;
     char directory[PATH_MAX], name[NAME_MAX + 1];
+};
+
+/* Where a name that was wanted went. */
+struct arrival {
+    char path[PATH_MAX]; /* "": none */
+    struct departure from;
 };
 
 struct files {
@@ -84,6 +92,8 @@ struct files {
     struct fd inotify;
     struct watch inotify_watch;
     struct departure departure;
+    struct arrival arrivals[ARRIVALS]; /* the oldest makes room */
+    unsigned next_arrival;
     struct timer scan;
     void (*usual_scan)(struct timer *); /* the first one is another */
     uint64_t round;

@@ -288,6 +288,49 @@ static void a_file_renamed_before_it_was_seen_is_read(void **state)
     end(&w);
 }
 
+/* Its names shift on before we came to look, and a later one has the name that it had in between. */
+static void a_file_renamed_twice_before_it_was_seen_is_read(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "1\n");
+    expect(&w, "1\n");
+    move(&w, "a.log", "a.log.0");
+    append(&w, "a.log", "2\n");
+    move(&w, "a.log", "a.log.1");
+    append(&w, "a.log", "3\n");
+    move(&w, "a.log.1", "a.log.2");
+    move(&w, "a.log", "a.log.1");
+    append(&w, "a.log", "4\n");
+    for (int i = 0; i < 100 && w.noted < 8; i++)
+        turn(&w, 10);
+    assert_non_null(strstr(w.notes, "2\n"));
+    assert_non_null(strstr(w.notes, "3\n"));
+    assert_non_null(strstr(w.notes, "4\n"));
+    assert_int_equal(w.noted, 8);
+    end(&w);
+}
+
+/* What is made under a name that a rotated file had is none of ours, wherever it goes. */
+static void a_name_that_a_rotated_file_had_says_nothing_of_another(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "1\n");
+    expect(&w, "1\n");
+    move(&w, "a.log", "a.log.1");
+    move(&w, "a.log.1", "a.log.2");
+    append(&w, "a.log.1", "none of ours\n");
+    move(&w, "a.log.1", "a.log.3");
+    append(&w, "a.log", "2\n");
+    for (int i = 0; i < 100 && w.noted < 4; i++)
+        turn(&w, 10);
+    turn(&w, 200);
+    assert_null(strstr(w.notes, "none of ours"));
+    assert_int_equal(w.noted, 4);
+    end(&w);
+}
+
 /* Its deletion is not seen by its name but by its links, and then its directory goes. */
 static void a_directory_goes_with_a_file_that_held_too_much(void **state)
 {
@@ -482,6 +525,8 @@ int main(void)
         TEST(deleted_files_hold_a_bounded_number_of_bytes),
         TEST(a_file_that_waits_for_its_turn_stays_open),
         TEST(a_file_renamed_before_it_was_seen_is_read),
+        TEST(a_file_renamed_twice_before_it_was_seen_is_read),
+        TEST(a_name_that_a_rotated_file_had_says_nothing_of_another),
         TEST(a_directory_goes_with_a_file_that_held_too_much),
         TEST(a_file_found_while_a_sink_is_full_is_not_lost),
         TEST(what_could_not_be_held_open_is_counted),
