@@ -7,7 +7,7 @@
 #define DAY 86400.0
 #define LATEST_END .8 /* of the span: what ended later may as well go on */
 
-enum { STEPS = 4, HARMONICS = 2 };
+enum { STEPS = 4, LEVELS = 6, HARMONICS = 2, PIECES_A_STEP = 8 };
 
 /* Of the errors, from piece to piece; times as parts of the span. */
 static const double memories[] = {0, 0.5, 0.8, 0.92, 0.97};
@@ -182,7 +182,8 @@ static void offer_with_steps(const struct field *f, struct basis *b, struct cont
 {
     offer(f, b, m, at, parameters);
     double before = bic(f, b, parameters);
-    while (m.steps < (m.warm_up ? STEPS / 2 : STEPS) && add_step(f, b)) {
+    unsigned most = m.shape == CONTEST_FLAT ? LEVELS : m.warm_up ? STEPS / 2 : STEPS;
+    while (m.steps < most && m.steps < f->w->n / PIECES_A_STEP && add_step(f, b)) {
         m.steps++;
         offer(f, b, m, at, parameters + 2 * m.steps);
         double now = bic(f, b, parameters + 2 * m.steps);
@@ -222,7 +223,7 @@ static void try_ends(const struct field *f, bool day)
         b = f->common;
         add_day(f, &b, 1);
         offer_with_steps(f, &b, (struct contest_model){.shape = CONTEST_DAY}, -1, b.n);
-        if (f->w->span > DAY / 2) {
+        if (f->w->span > DAY / 2 && f->w->n >= 3 * PIECES_A_STEP) {
             b = f->common;
             add_day(f, &b, 2);
             offer_with_steps(f, &b, (struct contest_model){.shape = CONTEST_DAY}, -1, b.n);

@@ -9,15 +9,18 @@
 #define AT_LIMIT 0.95      /* of the limit */
 #define SIGMAS 4           /* above the baseline it begins to be growth */
 #define HOLD 0.15          /* of the time it has grown: for so long it must have looked like a leak before an alert */
+#define URGENT (18 * HOUR) /* to the limit: what is not ripe is said, too, after */
+#define LEAST (6 * HOUR)   /* of growth */
 #define SOON (24 * HOUR)   /* to the limit: high */
 #define AT_ONCE HOUR       /* critical */
+#define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
 enum { LOOKS = 48 };       /* the trend is looked for whenever the past has become longer by this part */
 
 const struct judge_settings judge_defaults = {.trend = true, .interval = 30 * SECOND, .warm_up = 5 * MINUTE};
 
 void judge_begin(struct judge *j, const struct judge_settings *settings)
 {
-    *j = (struct judge){.settings = *settings, .last = LEAK_NEVER, .life = LEAK_NEVER, .baseline = NAN};
+    *j = (struct judge){.settings = *settings, .last = LEAK_NEVER, .doubted = LEAK_NEVER, .life = LEAK_NEVER, .baseline = NAN};
     j->by_trend.since = LEAK_NEVER;
     j->by_trend.limit_in = -1;
     j->verdict = j->by_trend;
@@ -66,6 +69,20 @@ static void describe(struct verdict *v, const struct trend *t)
     v->slope_high = t->slope_high * MINUTE;
 }
 
+/* What was a leak for long is not cleared by one look: whether what it seems to end with stays so must be seen first. */
+static bool is_in_doubt(struct judge *j, int64_t now)
+{
+    if (j->doubted == LEAK_NEVER)
+        j->doubted = now;
+    return (double)(now - j->doubted) < DOUBT * (double)j->lasted;
+}
+
+/* To wait for more proof costs nothing only while the limit is far away. */
+static bool is_urgent(const struct judge *j, const struct trend *t)
+{
+    return j->settings.limit > 0 && t->lasted >= LEAST && j->settings.limit - j->value < t->slope * (double)URGENT;
+}
+
 static void look_for_trend(struct judge *j, int64_t now)
 {
     struct trend t;
@@ -75,12 +92,19 @@ static void look_for_trend(struct judge *j, int64_t now)
     bool leaking = t.answer == TREND_ENDLESS;
     if (!leaking && j->leaking && now < j->carried_until)
         return;
+    if (!leaking && j->leaking && is_in_doubt(j, now))
+        return;
     if (leaking && !j->leaking)
         j->leaking_since = now;
+    if (leaking) {
+        j->doubted = LEAK_NEVER;
+        j->lasted = t.lasted;
+    }
     j->leaking = leaking;
-    if (!leaking)
+    if (!leaking) {
         j->sure = false;
-    else if (t.sure && (double)(now - j->leaking_since) >= HOLD * (double)t.lasted)
+        j->doubted = LEAK_NEVER;
+    } else if (t.sure && (t.ripe || is_urgent(j, &t)) && (double)(now - j->leaking_since) >= HOLD * (double)t.lasted)
         j->sure = true;
     if (t.settled && j->has_baseline && t.level > j->baseline)
         j->baseline = t.level;

@@ -46,6 +46,8 @@ struct judge {
     bool has_baseline;
     bool leaking;
     int64_t leaking_since; /* when that was found */
+    int64_t doubted;       /* since when it looks like none; LEAK_NEVER */
+    int64_t lasted;        /* for how long it had grown, when it last looked like a leak */
     int64_t life;          /* when the process was started again, as far as that is known */
     int64_t carried_until; /* what leaked before that does so until then, if nothing else is found */
     bool sure;             /* the leak is worth an alert */

@@ -189,6 +189,43 @@ static void half_a_day_proves_nothing(void **state)
     assert_true(v->state != LEAK_LEAKING);
 }
 
+static double paused(double h)
+{
+    return line(h < 30 ? h : 30);
+}
+
+/* One look that sees growth end does not clear what was proven for a day; but what stays so does. */
+static void an_old_leak_that_pauses_is_doubted_first(void **state)
+{
+    begin(&judge_defaults);
+    assert_int_equal(feed(0, 30, paused)->state, LEAK_LEAKING);
+    for (double h = 30; h < 33; h += .5)
+        assert_int_equal(feed(h, h + .5, paused)->state, LEAK_LEAKING);
+    const struct verdict *v = feed(33, 75, paused);
+    assert_int_equal(v->state, LEAK_STEADY);
+    assert_int_equal(v->severity, LEAK_NONE);
+    assert_int_equal(alerts, 1);
+}
+
+/* Most of what grows from the start on ends within a day: an alert waits, unless the limit does not. */
+static void an_alert_waits_while_the_limit_is_far(void **state)
+{
+    struct judge_settings s = judge_defaults;
+    begin(&s);
+    assert_int_equal(feed(0, 12, line)->state, LEAK_LEAKING);
+    assert_int_equal(alerts, 0);
+    assert_int_not_equal(feed(12, 24, line)->severity, LEAK_NONE);
+    assert_int_equal(alerts, 1);
+    s.limit = 1200;
+    begin(&s);
+    assert_int_not_equal(feed(0, 12, line)->severity, LEAK_NONE);
+    assert_int_equal(alerts, 1);
+    s.limit = 4000;
+    begin(&s);
+    feed(0, 12, line);
+    assert_int_equal(alerts, 0);
+}
+
 static double restarted(double h)
 {
     return line(h < 30 ? h : h - 30);
@@ -387,6 +424,8 @@ int main(void)
         TEST(what_does_not_end_is_one),
         TEST(the_verdict_says_how_fast_since_when_and_how_long),
         TEST(half_a_day_proves_nothing),
+        TEST(an_old_leak_that_pauses_is_doubted_first),
+        TEST(an_alert_waits_while_the_limit_is_far),
         TEST(a_restart_hides_no_leak),
         TEST(a_new_life_that_does_not_leak_clears_it),
         TEST(gaps_are_no_matter),

@@ -8,6 +8,7 @@
 
 #define HOURS 3600.0    /* s */
 #define LEAST_SHARE .03 /* of the level: a smaller rise is none */
+#define LEAST_SURE .3   /* of the slope: the lower end of its band must be above */
 #define DAY (24 * HOURS)
 #define CYCLE (36 * HOURS) /* from then on a day's course is known, and taken off on both sides */
 #define KEEP 4.0        /* so much less proof is needed to keep to an answer */
@@ -24,7 +25,7 @@ struct proof {
 };
 
 static const struct proof enough = {.soon = 2, .late = -4, .day = 0, .from_start = 3 * HOURS, .young = 3 * HOURS, .old = 3 * HOURS};
-static const struct proof plenty = {.soon = 4, .late = 0, .day = 4, .from_start = 6 * HOURS, .young = 6 * HOURS, .old = 3 * HOURS};
+static const struct proof plenty = {.soon = 8, .late = 4, .day = 4, .from_start = 18 * HOURS, .young = 18 * HOURS, .old = 3 * HOURS};
 
 struct found {
     const struct windows *w;
@@ -107,7 +108,7 @@ static bool lasted(const struct found *f, const struct proof *p)
 static bool goes_on(const struct found *f, const struct trend *t, double share)
 {
     double late, low, high, rise = f->contest.endless.rise / (f->lasted * SECOND);
-    if (t->slope_low < 0.15 * rise)
+    if (t->slope_low < LEAST_SURE * rise)
         return false;
     if (f->w->span >= CYCLE)
         return true;
@@ -138,8 +139,8 @@ static void answer(struct trend *out, const struct found *f, bool endless)
         out->half_a_day = f->w->span < 12 * HOURS;
     } else {
         out->answer = lasted(f, p) ? TREND_ENDLESS : TREND_GROWING;
-        out->sure = out->answer == TREND_ENDLESS && f->soon >= plenty.soon && f->late >= plenty.late && f->day >= plenty.day &&
-                    lasted(f, &plenty);
+        out->sure = out->answer == TREND_ENDLESS && f->soon >= plenty.soon && f->late >= plenty.late && f->day >= plenty.day;
+        out->ripe = lasted(f, &plenty);
     }
 }
 
@@ -159,7 +160,7 @@ void trend_find(struct trend *out, const struct trace *t, double least, bool end
     out->answer = TREND_NONE;
     out->confidence = 0.5 + 0.49 * fmin(1, w.span / CYCLE);
     least = fmax(least, LEAST_SHARE * fabs(out->level));
-    if (!windows_rise(&w, least))
+    if (!endless && !windows_rise(&w, least))
         return;
     measure(&f, &w);
     out->rise = f.contest.endless.rise;

@@ -17,6 +17,7 @@ struct trend {
     enum trend_answer answer;
     bool half_a_day;   /* it grows, but as little was seen as half a day's course would explain */
     bool sure;         /* endless, with enough to spare to tell somebody */
+    bool ripe;         /* it has grown for so long that most of what ends would have ended */
     bool settled;      /* it does not grow any more: `level` is where it stays */
     const char *shape; /* "straight line"; NULL: none */
     double level;      /* the floor of late */
