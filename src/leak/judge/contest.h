@@ -2,7 +2,8 @@
  * contest: which explains a series better, growth that ends or growth that does not? Each model is fitted by least squares with
  * errors that follow each other (AR(1)), and judged by BIC: what it leaves over, against how many numbers it needs.
  *
- *   ends      nothing at all, a saturating rise, a straight rise to a plateau, a day's course; with up to four steps
+ *   ends      a level with up to six steps (one in the midst of a piece takes two); a saturating rise, a straight rise to a plateau, a
+ *             day's course, with up to four
  *   endless   a straight line, one from some time on, an accelerating one; with up to four steps, or with a warm-up that saturates or ends
  *             and up to two
  *
