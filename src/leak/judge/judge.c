@@ -9,11 +9,11 @@
 #define AT_LIMIT 0.95      /* of the limit */
 #define SIGMAS 4           /* above the baseline it begins to be growth */
 #define HOLD 0.15          /* of the time it has grown: for so long it must have looked like a leak before an alert */
-#define URGENT (18 * HOUR) /* to the limit: what is not ripe is said, too, after */
-#define LEAST (6 * HOUR)   /* of growth */
+#define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
+#define URGENT (18 * HOUR) /* to the limit: then growth for LEAST is enough for an alert */
+#define LEAST (6 * HOUR)
 #define SOON (24 * HOUR)   /* to the limit: high */
 #define AT_ONCE HOUR       /* critical */
-#define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
 enum { LOOKS = 48 };       /* the trend is looked for whenever the past has become longer by this part */
 
 const struct judge_settings judge_defaults = {.trend = true, .interval = 30 * SECOND, .warm_up = 5 * MINUTE};
