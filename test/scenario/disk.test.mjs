@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterCrash, keepInodes, readLog, restore} from './disk.mjs';
-import {command, patience, pick, sanitized, scenario, sleep, until} from './harness.mjs';
+import {binary, command, patience, pick, sanitized, scenario, sleep, until} from './harness.mjs';
 import {answers} from './loki.mjs';
 
-const shim = fileURLToPath(new URL('../../build/libdisk_log.so', import.meta.url));
+const shim = path.join(path.dirname(binary), 'libdisk_log.so');
 
 scenario('whatever the disk holds after power was lost, nothing is lost and the ledger adds up', async (s) => {
     const crashes = pick({light: 24, full: 120, soak: 3000});
