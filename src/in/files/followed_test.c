@@ -88,6 +88,7 @@ static void pieces_are_joined_in_each_stream(void **state_)
 {
     struct world w;
     begin_alone(&w);
+    w.config.files.partial_flush = 60 * SECOND;
     follow(&w, "c/0.log", WRAPPED_CRI);
     append(&w, "c/0.log", T "1Z stdout P one \n" T "2Z stderr P err \n" T "3Z stdout F two\n");
     turn(&w, 50);
