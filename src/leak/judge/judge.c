@@ -10,8 +10,7 @@
 #define SIGMAS 4           /* above the baseline it begins to be growth */
 #define HOLD 0.15          /* of the time it has grown: for so long it must have looked like a leak before an alert */
 #define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
-#define URGENT (18 * HOUR) /* to the limit: then growth for LEAST is enough for an alert */
-#define LEAST (6 * HOUR)
+#define FAR 3              /* times as long as it has grown: while the limit is further away an alert may wait */
 #define SOON (24 * HOUR)   /* to the limit: high */
 #define AT_ONCE HOUR       /* critical */
 enum { LOOKS = 48 };       /* the trend is looked for whenever the past has become longer by this part */
@@ -80,7 +79,7 @@ static bool is_in_doubt(struct judge *j, int64_t now)
 /* To wait for more proof costs nothing only while the limit is far away. */
 static bool is_urgent(const struct judge *j, const struct trend *t)
 {
-    return j->settings.limit > 0 && t->lasted >= LEAST && j->settings.limit - j->value < t->slope * (double)URGENT;
+    return j->settings.limit > 0 && j->settings.limit - j->value < t->slope * FAR * (double)t->lasted;
 }
 
 static void look_for_trend(struct judge *j, int64_t now)

@@ -220,6 +220,12 @@ static void an_alert_waits_while_the_limit_is_far(void **state)
     begin(&s);
     assert_int_not_equal(feed(0, 12, line)->severity, LEAK_NONE);
     assert_int_equal(alerts, 1);
+    s.limit = 1160;
+    begin(&s);
+    const struct verdict *v = feed(0, 5, line);
+    assert_int_equal(v->state, LEAK_LEAKING);
+    assert_int_not_equal(v->severity, LEAK_NONE);
+    assert_int_equal(alerts, 1);
     s.limit = 4000;
     begin(&s);
     feed(0, 12, line);
