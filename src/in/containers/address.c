@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -54,6 +56,20 @@ bool address_is_socket(const char *path, uint64_t *dev, uint64_t *ino)
     *dev = st.st_dev;
     *ino = st.st_ino;
     return true;
+}
+
+int address_try(struct scope *owner, const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct fd f;
+    if ((size_t)snprintf(to.sun_path, sizeof to.sun_path, "%s", path) >= sizeof to.sun_path)
+        return -ENAMETOOLONG;
+    int r = fd_socket(&f, owner, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (r < 0)
+        return r;
+    r = connect(f.n, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : 0;
+    fd_close(&f);
+    return r;
 }
 
 const char *address_advice(const char *path, char *out, size_t size)

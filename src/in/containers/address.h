@@ -25,5 +25,7 @@ int address_parse(struct address *a, struct scope *owner, const char *text, cons
 void address_usual(void (*fn)(const char *text, void *arg), void *arg);
 /* Whether there is a socket at the path, and which: two names of one have the same numbers. */
 bool address_is_socket(const char *path, uint64_t *dev, uint64_t *ino);
+/* 0: a socket at the path can be connected to, which is all that is done; else -errno. Waits for nobody. */
+int address_try(struct scope *owner, const char *path);
 /* Why a socket cannot be connected to, and what helps; "" when it is not known. */
 const char *address_advice(const char *path, char *out, size_t size);

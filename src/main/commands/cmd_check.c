@@ -14,13 +14,14 @@
 #include "main/commands/args.h"
 #include "main/commands/commands.h"
 #include "main/commands/load.h"
+#include "main/commands/preview.h"
 
 enum { SHOWN = 20, DEPTH = 32, ERRORS_BYTES = 64 << 10 };
 
 static const char help[] = "usage: logcap check [-c FILE] [--all]\n"
                            "\n"
                            "Says whether the configuration is right, which files match now and which of them cannot be read,\n"
-                           "and where records would be sent. Nothing is read or sent.\n"
+                           "which container engines can be connected to, and where records would be sent. Nothing is read or sent.\n"
                            "\n"
                            "  -c, --config FILE  the file; without it /etc/logcap/logcap.yaml, else the defaults\n"
                            "      --all          list every file, not only the first 20 of each group\n"
@@ -185,6 +186,7 @@ static int check(struct scope *scope, const char *file, bool all)
         show_group(&l);
     }
     show_journal(scope, c);
+    preview_containers(scope, c);
     printf("\nIt sends to:\n");
     for (unsigned i = 0; i < c->n_sinks; i++)
         show_sink(&c->sinks[i]);
