@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "core/letters/letters.h"
 #include "in/containers/containers.h"
+#include "in/files/files.h"
 #include "net/http_library.h"
 #include "web/families.h"
 #include "web/leaks_metrics.h"
@@ -321,6 +322,14 @@ static void write_containers(struct buf *out, struct containers *m)
     }
 }
 
+static void write_container_logs(struct buf *out, const struct files_stats *s)
+{
+    plain(out, "logcap_container_log_malformed_total", "counter", "Lines of containers' log files that are not in their form: records as they are.",
+          s ? (double)s->malformed : 0);
+    plain(out, "logcap_container_log_torn_total", "counter",
+          "Messages of containers' log files in several records, as they did not fit or were not finished.", s ? (double)s->torn : 0);
+}
+
 void metrics_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
@@ -335,6 +344,7 @@ void metrics_answer(struct web *w, struct request *q)
     struct containers *containers = c->containers ? c->containers() : NULL;
     if (containers)
         write_containers(out, containers);
+    write_container_logs(out, c->files ? c->files() : NULL);
     write_own_metrics(out, c);
     if (c->leaks)
         leaks_metrics(out, c->leaks);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/log.h"
+#include "in/files/files.h"
 #include "web/process.h"
 #include "web/routes.h"
 
@@ -56,6 +57,11 @@ void stats_write(struct doc *d, struct web *w, struct scope *scratch)
     doc_int(d, "fds", p.fds);
     doc_int(d, "fd_limit", p.fd_limit);
     doc_uint(d, "tasks", task_count());
+    doc_object_end(d);
+    const struct files_stats *files = c->files ? c->files() : NULL;
+    doc_object(d, "container_logs");
+    doc_uint(d, "malformed", files ? files->malformed : 0);
+    doc_uint(d, "torn", files ? files->torn : 0);
     doc_object_end(d);
     if (c->keeper) {
         doc_object(d, "keeper");

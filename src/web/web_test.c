@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "in/files/files.h"
 #include "unit.h"
 #include "web/routes.h"
 
@@ -29,6 +30,13 @@ static int why(const char *path, struct buf *out)
     return buf_printf(out, "%s: no pattern matches it\n", path);
 }
 
+static const struct files_stats *files_read; /* for the next begin() */
+
+static const struct files_stats *files(void)
+{
+    return files_read;
+}
+
 static int up(char *error, size_t size)
 {
     config = (struct config){.state_dir = "/", .server = {.host = host, .max_connections = 8, .max_feeds = 4, .token = token, .token_file = "", .username = "",
@@ -36,7 +44,7 @@ static int up(char *error, size_t size)
                              .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
     context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .tap = &tap, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
-                                   .print_config = print_config, .why = why};
+                                   .print_config = print_config, .why = why, .files = files};
     tap_begin(&tap);
     int r = streams_begin(&scope_root);
     if (r < 0)
@@ -70,6 +78,7 @@ static void end(void)
     host = "127.0.0.1";
     token = "";
     web_end(&web);
+    files_read = NULL;
     sources_end();
     pool_end(&pool);
     streams_end();
@@ -141,6 +150,23 @@ static void routes_answer_what_they_say(void **state)
     says(converse(0, GET("/nothing")), 404, "no such path");
     says(converse(1, GET("/metrics")), 200, "# TYPE logcap_build_info gauge");
     says(converse(1, GET("/stats")), 404, "no such path");
+    end();
+}
+
+/* What is counted where no answer names a file. */
+static void lines_that_are_not_in_the_form_are_shown(void **state)
+{
+    begin();
+    says(converse(0, GET("/stats")), 200, "\"container_logs\":{\"malformed\":0,\"torn\":0}"); /* no files are read */
+    says(converse(0, GET("/metrics")), 200, "\nlogcap_container_log_malformed_total 0\n");
+    end();
+    static const struct files_stats stats = {.malformed = 3, .torn = 2};
+    files_read = &stats;
+    begin();
+    says(converse(0, GET("/stats")), 200, "\"container_logs\":{\"malformed\":3,\"torn\":2}");
+    const char *metrics = converse(0, GET("/metrics"));
+    says(metrics, 200, "\n# TYPE logcap_container_log_malformed_total counter\nlogcap_container_log_malformed_total 3\n");
+    says(metrics, 200, "\n# TYPE logcap_container_log_torn_total counter\nlogcap_container_log_torn_total 2\n");
     end();
 }
 
@@ -482,6 +508,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         TEST(routes_answer_what_they_say),
+        TEST(lines_that_are_not_in_the_form_are_shown),
         TEST(methods_and_hosts),
         TEST(a_token_is_asked_for),
         TEST(on_the_network_nothing_else_is_open),

@@ -147,3 +147,13 @@ for (const [what, format] of [['files of json-file', 'json-file'], ['logs of pod
         console.log(`${all} messages, ${runtimes.map((r) => r.rotated)} rotations, ${loki.repeats} entries sent again`);
     });
 }
+
+scenario('a line that is not in the form is a record, and the metrics count it', async (s) => {
+    const loki = await s.loki();
+    fs.writeFileSync(path.join(s.logs, 'a.log'), '2026-11-21T10:00:00Z stdout F whole\nhalf a line after a power cut\n');
+    const agent = await s.agent(s.config({loki, files: {format: 'cri'}}));
+    await until('both are at the sink', () => loki.entries.length >= 2);
+    assert.deepEqual(loki.entries.map((e) => e.line).sort(), ['half a line after a power cut', 'whole']);
+    assert.match((await agent.get('/metrics')).text, /^logcap_container_log_malformed_total 1$/m);
+    await agent.stop();
+});
