@@ -20,7 +20,7 @@ static void begin(int with_status)
     char text[256];
     status = with_status;
     http_server_start(&server, answer, NULL);
-    snprintf(text, sizeof text, "server: {host: \"127.0.0.1\", port: %u}\nsinks: {\"null\": {}}\n", server.port);
+    snprintf(text, sizeof text, "state_dir: %s\nserver: {host: \"127.0.0.1\", port: %u}\nsinks: {\"null\": {}}\n", command.dir, server.port);
     write_text("c.yaml", text);
 }
 

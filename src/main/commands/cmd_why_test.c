@@ -19,7 +19,7 @@ static enum server_act answer(struct http_server *s, struct server_request *r)
 static void configure(const char *host, unsigned port)
 {
     char text[256];
-    snprintf(text, sizeof text, "server: {host: \"%s\", port: %u}\nsinks: {\"null\": {}}\n", host, port);
+    snprintf(text, sizeof text, "state_dir: %s\nserver: {host: \"%s\", port: %u}\nsinks: {\"null\": {}}\n", command.dir, host, port);
     write_text("c.yaml", text);
 }
 
