@@ -109,7 +109,8 @@ static int begin_core(struct agent *a)
 /* For `logcap why`: on the web's thread, from the configuration alone. */
 static int why(const char *path, struct buf *out)
 {
-    return files_why(agent.config, path, out);
+    return containers_why_pod(agent.config, path, out) ? files_why_file(agent.config, path, out)
+                                                       : files_why(agent.config, path, out);
 }
 
 static int purge_spool(const char *sink, struct amount *purged)

@@ -170,6 +170,35 @@ static void lines_that_are_not_in_the_form_are_shown(void **state)
     end();
 }
 
+static void a_file_is_found_by_the_name_that_it_has_now(void **state)
+{
+    char path[] = "/tmp/logcap-why-XXXXXX", request[256], key[128];
+    int n = mkstemp(path);
+    assert_true(n >= 0);
+    close(n);
+    begin();
+    assert_int_equal(files_key(path, key, sizeof key), 0);
+    struct source *now = source_obtain(SOURCE_FILE, key, "/logs/app.log");
+    strcat(key, ".1"); /* what it was before it was truncated */
+    struct source *before = source_obtain(SOURCE_FILE, key, "/logs/app.log");
+    strcat(key, "2");
+    key[strlen(key) - 3] = '0'; /* another file, whose key only begins so */
+    struct source *other = source_obtain(SOURCE_FILE, key, "/logs/other.log");
+    snprintf(request, sizeof request, GET("/why?path=%s&format=json"), path);
+    const char *reply = converse(0, request);
+    says(reply, 200, "It was read as /logs/app.log, and is known by that name.\\n\"");
+    says(reply, 200, "\"is_read\":true");
+    says(reply, 200, "\"name\":\"/logs/app.log\"");
+    assert_null(strstr(reply, "other.log"));
+    assert_int_equal(unlink(path), 0);
+    says(converse(0, request), 200, "\"is_read\":false");
+    says(converse(0, GET("/why?path=/logs/app.log&format=json")), 200, "\"is_read\":true");
+    source_unref(now);
+    source_unref(before);
+    source_unref(other);
+    end();
+}
+
 static void methods_and_hosts(void **state)
 {
     begin();
@@ -509,6 +538,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(routes_answer_what_they_say),
         TEST(lines_that_are_not_in_the_form_are_shown),
+        TEST(a_file_is_found_by_the_name_that_it_has_now),
         TEST(methods_and_hosts),
         TEST(a_token_is_asked_for),
         TEST(on_the_network_nothing_else_is_open),

@@ -1,22 +1,41 @@
 #include <string.h>
 
 #include "in/containers/containers.h"
+#include "in/files/files.h"
 #include "web/routes.h"
 
+enum { KEY = 128 };
+
 struct search {
-    struct web *web;
     const char *path;
+    char key[KEY]; /* of the file that is there now; "": there is none */
     struct doc *doc;
-    unsigned found;
+    struct buf *text;
+    unsigned found, renamed;
 };
+
+/* A file that was rotated keeps the name that it was read by: what is asked for may be that, or the one that it has now. */
+static bool is_the_file(const struct search *f, const struct source *s)
+{
+    size_t n = strlen(f->key);
+    return n && strncmp(s->key, f->key, n) == 0 && (!s->key[n] || s->key[n] == '.');
+}
+
+static void say_other_name(struct source *s, void *arg)
+{
+    struct search *f = arg;
+    if (is_the_file(f, s) && strcmp(s->name, f->path) != 0 && f->renamed++ == 0)
+        buf_printf(f->text, "It was read as %s, and is known by that name.\n", s->name);
+}
 
 static void tell(struct source *s, void *arg)
 {
     struct search *f = arg;
-    if (strcmp(s->name, f->path) != 0)
+    if (strcmp(s->name, f->path) != 0 && !is_the_file(f, s))
         return;
     f->found++;
     doc_object(f->doc, NULL);
+    doc_string(f->doc, "name", s->name);
     doc_string(f->doc, "identity", s->key);
     source_status_write(f->doc, s);
     doc_object(f->doc, "secured");
@@ -81,6 +100,9 @@ void why_answer(struct web *w, struct request *q)
         buf_puts(&text, "no files are read: monitors.files.enabled is false\n");
     else if (w->context->why(path, &text) < 0)
         buf_puts(&text, "the file monitor cannot say\n");
+    struct search f = {.path = path, .text = &text};
+    files_key(path, f.key, sizeof f.key);
+    sources_walk(say_other_name, &f);
     if (!wants_json(q)) {
         q->content_type = "text/plain; charset=utf-8";
         buf_add(&q->out, text.data, text.len);
@@ -88,7 +110,7 @@ void why_answer(struct web *w, struct request *q)
         return;
     }
     struct doc d = {.out = &q->out};
-    struct search f = {.web = w, .path = path, .doc = &d};
+    f.doc = &d;
     doc_object(&d, NULL);
     doc_string(&d, "path", path);
     doc_string(&d, "why", text.data ? text.data : "");

@@ -1,6 +1,8 @@
 // What the agent says of itself over HTTP while it works.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import {command, scenario, sleep, until} from './harness.mjs';
 import {answers} from './loki.mjs';
 
@@ -101,5 +103,26 @@ scenario('why explains a file that is read and one that is not', async (s) => {
     assert.match(yes.stdout, /a\.log/);
     const no = command(['why', '-c', agent.file, '/etc/hostname']);
     assert.match(no.stdout + no.stderr, /not|no pattern/i);
+    // Rotated to a name that no pattern matches, it is asked for by that.
+    fs.renameSync(w.file, `${w.file}.1`);
+    const rotated = command(['why', '-c', agent.file, `${w.file}.1`]);
+    assert.ok(rotated.stdout.includes(`It was read as ${w.file}, and is known by that name.`), rotated.stdout);
+    assert.match(rotated.stdout, /is_read: (true|yes)/);
+    await agent.stop();
+});
+
+scenario('why says whose log it is that a pod writes', async (s) => {
+    const log = s.path('pods', 'shop_web-0_1234', 'nginx', '0.log');
+    fs.mkdirSync(path.dirname(log), {recursive: true});
+    fs.writeFileSync(log, '2026-11-21T10:00:00Z stdout F one\n');
+    const loki = await s.loki();
+    const config = s.config({loki});
+    config.monitors.containers = {enabled: true, pods_directory: s.path('pods'), sockets: [`unix://${s.path('no.sock')}`]};
+    const agent = await s.agent(config);
+    await until('it is there', () => loki.entries.length === 1);
+    const {stdout} = command(['why', '-c', agent.file, log]);
+    assert.match(stdout, /a log of the container nginx of the pod web-0 in shop/);
+    assert.match(stdout, /is_read: (true|yes)/);
+    assert.doesNotMatch(stdout, /no pattern matches/);
     await agent.stop();
 });

@@ -61,6 +61,15 @@ static bool wants_pod(const struct pod_log *log, void *arg)
     return choose(m->options, log->container, false, false) == NULL;
 }
 
+/* Where they are looked for; false: nowhere. */
+static bool pods_directory(const struct containers_config *o, char directory[PATH_MAX])
+{
+    snprintf(directory, PATH_MAX, "%s", o->pods_directory);
+    for (size_t n = strlen(directory); n > 1 && directory[n - 1] == '/'; n--)
+        directory[n - 1] = 0;
+    return o->enabled && o->mode != CONTAINERS_API && directory[0] == '/';
+}
+
 /* What the kubelet's runtimes write is found by its path. */
 static void find_pods(struct containers *m)
 {
@@ -68,12 +77,9 @@ static void find_pods(struct containers *m)
     const struct containers_config *o = m->options;
     if (!m->files)
         return;
-    snprintf(directory, sizeof directory, "%s", o->pods_directory);
-    for (size_t n = strlen(directory); n > 1 && directory[n - 1] == '/'; n--)
-        directory[n - 1] = 0;
+    bool wanted = pods_directory(o, directory);
     const struct pods pods = {.directory = directory, .instance = m->config->host, .labels = o->add_labels.items,
                               .n_labels = o->add_labels.n, .at_end = o->start_at == START_END, .wants = wants_pod, .arg = m};
-    bool wanted = o->enabled && o->mode != CONTAINERS_API && directory[0] == '/';
     int r = pods_set(m->files, wanted ? &pods : NULL);
     if (r < 0)
         log_error("containers", "the logs in %s are not read: %s", directory, strerror(-r));
@@ -299,4 +305,20 @@ unsigned containers_why(struct containers *m, const char *name, struct buf *out)
     struct asked a = {.name = name, .out = out};
     containers_walk(m, explain, &a);
     return a.found;
+}
+
+bool containers_why_pod(const struct config *config, const char *path, struct buf *out)
+{
+    char directory[PATH_MAX];
+    struct pod_parts p;
+    if (!pods_directory(&config->containers, directory) || !pods_split(directory, path, &p))
+        return false;
+    buf_printf(out, "It is a log of the container %s of the pod %s in %s, known by its path: no pattern of monitors.files is asked.\n",
+               p.container, p.pod, p.namespace);
+    const char *why_not = choose(&config->containers, p.container, false, false);
+    if (why_not)
+        buf_printf(out, "It is not read: %s.\n", why_not);
+    else if (!pods_reads(&p))
+        buf_puts(out, "It is not read: only N.log is, and what it is renamed to (N.log.DATE) until that is compressed.\n");
+    return true;
 }

@@ -62,3 +62,5 @@ void containers_engines(struct containers *m, void (*fn)(const struct engine_vie
 const struct containers_stats *containers_stats(const struct containers *m);
 /* Why a container is read or not, as sentences: by name, or by id or its begin. How many there are of that name or id. */
 unsigned containers_why(struct containers *m, const char *name, struct buf *out);
+/* Why the log of a pod is read or not, as sentences; false: the path is none, or such logs are not looked for. Any thread, pure. */
+bool containers_why_pod(const struct config *config, const char *path, struct buf *out);

@@ -1,6 +1,7 @@
 /* The pure parts of the container monitor. */
 #include "in/containers/address.h"
 #include "in/containers/choose.h"
+#include "in/containers/containers.h"
 #include "in/containers/cursor.h"
 #include "in/containers/facts.h"
 #include "in/containers/own.h"
@@ -176,6 +177,38 @@ static void addresses_are_taken_apart(void **state)
     scope_end(&s);
 }
 
+#define POD "/pods/shop_web-0_1234/nginx/0.log"
+
+static void pod_says(const struct config *config, const char *path, const char *part)
+{
+    struct scope s;
+    struct buf out;
+    assert_int_equal(scope_begin(&s, &scope_root, "test"), 0);
+    assert_int_equal(buf_begin(&out, &s, "why", 4096), 0);
+    assert_int_equal(containers_why_pod(config, path, &out), part != NULL);
+    if (part && !strstr(out.data, part))
+        fail_msg("\"%s\" is not in: %s", part, out.data);
+    scope_end(&s);
+}
+
+static void why_a_pod_is_read_or_not(void **state)
+{
+    const char *not[] = {"secret*"};
+    struct config c = {.containers = {.enabled = true, .pods_directory = "/pods/", .exclude_names = {not, 1}}};
+    pod_says(&c, POD, "a log of the container nginx of the pod web-0 in shop, known by its path");
+    pod_says(&c, POD ".20261121-105009", "the container nginx");
+    pod_says(&c, POD ".20261121-105009.gz", "It is not read: only N.log is");
+    pod_says(&c, "/pods/shop_web-0_1234/secret/0.log", "It is not read: monitors.containers.exclude_names has its name.");
+    pod_says(&c, "/pods/shop_web-0_1234/nginx/app.log", NULL);
+    pod_says(&c, "/var/log/app.log", NULL);
+    c.containers.mode = CONTAINERS_API;
+    pod_says(&c, POD, NULL);
+    c.containers.mode = CONTAINERS_FILES;
+    pod_says(&c, POD, "nginx");
+    c.containers.enabled = false;
+    pod_says(&c, POD, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +221,7 @@ int main(void)
         TEST(versions_are_read),
         TEST(the_own_container_is_found),
         TEST(addresses_are_taken_apart),
+        TEST(why_a_pod_is_read_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,15 +308,39 @@ static void why_file(const char *path, struct buf *out)
                    (unsigned long long)facts.size, (unsigned long long)facts.dev, (unsigned long long)facts.ino);
 }
 
-int files_why(const struct config *config, const char *path, struct buf *out)
+static void why_own(const struct config *config, const char *path, struct buf *out)
 {
     const char *own = own_directory_of(config, path);
-    if (!config->files.enabled)
-        buf_printf(out, "The file monitor is not enabled.\n");
     if (own)
         buf_printf(out, "It lies in %s, where logcap itself writes: nothing there is ever read.\n", own);
+}
+
+int files_why(const struct config *config, const char *path, struct buf *out)
+{
+    if (!config->files.enabled)
+        buf_printf(out, "The file monitor is not enabled.\n");
+    why_own(config, path, out);
     for (unsigned i = 0; i < config->files.n_groups; i++)
         why_group(&config->files.groups[i], i, path, out);
     why_file(path, out);
     return out->failed ? -ENOMEM : 0;
+}
+
+int files_why_file(const struct config *config, const char *path, struct buf *out)
+{
+    why_own(config, path, out);
+    why_file(path, out);
+    return out->failed ? -ENOMEM : 0;
+}
+
+int files_key(const char *path, char *key, size_t size)
+{
+    char text[IDENTITY_KEY];
+    struct facts facts;
+    int r = facts_of_path(path, true, &facts);
+    if (r < 0)
+        return r;
+    identity_key(&(struct identity){.dev = facts.dev, .ino = facts.ino, .btime = facts.btime}, text);
+    snprintf(key, size, "%s", text);
+    return 0;
 }

@@ -42,3 +42,7 @@ const struct files_stats *files_stats(const struct files *f);
 
 /* Any thread, pure: why a path is read or not, as sentences. */
 int files_why(const struct config *config, const char *path, struct buf *out);
+/* The same, but for the patterns, which have no say. */
+int files_why_file(const struct config *config, const char *path, struct buf *out);
+/* The key of the file there as a source: this, or this and a '.' with more (identity.h), whatever its name was. Any thread. 0 or -errno. */
+int files_key(const char *path, char *key, size_t size);

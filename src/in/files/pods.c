@@ -9,22 +9,15 @@
 #include "in/files/discover.h"
 #include "in/files/followed_internal.h"
 
-enum { PART = 256 }; /* a file's name and its end */
-
 struct pods_state {
     struct scope scope;
     struct pods what;
     struct files_group rules;
 };
 
-/* The parts of a path; they are as long as names of files may be. */
-struct parts {
-    char namespace[PART], pod[PART], uid[PART], container[PART], file[PART];
-};
-
-static bool copy_part(char out[PART], const char *from, size_t n)
+static bool copy_part(char out[POD_PART], const char *from, size_t n)
 {
-    if (n == 0 || n >= PART)
+    if (n == 0 || n >= POD_PART)
         return false;
     memcpy(out, from, n);
     out[n] = 0;
@@ -32,19 +25,17 @@ static bool copy_part(char out[PART], const char *from, size_t n)
 }
 
 /* Of "NAMESPACE_POD_UID": none of them has a '_'. */
-static bool split_pod(const char *name, size_t n, struct parts *p)
+static bool split_pod(const char *name, size_t n, struct pod_parts *p)
 {
     const char *first = memchr(name, '_', n), *last = memrchr(name, '_', n);
     return first && last > first && copy_part(p->namespace, name, (size_t)(first - name)) &&
            copy_part(p->pod, first + 1, (size_t)(last - first - 1)) && copy_part(p->uid, last + 1, (size_t)(name + n - last - 1));
 }
 
-static const char *below(const struct files *f, const char *path)
+static const char *below(const char *directory, const char *path)
 {
-    if (!f->pods)
-        return NULL;
-    size_t n = strlen(f->pods->what.directory);
-    return strncmp(path, f->pods->what.directory, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+    size_t n = strlen(directory);
+    return strncmp(path, directory, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
 }
 
 /* "0.log", and what a rotator adds to it. */
@@ -54,23 +45,33 @@ static bool is_log(const char *name)
     return digits && strncmp(name + digits, ".log", 4) == 0 && (name[digits + 4] == 0 || name[digits + 4] == '.');
 }
 
-static bool split(const struct files *f, const char *path, struct parts *p)
+bool pods_split(const char *directory, const char *path, struct pod_parts *p)
 {
-    const char *pod = below(f, path), *container = pod ? strchr(pod, '/') : NULL, *file = container ? strchr(container + 1, '/') : NULL;
+    const char *pod = below(directory, path), *container = pod ? strchr(pod, '/') : NULL, *file = container ? strchr(container + 1, '/') : NULL;
     return file && split_pod(pod, (size_t)(container - pod), p) && copy_part(p->container, container + 1, (size_t)(file - container - 1)) &&
            copy_part(p->file, file + 1, strlen(file + 1)) && !strchr(p->file, '/') && is_log(p->file);
 }
 
+bool pods_reads(const struct pod_parts *p)
+{
+    return !strchr(p->file, '.')[sizeof ".log" - 1] || followed_is_rotated(p->file);
+}
+
+static bool split(const struct files *f, const char *path, struct pod_parts *p)
+{
+    return f->pods && pods_split(f->pods->what.directory, path, p);
+}
+
 bool pods_has(const struct files *f, const char *path)
 {
-    struct parts p;
+    struct pod_parts p;
     return split(f, path, &p);
 }
 
 bool pods_has_directory(const struct files *f, const char *path)
 {
-    struct parts p;
-    const char *pod = below(f, path);
+    struct pod_parts p;
+    const char *pod = f->pods ? below(f->pods->what.directory, path) : NULL;
     if (!pod)
         return f->pods && strcmp(path, f->pods->what.directory) == 0;
     const char *end = strchrnul(pod, '/');
@@ -93,7 +94,7 @@ static enum wrapping guess(struct files *f, const char *path)
     return wrapping_guess(first, n > 0 ? (uint32_t)n : 0);
 }
 
-static struct followed *follow(struct files *f, const char *path, const struct parts *p)
+static struct followed *follow(struct files *f, const char *path, const struct pod_parts *p)
 {
     const struct pods *what = &f->pods->what;
     struct label labels[STREAM_LABELS];
@@ -118,9 +119,9 @@ static struct followed *follow(struct files *f, const char *path, const struct p
 
 struct group *pods_group(struct files *f, const char *path)
 {
-    struct parts p;
+    struct pod_parts p;
     char base[PATH_MAX];
-    if (!split(f, path, &p))
+    if (!split(f, path, &p) || !pods_reads(&p))
         return NULL;
     const struct pods *what = &f->pods->what;
     const struct pod_log log = {p.namespace, p.pod, p.uid, p.container};
@@ -130,8 +131,6 @@ struct group *pods_group(struct files *f, const char *path)
     const char *dot = strstr(p.file, ".log");
     int cut = (int)strlen(dot + 4);
     snprintf(base, sizeof base, "%.*s", (int)strlen(path) - cut, path);
-    if (cut && !followed_is_rotated(p.file))
-        return NULL;
     struct followed *fl = follow(f, base, &p);
     return fl ? &fl->group : NULL;
 }

@@ -17,6 +17,18 @@
 struct files;
 struct group;
 
+enum { POD_PART = 256 }; /* a file's name and its end */
+
+/* The parts of a path. */
+struct pod_parts {
+    char namespace[POD_PART], pod[POD_PART], uid[POD_PART], container[POD_PART], file[POD_PART];
+};
+
+/* Whether a path is that of a pod's log below the directory, which has no '/' at its end. Pure; any thread. */
+bool pods_split(const char *directory, const char *path, struct pod_parts *p);
+/* Whether the file of that name is read: N.log, or what a rotator made of it, until it is compressed. */
+bool pods_reads(const struct pod_parts *p);
+
 /* What a path says. Its texts are the caller's. */
 struct pod_log {
     const char *namespace, *pod, *uid, *container;
