@@ -70,6 +70,7 @@ int config_keep(struct config *next, const struct config *running)
     struct scope *scope = &next->scope;
     bool good = keep_all(scope, &options_agent, "", next, running) &&
                 keep_all(scope, &options_journal, "monitors.journal.", &next->journal, &running->journal) &&
+                keep_all(scope, &options_containers, "monitors.containers.", &next->containers, &running->containers) &&
                 (next->spool_dir = scope_strdup(scope, running->spool_dir));
     return good ? 0 : -ENOMEM;
 }

@@ -80,7 +80,8 @@ static void what_differs_is_shown_with_both_values(void **state)
 static void what_only_a_restart_changes_stays(void **state)
 {
     buf_begin(&printed, &scope_root, "printed", 1 << 20);
-    struct config *runs = parse("state_dir: /one\nserver: {port: 1, token: a}\nmemory_limit: 64MiB\nmonitors: {journal: {directory: /j}}\n"
+    struct config *runs = parse("state_dir: /one\nserver: {port: 1, token: a}\nmemory_limit: 64MiB\nmonitors: {journal: {directory: /j}, "
+                                "containers: {sockets: [\"unix:///s\"], ca_file: /ca, mode: api}}\n"
                                 "sinks: {a: {type: loki, url: http://x}}\n");
     struct config *next = parse("state_dir: /two\nserver: {port: 2, token: b}\nmemory_limit: 65MiB\nsinks: {b: {type: \"null\"}}\n");
     assert_int_equal(config_keep(next, runs), 0);
@@ -88,6 +89,10 @@ static void what_only_a_restart_changes_stays(void **state)
     assert_string_equal(next->state_dir, "/one");
     assert_string_equal(next->spool_dir, "/one/spool");
     assert_string_equal(next->journal.directory, "/j");
+    assert_int_equal(next->containers.sockets.n, 1);
+    assert_string_equal(next->containers.sockets.items[0], "unix:///s");
+    assert_string_equal(next->containers.ca_file, "/ca");
+    assert_int_equal(next->containers.mode, CONTAINERS_AUTO);
     assert_int_equal(next->server.port, 1);
     assert_string_equal(next->server.token, "b");
     assert_int_equal(next->memory_limit, 65 << 20);

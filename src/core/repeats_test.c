@@ -80,7 +80,8 @@ static struct batch *make(struct world *w, struct source *source, uint64_t from,
         bool second = *c >= 'A' && *c <= 'Z';
         if (second)
             b->data[b->used - 1] += 'a' - 'A';
-        batch_mark(b, (struct mark){.off = b->used - 1, .len = 1, .end = b->used, .stream = second, .more = more, .time = time++});
+        batch_mark(b, (struct mark){.off = b->used - 1, .len = 1, .end = b->used, .stream = second, .more = more, .time = time});
+        time += time < INT64_MAX;
         more = false;
     }
     b->to = from + b->used;

@@ -144,6 +144,8 @@ void http_be_patient(struct http_request *r);
 /* After HTTP_LATER. piece() may be called from within; not from within piece(). */
 void http_resume(struct http_request *r);
 void http_cancel(struct http_request *r); /* without done(); nothing when it is not under way */
+/* From the next connection on: none that is open is closed. */
+void http_set_max_connections(struct http *h, unsigned n);
 /* Closes the connections, which are kept for the next request. No request may be under way. */
 void http_disconnect(struct http *h);
 static inline bool http_busy(const struct http_request *r)

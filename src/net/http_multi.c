@@ -174,6 +174,12 @@ static void multi_end(struct thing *t)
     timer_clear(&h->timer);
 }
 
+static void set_connections(struct http *h)
+{
+    libcurl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
+    libcurl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
+}
+
 static int multi_parts(struct http *h)
 {
     int r = fd_expect_begin(&h->wake, &h->multi_scope, "curl wake");
@@ -191,8 +197,7 @@ static int multi_parts(struct http *h)
     libcurl.multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
     libcurl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wants);
     libcurl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    libcurl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->options.max_connections);
-    libcurl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)h->options.max_connections);
+    set_connections(h);
     return 0;
 }
 
@@ -207,4 +212,11 @@ int http_multi_open(struct http *h)
     if (r < 0)
         scope_end(&h->multi_scope);
     return r;
+}
+
+void http_set_max_connections(struct http *h, unsigned n)
+{
+    h->options.max_connections = n;
+    if (h->multi)
+        set_connections(h);
 }

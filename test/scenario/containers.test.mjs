@@ -427,6 +427,31 @@ scenario('connections come from a budget, and streams rotate within it', async (
     await agent.stop();
 });
 
+scenario('an engine of a reload goes on after the next one, with as many streams as that allows', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = Array.from({length: 24}, (_, i) => engine.container(`c${i}`).start());
+    all.forEach((c) => c.number(5));
+    const config = configOf(s, loki, engine, {enabled: false, max_connections: 2});
+    const agent = await s.agent(config);
+    const reload = async (change) => {
+        Object.assign(config.monitors.containers, change);
+        fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
+        assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+    };
+    await reload({enabled: true});
+    await until('the first are read', async () => (await containersOf(agent)).streams === 2);
+    await reload({exclude_names: ['nobody']});
+    await reload({max_connections: 24});
+    await allThere(loki, all);
+    all.forEach((c) => c.number(5));
+    await allThere(loki, all);
+    const lists = engine.requests.filter((r) => r.startsWith('/containers/json')).length;
+    await until('lists are answered beside the streams', () => engine.requests.filter((r) => r.startsWith('/containers/json')).length > lists + 2);
+    assert.equal((await containersOf(agent)).failures, 0);
+    assertOnce(loki, all);
+    await agent.stop();
+});
+
 scenario('a container that was removed before it could be asked for is counted', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const agent = await s.agent(configOf(s, loki, engine));

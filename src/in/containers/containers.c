@@ -94,8 +94,10 @@ static void offer(const char *text, void *arg)
     if (strncmp(text, "unix://", 7) == 0 && !address_is_socket(text + 7, &dev, &ino))
         return;
     int r = engine_begin(m, text, true);
-    if (r < 0 && r != -EEXIST)
+    if (r < 0 && r != -EEXIST && !m->said_unusable) {
         log_warn("containers", "%.200s cannot be used: %s", text, strerror(-r));
+        m->said_unusable = true;
+    }
 }
 
 static void find_engines(struct containers *m)

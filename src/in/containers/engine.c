@@ -383,11 +383,16 @@ static void beat(struct timer *t)
 static int begin_http(struct engine *e)
 {
     const struct containers_config *o = e->monitor->options;
+    /* Configurations come and go with reloads; these stay as they are. */
+    const char *ca = scope_strdup(&e->scope, o->ca_file), *cert = scope_strdup(&e->scope, o->cert_file),
+               *key = scope_strdup(&e->scope, o->key_file);
+    if (!ca || !cert || !key)
+        return -ENOMEM;
     const struct http_options options = {
         .url = e->address.url, .unix_socket = e->address.path, .user_agent = "logcap/" LOGCAP_VERSION,
         .username = "", .password = "", .password_file = "", .bearer_token = "", .bearer_token_file = "", .proxy = "",
-        .ca_file = o->ca_file, .cert_file = o->cert_file, .key_file = o->key_file, .dns_servers = "",
-        .timeout = ANSWER_WITHIN, .connect_timeout = CONNECT_WITHIN, .max_connections = o->max_connections + CONTROLS_MOST,
+        .ca_file = ca, .cert_file = cert, .key_file = key, .dns_servers = "",
+        .timeout = ANSWER_WITHIN, .connect_timeout = CONNECT_WITHIN, .max_connections = CONTROLS_MOST,
     };
     return http_begin(&e->http, &e->scope, e->monitor->loop, &options);
 }
@@ -443,6 +448,7 @@ int engine_begin(struct containers *m, const char *address, bool found)
 
 void engine_wake(struct engine *e)
 {
+    http_set_max_connections(&e->http, e->monitor->options->max_connections + CONTROLS_MOST);
     if (!http_busy(&e->ask) && e->state != ENGINE_UP)
         greet(e);
 }

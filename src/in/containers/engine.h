@@ -18,7 +18,7 @@ enum { ENGINE_API_LEAST = 24, ENGINE_API_MOST = 43 };
 int engine_begin(struct containers *m, const char *address, bool found);
 /* Lets go of all it reads; its containers and where they are stay. */
 void engine_rest(struct engine *e);
-/* Begins, or goes on after resting. */
+/* Begins, or goes on after resting or with other options. */
 void engine_wake(struct engine *e);
 void engine_end(struct engine *e);
 

@@ -117,7 +117,7 @@ struct containers {
     struct containers_stats stats;
     struct engine *engines;
     unsigned n_engines;
-    bool said_none;
+    bool said_none, said_unusable;
     int64_t found; /* when engines were looked for, clock_mono() */
     struct timer look; /* for engines, and after those whose log is a file */
     struct nudge work; /* there is room again, at a sink or in memory */
