@@ -282,6 +282,13 @@ int fd_sync(int n)
     return fdatasync(n) < 0 ? -errno : 0;
 }
 
+int fd_sync_names(int n)
+{
+    if (fault_here("fsync"))
+        return -errno;
+    return fsync(n) < 0 && errno != EINVAL && errno != EBADF ? -errno : 0;
+}
+
 int fd_truncate(int n, uint64_t size)
 {
     if (fault_here("ftruncate"))
@@ -323,14 +330,38 @@ int file_unlink(const char *path)
     return unlink(path) < 0 ? -errno : 0;
 }
 
-static int make_dir(const char *path, mode_t mode)
+int file_sync_name(struct scope *owner, const char *path)
+{
+    char parent[PATH_MAX];
+    struct fd f;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= sizeof parent)
+        return -ENAMETOOLONG;
+    memcpy(parent, path, len);
+    parent[len] = 0;
+    int r = fd_open(&f, owner, len ? parent : slash ? "/" : ".", O_RDONLY | O_DIRECTORY, 0);
+    if (r < 0)
+        return r == -EACCES ? 0 : r;
+    r = fd_sync_names(f.n);
+    fd_close(&f);
+    return r;
+}
+
+/* One whose name cannot be synced is taken back, else the next try would find it and believe it safe. */
+static int make_dir(struct scope *owner, const char *path, mode_t mode)
 {
     if (fault_here("mkdir"))
         return -errno;
-    return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+    if (mkdir(path, mode) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    int r = file_sync_name(owner, path);
+    if (r < 0)
+        (void)rmdir(path);
+    return r;
 }
 
-int file_mkdirs(const char *path, mode_t mode)
+int file_mkdirs(struct scope *owner, const char *path, mode_t mode)
 {
     char part[PATH_MAX];
     size_t len = strlen(path);
@@ -339,12 +370,12 @@ int file_mkdirs(const char *path, mode_t mode)
     memcpy(part, path, len + 1);
     for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        int r = make_dir(part, mode);
+        int r = make_dir(owner, part, mode);
         if (r < 0)
             return r;
         *slash = '/';
     }
-    return make_dir(path, mode);
+    return make_dir(owner, path, mode);
 }
 
 static void dir_thing_end(struct thing *t)

@@ -69,13 +69,20 @@ ssize_t fd_write(int n, const void *data, size_t size);
 ssize_t fd_writev(int n, const struct iovec *iov, int count);
 int fd_write_all(int n, const void *data, size_t size); /* 0 or -errno; for blocking descriptors */
 int fd_sync(int n);                                    /* fdatasync */
+/*
+ * A directory's names: what was made in it or renamed is found there after a power cut; the sync of a file does not promise
+ * that of its name. 0 too where the filesystem knows no such thing.
+ */
+int fd_sync_names(int n);
 int fd_truncate(int n, uint64_t size);
 /* The path of what is open, as the kernel knows it now, all links resolved; " (deleted)" behind it if it is. */
 int fd_path(int n, char *path, size_t size);
 int file_stat(const char *path, struct stat *st);  /* follows links */
 int file_rename(const char *from, const char *to);
 int file_unlink(const char *path);
-int file_mkdirs(const char *path, mode_t mode); /* with its parents; existing is success */
+int file_sync_name(struct scope *owner, const char *path); /* of the directory that it lies in; 0 if that may not be read */
+/* With its parents; existing is success. The names of those made are synced. */
+int file_mkdirs(struct scope *owner, const char *path, mode_t mode);
 
 /* A directory being listed; the entry is valid until the next call. NULL at the end: errno 0 or why. */
 struct dir {

@@ -158,7 +158,7 @@ int spool_begin(struct spool *s, struct scope *owner, const char *directory, uin
     int r = scope_begin(&s->scope, owner, "spool");
     if (r < 0)
         return r;
-    r = file_mkdirs(directory, 0700);
+    r = file_mkdirs(&s->scope, directory, 0700);
     if (r == 0)
         r = begin(s, directory);
     if (r == 0)
@@ -258,7 +258,7 @@ int spool_sync(struct spool *s)
         return 0;
     int r = fd_sync(s->writer.n);
     if (r == 0 && s->unsynced_name)
-        r = fd_sync(s->directory_fd.n);
+        r = fd_sync_names(s->directory_fd.n);
     if (r < 0)
         return r;
     s->unsynced_name = false;

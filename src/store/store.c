@@ -74,7 +74,7 @@ static int begin(struct store *s, const char *state_dir, bool reader)
     if (strlen(s->path) + sizeof ".broken-4294967295-wal" > PATH_MAX)
         return -ENAMETOOLONG;
     struct stat st;
-    int r = reader ? 0 : file_mkdirs(state_dir, 0700);
+    int r = reader ? 0 : file_mkdirs(&s->scope, state_dir, 0700);
     if (r == 0 && !reader && file_stat(state_dir, &st) == 0 && !S_ISDIR(st.st_mode))
         r = -ENOTDIR;
     if (r < 0) {
@@ -453,7 +453,7 @@ int store_each_spool(struct store *s, bool (*fn)(const struct store_spool *, voi
 
 int store_write_fallback(struct store *s)
 {
-    int r = fallback_write(&s->scope, s, s->dir, s->fallback);
+    int r = fallback_write(&s->scope, s, s->fallback);
     if (r < 0)
         store_set_error(s, "cannot write %s: %s", s->fallback, strerror(-r));
     return r;

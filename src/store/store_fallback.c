@@ -306,18 +306,7 @@ static int write_all(struct writer *w, struct store *store)
     return w->failed ? w->failed : fd_sync(w->fd);
 }
 
-static int sync_dir(struct scope *owner, const char *dir)
-{
-    struct fd f;
-    int r = fd_open(&f, owner, dir, O_RDONLY | O_DIRECTORY, 0);
-    if (r < 0)
-        return r;
-    r = fd_sync(f.n);
-    fd_close(&f);
-    return r;
-}
-
-static int write_and_rename(struct scope *scope, struct store *store, const char *dir, const char *path)
+static int write_and_rename(struct scope *scope, struct store *store, const char *path)
 {
     struct fd f;
     struct writer w = {.buffer = mem_new(scope, BUFFER, "fallback file")};
@@ -334,16 +323,16 @@ static int write_and_rename(struct scope *scope, struct store *store, const char
         r = file_rename(temporary, path);
     if (r < 0)
         (void)file_unlink(temporary);
-    return r < 0 ? r : sync_dir(scope, dir);
+    return r < 0 ? r : file_sync_name(scope, path);
 }
 
-int fallback_write(struct scope *owner, struct store *store, const char *dir, const char *path)
+int fallback_write(struct scope *owner, struct store *store, const char *path)
 {
     struct scope scope;
     int r = scope_begin(&scope, owner, "fallback");
     if (r < 0)
         return r;
-    r = write_and_rename(&scope, store, dir, path);
+    r = write_and_rename(&scope, store, path);
     scope_end(&scope);
     return r;
 }

@@ -33,4 +33,4 @@ int fallback_parse(char *data, size_t size, const struct fallback_rows *rows);
 int fallback_read(struct scope *owner, const char *path, const struct fallback_rows *rows);
 
 /* Writes all rows of the store to `path` with `.new` appended, syncs, renames, syncs the directory. */
-int fallback_write(struct scope *owner, struct store *store, const char *dir, const char *path);
+int fallback_write(struct scope *owner, struct store *store, const char *path);

@@ -2,7 +2,7 @@
 //
 // Synced bytes are there. Of those written since, each write is there, or not, or in part (by sectors), whatever came after it;
 // a change of a file's size likewise. Names that were made, changed or removed since their directory was synced are there up
-// to some moment: file systems keep their order. A file that is synced has its name, as on ext4, XFS and btrfs.
+// to some moment: file systems keep their order. That a file is synced says nothing of its name.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -110,10 +110,6 @@ export function afterCrash(rows, n, seed, inodeOf) {
             pending.set(directories.get(row.inode), []);
         } else if (row.kind === SYNC) {
             files.get(row.inode)?.sync();
-            for (const changes of pending.values()) {
-                const made = changes.findLastIndex((c) => c.file && c.file === files.get(row.inode));
-                changes.splice(0, made + 1).forEach((c) => change(names, c));
-            }
         } else {
             files.get(row.inode)?.pending.push(row);
         }

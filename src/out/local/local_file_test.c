@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -34,6 +36,27 @@ struct world {
 };
 
 static char home[64], out_dir[80];
+
+/* Where the lines of most tests go: how often its names were synced, and whether they can be. */
+static atomic_int names_synced;
+static atomic_bool names_refused;
+
+int fsync(int n)
+{
+    char link[40], path[300], expected[100];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", n);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    path[len > 0 ? len : 0] = 0;
+    snprintf(expected, sizeof expected, "%s/var/log", out_dir);
+    if (strcmp(path, expected) == 0) {
+        if (atomic_load(&names_refused)) {
+            errno = EIO;
+            return -1;
+        }
+        atomic_fetch_add(&names_synced, 1);
+    }
+    return (int)syscall(SYS_fsync, n);
+}
 
 static int make_home(void **state)
 {
@@ -374,6 +397,65 @@ static void wait_written(const char *text)
     assert_string_equal(content("var/log/a.log"), text);
 }
 
+static void wait_failing(struct world *w, bool failing)
+{
+    for (int i = 0; i < 10000 && atomic_load(&w->sink.stats.failing) != failing; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&w->sink.stats.failing), failing);
+}
+
+/* A synced file without a name on the disk is gone after a power cut. Once is enough for a file. */
+static void a_new_file_is_secured_with_its_name(void **state)
+{
+    struct world w;
+    defaults(&w);
+    atomic_store(&names_synced, 0);
+    atomic_store(&names_refused, true);
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_failing(&w, true);
+    assert_int_equal(source_lowest(w.source).offset, 0);
+    atomic_store(&names_refused, false);
+    wait_secured(&w);
+    assert_int_equal(atomic_load(&names_synced), 1);
+    say(&w, "two\n");
+    wait_secured(&w);
+    assert_int_equal(atomic_load(&names_synced), 1);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\ntwo\n");
+}
+
+/* One sync for the old file's other name, one for the new file's. A failure between renaming and syncing leaves both ours. */
+static void a_rotated_file_keeps_both_names(void **state)
+{
+    struct world w;
+    char last[200];
+    defaults(&w);
+    w.config.local_file.rotate_size = 10;
+    assert_true(begin(&w));
+    say(&w, "0123456789\n");
+    wait_secured(&w);
+    atomic_store(&names_synced, 0);
+    atomic_store(&names_refused, true);
+    say(&w, "next\n");
+    wait_failing(&w, true);
+    assert_null(content("var/log/a.log"));
+    atomic_store(&names_refused, false);
+    wait_secured(&w);
+    assert_int_equal(atomic_load(&names_synced), 2);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "next\n");
+    assert_int_equal(count_files("", last), 2);
+    defaults(&w);
+    w.config.local_file.retention_size = 5; /* only what is ours is deleted */
+    assert_true(begin(&w));
+    for (int i = 0; i < 5000 && count_files("", last) > 1; i++)
+        usleep(1000);
+    end(&w);
+    assert_int_equal(count_files("", last), 1);
+    assert_string_equal(content("var/log/a.log"), "next\n");
+}
+
 /* Somebody else writes between two of our lines, of which none is synced: a crash would neither repeat nor lose one. */
 static void others_may_write_before_ours_is_synced(void **state)
 {
@@ -611,6 +693,8 @@ int main(void)
         AT_HOME(retention_deletes_the_oldest_of_ours),
         AT_HOME(a_file_that_was_taken_away_is_begun_anew),
         AT_HOME(more_files_than_may_be_open),
+        AT_HOME(a_new_file_is_secured_with_its_name),
+        AT_HOME(a_rotated_file_keeps_both_names),
         AT_HOME(others_may_write_before_ours_is_synced),
         AT_HOME(others_may_write_after_ours),
         AT_HOME(others_may_empty_the_file),

@@ -86,19 +86,19 @@ static int open_again(struct outputs *s, struct output *o)
 
 /* ---- making ---- */
 
-static int make_parents(const char *path)
+static int make_parents(struct outputs *s, const char *path)
 {
     char parent[PATH_MAX];
     snprintf(parent, sizeof parent, "%s", path);
     *strrchr(parent, '/') = 0;
-    return file_mkdirs(parent, DIRECTORY_MODE);
+    return file_mkdirs(&s->scope, parent, DIRECTORY_MODE);
 }
 
 static int create(struct outputs *s, struct output *o, const char *path)
 {
     struct stat st;
     int r = open_file(s, o, path, O_CREAT | O_EXCL);
-    if (r == -ENOENT && (r = make_parents(path)) == 0)
+    if (r == -ENOENT && (r = make_parents(s, path)) == 0)
         r = open_file(s, o, path, O_CREAT | O_EXCL);
     if (r < 0)
         return r;
@@ -135,7 +135,7 @@ static int make(struct outputs *s, struct output *o)
 {
     char path[PATH_MAX];
     int r = -EEXIST;
-    o->cut = false;
+    o->cut = o->named = false;
     for (int k = 1; k <= OTHER_NAMES && r == -EEXIST; k++) {
         int n = snprintf(path, sizeof path, "%s/%s", s->directory, o->name);
         if (k > 1 && n < (int)sizeof path)
@@ -156,11 +156,22 @@ static int make(struct outputs *s, struct output *o)
     return r;
 }
 
+static bool is_at(const char *path, uint64_t inode)
+{
+    struct stat st;
+    return file_stat(path, &st) == 0 && st.st_ino == inode;
+}
+
+/* The old name is forgotten only when the new one is on the disk. */
 static int finish_rotation(struct outputs *s, struct output *o)
 {
     if (!row_is_known(s->rows, o->rotated))
         return -EAGAIN;
     int r = file_rename(o->row->path, o->rotated->path);
+    if (r == -ENOENT && is_at(o->rotated->path, o->row->inode))
+        r = 0; /* it was renamed, and could not be synced then */
+    if (r == 0)
+        r = file_sync_name(&s->scope, o->rotated->path);
     if (r < 0 && r != -ENOENT)
         return r;
     close_output(s, o);
@@ -330,6 +341,10 @@ int outputs_sync(struct outputs *s)
         result = open_again(s, o);
         if (result == 0)
             result = fd_sync(o->fd.n);
+        if (result == 0 && !o->named) {
+            result = file_sync_name(&s->scope, o->row->path);
+            o->named = result == 0;
+        }
         if (result == 0)
             result = take_size(s, o);
     }

@@ -7,6 +7,8 @@
  * `whole`; a sync that fails, or a file that was taken away, cuts all back to `synced`, and the
  * leases since then are written again.
  *
+ * A sync covers the file's name too: in the first sync of a file, and when it is renamed, its directory is synced.
+ *
  * Another process may write into a file of ours, or empty it: its bytes stay and ours are there once. Only after a kill,
  * or a sync that failed, is what it wrote since the last sync cut off with what we wrote.
  *
@@ -29,6 +31,7 @@ struct output {
     uint64_t length, whole, synced;
     int64_t used;    /* clock_mono() of the last write */
     bool dirty, cut; /* cut: holds bytes beyond `length` */
+    bool named;      /* its name was synced since it was made or found */
 };
 
 struct outputs {

@@ -203,7 +203,10 @@ static int squeeze(struct housekeeping *h)
         if (r < 0)
             return r;
     } while (h->stream.avail_out == 0);
-    return n > 0 ? 1 : fd_sync(h->out.n);
+    if (n > 0)
+        return 1;
+    int r = fd_sync(h->out.n);
+    return r < 0 ? r : file_sync_name(&h->work, h->to->path);
 }
 
 static void finish_squeeze(struct housekeeping *h)
