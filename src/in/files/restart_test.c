@@ -194,6 +194,36 @@ static void a_rotation_into_another_directory_is_found(void **state)
     }
 }
 
+static void add_unread(struct source *s, void *unread)
+{
+    uint64_t offset = atomic_load(&s->offset), size = atomic_load(&s->size);
+    *(uint64_t *)unread += size - offset;
+}
+
+static uint64_t unread(void)
+{
+    uint64_t n = 0;
+    sources_walk(add_unread, &n);
+    return n;
+}
+
+static void what_was_delivered_before_a_restart_is_not_unread(void **state)
+{
+    struct world w;
+    begin(&w);
+    append(&w, "a.log", "one\n");
+    expect(&w, "one\n");
+    move(&w, "a.log", "a.log.1");
+    append(&w, "a.log", "new\n");
+    expect(&w, "one\nnew\n");
+    end_process(&w);
+    assert_true(begin_process(&w));
+    turn(&w, 300);
+    assert_int_equal(sources_count(), 2);
+    assert_int_equal(unread(), 0);
+    end(&w);
+}
+
 /* All of it was delivered and it was closed; its writer goes on while logcap is down, and after it was quiet again. */
 static void a_renamed_file_is_followed_over_a_restart(void **state)
 {
@@ -328,6 +358,7 @@ int main(void)
         TEST(a_rest_is_gone_on_with),
         TEST(a_damaged_rest_is_counted),
         TEST(a_rotation_while_down_is_found),
+        TEST(what_was_delivered_before_a_restart_is_not_unread),
         TEST(a_renamed_file_is_followed_over_a_restart),
         TEST(a_rotation_into_another_directory_is_found),
         TEST(what_is_gone_while_down_is_counted),

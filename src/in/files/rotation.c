@@ -309,6 +309,8 @@ static struct file *file_of_past(struct files *f, struct known *k)
     file->offset = p.offset;
     file->tail_hash = p.tail_hash;
     file->size = k->size > p.offset ? k->size : p.offset;
+    atomic_store(&file->source->offset, file->offset);
+    atomic_store(&file->source->size, file->size);
     return file;
 }
 
