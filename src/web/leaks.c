@@ -186,15 +186,17 @@ void leaks_answer(struct web *w, struct request *q)
 
 /* ---- GET /leaks/history ---- */
 
-/* Seconds since 1970; below 0: before now. What is no number is as if it were not there. */
+/* Seconds since 1970, as many as a point's time can say; below 0: before now. What is no number is as if it were not there. */
 static int64_t time_arg(struct request *q, const char *name, int64_t now, int64_t otherwise)
 {
     const char *text = request_arg(q, name);
     char *end;
-    long long n = text ? strtoll(text, &end, 10) : 0;
+    int64_t n = text ? strtoll(text, &end, 10) : 0;
     if (!text || end == text || *end)
         return otherwise;
-    return n < 0 ? now + n : n;
+    if (n < 0)
+        n += now;
+    return n < 0 ? 0 : n > UINT32_MAX ? UINT32_MAX : n;
 }
 
 static int64_t step_for(int64_t from, int64_t now)
@@ -226,7 +228,7 @@ static bool write_step(const struct store_history *row, void *arg)
 static void write_from_memory(struct doc *d, const struct series *s, int64_t from, int64_t to)
 {
     struct point points[SERIES_KEPT_S];
-    unsigned n = s ? series_points(s, (uint32_t)(from < 0 ? 0 : from), (uint32_t)to, points, SERIES_KEPT_S) : 0;
+    unsigned n = s ? series_points(s, (uint32_t)from, (uint32_t)to, points, SERIES_KEPT_S) : 0;
     for (unsigned i = 0; i < n; i++)
         write_point(d, points[i].time, (double)points[i].value, (double)points[i].value, (double)points[i].value);
 }
@@ -273,11 +275,14 @@ void leaks_history_answer(struct web *w, struct request *q)
         leakwatch_unlock(l);
         return;
     }
-    int64_t step = time_arg(q, "step", now, 0);
+    uint64_t asked = 0;
+    if (!request_number(q, "step", 0, HOUR_S, &asked))
+        return;
+    int64_t step = (int64_t)asked;
     int64_t from = time_arg(q, "from", now, now - shown_of(step)), to = time_arg(q, "to", now, now);
     if (!step)
         step = step_for(from, now);
-    from -= from % (step > 0 ? step : 1); /* the step that it lies in too */
+    from -= from % step; /* the step that it lies in too */
     if ((step != 1 && step != MINUTE_S && step != HOUR_S) || (to - from) / step > POINTS_MAX) {
         request_fail(q, 400, "step is 1, 60 or 3600, and at most %d points are shown", POINTS_MAX);
         return;

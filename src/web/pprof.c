@@ -127,21 +127,12 @@ static void write_index(struct request *q)
              "go tool pprof http://HOST:PORT/debug/pprof/NAME\n");
 }
 
-static bool number_arg(struct request *q, const char *name, uint64_t most, uint64_t *value)
-{
-    const char *text = request_arg(q, name);
-    if (!text || (page_number(text, value) && *value <= most))
-        return true;
-    request_fail(q, 400, "%s is a number up to %llu", name, (unsigned long long)most);
-    return false;
-}
-
 static bool read_ask(struct request *q, struct explain_ask *ask)
 {
     uint64_t debug = 0, seconds = ask->what == EXPLAIN_CPU ? CPU_SECONDS : 0, most = 0;
     const char *format = request_arg(q, "format");
-    if (!number_arg(q, "debug", 2, &debug) || !number_arg(q, "seconds", PPROF_SECONDS_MAX, &seconds) ||
-        !number_arg(q, "most", UINT32_MAX, &most))
+    if (!request_number(q, "debug", 0, 2, &debug) || !request_number(q, "seconds", 0, PPROF_SECONDS_MAX, &seconds) ||
+        !request_number(q, "most", 0, UINT32_MAX, &most))
         return false;
     ask->form = debug == 0 ? EXPLAIN_PPROF : debug == 1 ? EXPLAIN_TEXT : EXPLAIN_EACH;
     ask->span = (int64_t)seconds * SECOND;

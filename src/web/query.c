@@ -1,5 +1,7 @@
 #include "web/query.h"
 
+#include <inttypes.h>
+
 bool page_number(const char *text, uint64_t *number)
 {
     uint64_t n = 0;
@@ -20,4 +22,13 @@ struct page request_page(struct request *q, uint64_t limit)
     if (offset)
         page_number(offset, &page.offset);
     return page;
+}
+
+bool request_number(struct request *q, const char *name, uint64_t least, uint64_t most, uint64_t *value)
+{
+    const char *text = request_arg(q, name);
+    if (!text || (page_number(text, value) && *value >= least && *value <= most))
+        return true;
+    request_fail(q, 400, "%s is a number from %" PRIu64 " to %" PRIu64, name, least, most);
+    return false;
 }

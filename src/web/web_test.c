@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "in/files/files.h"
+#include "leak/watch/leakwatch.h"
 #include "unit.h"
 #include "web/routes.h"
 
@@ -502,6 +503,18 @@ static void lines_are_seen_as_they_pass(void **state)
     end();
 }
 
+static void history_is_bounded(void **state)
+{
+    static struct leakwatch nothing;
+    begin();
+    context.leaks = &nothing;
+    says(converse(0, GET("/leaks/history?series=x&from=-9223372036854775808&to=9223372036854775807")), 400, "at most 50000 points");
+    says(converse(0, GET("/leaks/history?series=x&from=-9223372036854775808&to=9223372036854775807&step=1")), 400, "at most 50000 points");
+    says(converse(0, GET("/leaks/history?series=x&step=-1")), 400, "step is");
+    says(converse(0, GET("/leaks/history?series=x&step=2")), 400, "step is");
+    end();
+}
+
 static void a_port_in_use_is_told(void **state)
 {
     begin();
@@ -552,6 +565,7 @@ int main(int argc, char **argv)
         TEST(posting_too_fast_is_429),
         TEST(those_who_follow_get_events),
         TEST(lines_are_seen_as_they_pass),
+        TEST(history_is_bounded),
         TEST(a_port_in_use_is_told),
         TEST(begin_and_end_under_torture),
     };
