@@ -205,55 +205,54 @@ static bool read_arguments(struct request *q, struct letter_ask *ask)
 
 struct page_of_letters {
     const struct letter_filter *filter;
-    struct doc *doc;
-    uint64_t shown, limit;
+    struct store *store;
+    struct buf *out;
+    uint64_t shown, limit, scanned;
     int64_t last;
     bool more;
+    int error;
 };
 
+static bool write_one(const struct store_letter *row, void *arg)
+{
+    letter_json(arg, row);
+    return false;
+}
+
+/* Labels and lines are read of what is shown alone: they are most of the database. */
 static bool write_letter(const struct store_letter *row, void *arg)
 {
     struct page_of_letters *p = arg;
-    if (p->shown == p->limit || p->doc->out->failed) {
-        p->more = true;
+    bool found;
+    p->more = p->shown == p->limit || p->scanned == SCANNED || p->out->failed;
+    if (p->more)
         return false;
-    }
+    p->scanned++;
     p->last = row->id;
     if (!letter_filter_takes(p->filter, row))
         return true;
     if (p->shown++)
-        buf_puts(p->doc->out, ",");
-    letter_json(p->doc->out, row);
-    return true;
-}
-
-static uint64_t number_arg(struct request *q, const char *name, uint64_t otherwise)
-{
-    const char *text = request_arg(q, name);
-    uint64_t n = otherwise;
-    if (text)
-        page_number(text, &n);
-    return n;
+        buf_puts(p->out, ",");
+    p->error = store_find_letter(p->store, row->id, write_one, p->out, &found);
+    return p->error == 0;
 }
 
 void dlq_answer(struct web *w, struct request *q)
 {
     struct letter_ask ask;
-    if (!read_arguments(q, &ask))
+    uint64_t limit = PAGE_DEFAULT, after = 0;
+    if (!read_arguments(q, &ask) || !request_number(q, "limit", 1, UINT64_MAX, &limit) ||
+        !request_number(q, "after", 0, INT64_MAX, &after))
         return;
     struct store *s = open_reader(w, q);
     if (!s)
         return;
     struct doc d = {.out = &q->out};
-    struct page_of_letters p = {.filter = &ask.filter, .doc = &d, .limit = number_arg(q, "limit", PAGE_DEFAULT)};
+    struct page_of_letters p = {.filter = &ask.filter, .store = s, .out = &q->out, .limit = limit < PAGE_MOST ? limit : PAGE_MOST};
     struct store_letter_query query = letter_filter_query(&ask.filter, clock_real());
-    uint64_t after = number_arg(q, "after", 0);
-    if (p.limit > PAGE_MOST)
-        p.limit = PAGE_MOST;
-    if (after > (uint64_t)query.after)
-        query.after = after < INT64_MAX ? (int64_t)after : INT64_MAX;
-    query.limit = SCANNED;
-    query.whole = true;
+    if ((int64_t)after > query.after)
+        query.after = (int64_t)after;
+    query.limit = SCANNED + 1; /* the last one says that there are more */
     doc_object(&d, NULL);
     doc_array(&d, "letters");
     int r = store_each_letter(s, &query, write_letter, &p);
@@ -261,15 +260,9 @@ void dlq_answer(struct web *w, struct request *q)
     if (p.more)
         doc_int(&d, "after", p.last);
     doc_object_end(&d);
-    if (r < 0)
+    if (r < 0 || p.error < 0)
         request_fail(q, 503, "%s", store_error(s));
     store_close(s);
-}
-
-static bool write_one(const struct store_letter *row, void *arg)
-{
-    letter_json(arg, row);
-    return false;
 }
 
 void dlq_letter_answer(struct web *w, struct request *q)

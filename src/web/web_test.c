@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "directory.h"
 #include "in/files/files.h"
 #include "leak/watch/leakwatch.h"
+#include "store/store_letters.h"
 #include "unit.h"
 #include "web/routes.h"
 
@@ -19,7 +21,9 @@ static struct dispatcher dispatcher = {.pool = &pool};
 static struct tap tap;
 static struct web web;
 static int64_t deadline; /* for the next begin() */
-static const char *host = "127.0.0.1", *token = "";
+static const char *host = "127.0.0.1", *token = "", *state_dir = "/";
+static struct leakwatch *leaks;
+static struct letters *letters;
 
 static int print_config(const struct config *c, struct buf *out)
 {
@@ -40,11 +44,11 @@ static const struct files_stats *files(void)
 
 static int up(char *error, size_t size)
 {
-    config = (struct config){.state_dir = "/", .server = {.host = host, .max_connections = 8, .max_feeds = 4, .token = token, .token_file = "", .username = "",
+    config = (struct config){.state_dir = state_dir, .server = {.host = host, .max_connections = 8, .max_feeds = 4, .token = token, .token_file = "", .username = "",
                                         .password = "", .password_file = "", .cert_file = "", .key_file = ""},
                              .metrics = {.enabled = true, .host = "127.0.0.1", .path = "/metrics"},
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
-    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .tap = &tap, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline,
+    context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .tap = &tap, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline, .leaks = leaks, .letters = letters,
                                    .print_config = print_config, .why = why, .files = files};
     tap_begin(&tap);
     int r = streams_begin(&scope_root);
@@ -78,6 +82,9 @@ static void end(void)
     deadline = 0;
     host = "127.0.0.1";
     token = "";
+    state_dir = "/";
+    leaks = NULL;
+    letters = NULL;
     web_end(&web);
     files_read = NULL;
     sources_end();
@@ -506,13 +513,50 @@ static void lines_are_seen_as_they_pass(void **state)
 static void history_is_bounded(void **state)
 {
     static struct leakwatch nothing;
+    leaks = &nothing;
     begin();
-    context.leaks = &nothing;
     says(converse(0, GET("/leaks/history?series=x&from=-9223372036854775808&to=9223372036854775807")), 400, "at most 50000 points");
     says(converse(0, GET("/leaks/history?series=x&from=-9223372036854775808&to=9223372036854775807&step=1")), 400, "at most 50000 points");
     says(converse(0, GET("/leaks/history?series=x&step=-1")), 400, "step is");
     says(converse(0, GET("/leaks/history?series=x&step=2")), 400, "step is");
     end();
+}
+
+enum { LETTERS = 100 * 1000 + 2 };
+
+static void write_letters(struct store *s)
+{
+    assert_int_equal(store_begin(s), 0);
+    for (uint64_t i = 1; i <= LETTERS; i++) {
+        bool again;
+        const struct store_letter l = {.sink = "loki", .source_key = "file:1", .source_name = i + 1 < LETTERS ? "/many.log" : "/last.log", .place = i,
+                                       .code = "invalid", .says = "", .refused_at = 1, .tried_at = 1, .attempts = 1, .labels = "{}", .line = "x", .line_n = 1};
+        assert_int_equal(store_put_letter(s, &l, &again), 0);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+static void every_letter_is_on_a_page(void **state)
+{
+    int error;
+    struct store *s = store_open(&scope_root, dir, &error);
+    assert_non_null(s);
+    write_letters(s);
+    state_dir = dir;
+    letters = (void *)&state_dir; /* what matters is that there are some */
+    begin();
+    says(converse(0, GET("/dlq?limit=2&after=100000")), 200, "\"line\":\"x\"");
+    assert_null(strstr(converse(0, GET("/dlq?limit=2&after=100000")), "\"after\""));
+    says(converse(0, GET("/dlq?limit=2&after=99999")), 200, "\"id\":100001,");
+    says(converse(0, GET("/dlq?limit=2&after=99999")), 200, "\"after\":100001}");
+    /* More than one look takes in: none yet, and where the next one begins. */
+    says(converse(0, GET("/dlq?source=/last.log")), 200, "{\"letters\":[],\"after\":100000}");
+    says(converse(0, GET("/dlq?source=/last.log&after=100000")), 200, "\"id\":100002,");
+    for (size_t i = 0; i < 4; i++)
+        says(converse(0, (const char *[]){GET("/dlq?limit=0"), GET("/dlq?limit=x"), GET("/dlq?after=-1"), GET("/dlq?after=9223372036854775808")}[i]), 400,
+             "is a number from");
+    end();
+    store_close(s);
 }
 
 static void a_port_in_use_is_told(void **state)
@@ -566,6 +610,7 @@ int main(int argc, char **argv)
         TEST(those_who_follow_get_events),
         TEST(lines_are_seen_as_they_pass),
         TEST(history_is_bounded),
+        IN_DIR(every_letter_is_on_a_page),
         TEST(a_port_in_use_is_told),
         TEST(begin_and_end_under_torture),
     };

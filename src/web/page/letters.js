@@ -26,7 +26,7 @@ export function letters(root, params, go) {
     const result = h('div', {role: 'status'});
     const chosen = new Set();
     let gone = false;
-    let after = params.get('after');
+    const after = params.get('after');
 
     async function watch(job) {
         for (let i = 0; i < 40 && !gone; i++) {
@@ -72,7 +72,10 @@ export function letters(root, params, go) {
     async function load() {
         try {
             const stats = await get('dlq/stats');
-            const got = await get(`dlq?${new URLSearchParams({...wanted, limit: shown, ...(after ? {after} : {})})}`);
+            let got = {after};
+            do // a page is empty when what is looked for lies further behind than the agent looks at once
+                got = await get(`dlq?${new URLSearchParams({...wanted, limit: shown, ...(got.after ? {after: got.after} : {})})}`);
+            while (!gone && !got.letters.length && got.after);
             if (gone)
                 return;
             put(summary, h('p', {class: 'dim'}, `${plural(stats.total_entries, 'letter')}, ${bytes(stats.size)} of ${bytes(stats.max_size)}${stats.oldest ? ', the oldest from ' : ''}`, stats.oldest ? time(stats.oldest) : null),
