@@ -65,7 +65,7 @@ static void deadline_came(struct timer *t)
     char why[120];
     snprintf(why, sizeof why, "no answer within %.1f s%s", (double)r->http->options.timeout / SECOND,
              r->easy ? "" : ": the name could not be resolved");
-    http_finish(r, 0, why);
+    http_finish(r, 0, r->too_much ? r->too_much : why);
 }
 
 /* ---- names ---- */
@@ -209,10 +209,21 @@ void http_be_patient(struct http_request *r)
     timer_clear(&r->deadline);
 }
 
+/*
+ * What libcurl kept of a transfer that waits it hands over from within, and when that fails it drops it, says so here alone
+ * and lets the transfer stand (7.88, curl_easy_pause()). It is over then; its deadline says so, from the loop.
+ */
 void http_resume(struct http_request *r)
 {
-    if (http_busy(r) && r->easy)
-        libcurl.easy_pause(r->easy, CURLPAUSE_CONT);
+    if (!http_busy(r) || !r->waits)
+        return;
+    r->waits = false;
+    CURLcode code = libcurl.easy_pause(r->easy, CURLPAUSE_CONT);
+    if (code == CURLE_OK)
+        return;
+    if (!r->too_much)
+        r->too_much = libcurl.easy_strerror(code);
+    timer_set(&r->deadline, 0);
 }
 
 void http_disconnect(struct http *h)

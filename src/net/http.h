@@ -106,13 +106,14 @@ struct http_request {
     const char *path; /* behind options.url; NULL: nothing */
     bool get;
     enum http_piece (*piece)(struct http_request *r, const char *data, size_t n); /* of one that is followed */
+    bool waits; /* for http_resume() */
     const void *data;
     size_t size;
     int64_t began, retry_after;
     char *body;
     size_t body_len, body_cap, body_seen, headers_seen;
     size_t body_kept, body_most; /* limits */
-    const char *too_much;
+    const char *too_much; /* why it fails, whatever libcurl says */
     char error[CURL_ERROR_SIZE];
     void (*done)(struct http_request *r, const struct http_answer *answer);
 };
@@ -141,7 +142,7 @@ int http_follow(struct http_request *r, struct http *h, const struct task_kind *
                 void (*done)(struct http_request *, const struct http_answer *));
 /* For a server that sends no headers before it has something to say: there is no deadline any more. */
 void http_be_patient(struct http_request *r);
-/* After HTTP_LATER. piece() may be called from within; not from within piece(). */
+/* After HTTP_LATER, else nothing. piece() may be called from within, done() not; not from within piece(). */
 void http_resume(struct http_request *r);
 void http_cancel(struct http_request *r); /* without done(); nothing when it is not under way */
 /* From the next connection on: none that is open is closed. */

@@ -119,7 +119,7 @@ static void check_done(struct http *h)
         libcurl.easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT)
             h->resolve_anew = true;
-        if (code == CURLE_OK && status > 0)
+        if (code == CURLE_OK && status > 0 && !r->too_much)
             http_finish(r, (int)status, "");
         else
             http_finish(r, 0, why_failed(h, r, code));

@@ -38,8 +38,11 @@ static bool is_followed(const struct http_request *r)
 
 static size_t hand_over(struct http_request *r, const char *data, size_t n)
 {
+    if (r->too_much)
+        return 0; /* there is a hole before it, see http_resume() */
     enum http_piece what = r->piece(r, data, n);
     task_wait(&r->task);
+    r->waits = what == HTTP_LATER;
     if (what == HTTP_STOP)
         r->too_much = "what came makes no sense";
     return what == HTTP_TAKEN ? n : what == HTTP_LATER ? CURL_WRITEFUNC_PAUSE : 0;
