@@ -594,6 +594,6 @@ int server_listen(struct server *s, const char *host, uint32_t port, int tag, bo
     if (s->n_listeners > before && error != -EADDRINUSE)
         return 0;
     snprintf(why, size, "cannot listen on %s port %u: %s%s", host, (unsigned)port, strerror(-error),
-             error == -EADDRINUSE ? "; another logcap may be running, or choose another port in server.port or metrics.port" : "");
+             error == -EADDRINUSE ? "; another logcap may be running, or choose another port" : "");
     return error;
 }

@@ -613,6 +613,10 @@ scenario('the leak of the predecessor, replayed: 50 containers, rotation each se
         for (const [, kind, n] of (await agent.get('/metrics')).text.matchAll(/^logcap_alive\{kind="(task|thread|descriptor|fd|scope|timer|watch|handle)"\} (\d+)$/gm))
             kinds[kind] = Number(n);
         assert.ok(json);
+        // One that nobody uses just now is kept for the next question: some more or less of them, as many as the engine sees.
+        assert.ok(engine.connections <= 50 + 1 + 8, `${engine.connections} connections`);
+        kinds.fd -= engine.connections;
+        kinds.scope -= engine.connections;
         return {...kinds, threads: Number(/Threads:\s+(\d+)/.exec(status)[1])};
     };
     const calm = async () => {

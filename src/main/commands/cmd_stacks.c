@@ -1,6 +1,7 @@
 /* `logcap stacks [PROFILE]`: asks the running agent what it does and holds, by stack. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "main/commands/args.h"
@@ -8,7 +9,7 @@
 #include "main/commands/commands.h"
 #include "main/commands/load.h"
 
-enum { ANSWER_BYTES = 8 << 20, ERROR_BYTES = 200 };
+enum { ANSWER_BYTES = 8 << 20, ERROR_BYTES = 200, SECONDS_MOST = 8 };
 
 static const char help[] = "usage: logcap stacks [-c FILE] [--each | --json] [--seconds N] [PROFILE]\n"
                            "\n"
@@ -28,6 +29,14 @@ static const char help[] = "usage: logcap stacks [-c FILE] [--each | --json] [--
                            "      --seconds N    only what grew in N seconds (up to 8)\n"
                            "\n"
                            "Exit code: 0 there was an answer, 1 there was none, 2 wrong usage or configuration.\n";
+
+/* The agent is asked with a deadline of ten seconds (ask.h). */
+static bool is_short(const char *seconds)
+{
+    char *end;
+    long n = strtol(seconds, &end, 10);
+    return *end == 0 && n >= 1 && n <= SECONDS_MOST;
+}
 
 struct wish {
     const char *profile, *seconds;
@@ -71,6 +80,10 @@ int cmd_stacks(int argc, char **argv)
         return args_code(n);
     if (n == 1)
         w.profile = words[0];
+    if (w.seconds && !is_short(w.seconds)) {
+        fprintf(stderr, "logcap stacks: --seconds takes a number from 1 to %d, not '%s'\n", SECONDS_MOST, w.seconds);
+        return EXIT_USAGE;
+    }
     if (scope_begin(&scope, &scope_root, "stacks command") < 0)
         return EXIT_FAILED;
     int code = ask(&scope, &answer, file, &w);

@@ -50,6 +50,8 @@ static void says_what_went_wrong(void **state)
     complained("logcap: no agent answers at 127.0.0.1 port ");
     assert_int_equal(RUN(cmd_stacks, WORD("-c"), WORD(in_dir("none.yaml"))), EXIT_USAGE);
     assert_int_equal(RUN(cmd_stacks, WORD("a"), WORD("b")), EXIT_USAGE);
+    assert_int_equal(RUN(cmd_stacks, WORD("--seconds"), WORD("60")), EXIT_USAGE);
+    complained("--seconds takes a number from 1 to 8, not '60'");
 }
 
 static void stacks_once(void)

@@ -84,10 +84,11 @@ static void show_head(struct top *t)
     screen_line(&t->screen, "cpu %.1f %%   resident %s   heap %s   records %s of %s", 100 * rate(t, t->now.cpu, t->before.cpu),
                 amount(reply_number(s, "process.resident_bytes"), rss), amount(reply_number(l, "totals.heap_bytes"), heap),
                 amount(reply_number(s, "pool.used_bytes"), pool), amount(reply_number(s, "pool.limit_bytes"), limit));
-    screen_line(&t->screen, "sources %s   tasks %s (%s unexpected, %s hang)   threads %s   descriptors %s of %s (%s unowned)",
-                reply_text(s, "sources"), reply_text(s, "process.tasks"), reply_text(l, "totals.unexpected_tasks"),
-                reply_text(l, "totals.hanging_tasks"), reply_text(s, "process.threads"), reply_text(s, "process.fds"),
-                reply_text(s, "process.fd_limit"), reply_text(l, "totals.fds_unowned"));
+    screen_line(&t->screen, "sources %s   tasks %s (%s unexpected, %s hang)   threads %s", reply_text(s, "sources"),
+                reply_text(s, "process.tasks"), reply_text(l, "totals.unexpected_tasks"), reply_text(l, "totals.hanging_tasks"),
+                reply_text(s, "process.threads"));
+    screen_line(&t->screen, "descriptors %s of %s (%s unowned)", reply_text(s, "process.fds"), reply_text(s, "process.fd_limit"),
+                reply_text(l, "totals.fds_unowned"));
     screen_line(&t->screen, "%s", "");
 }
 
