@@ -60,7 +60,7 @@ scenario('whatever the disk holds after power was lost, nothing is lost and the 
             const now = new Set(arrivals.flatMap((a) => a.lines));
             return every.filter((l) => !before.has(l) && !now.has(l));
         };
-        // Beside a file that was made, empty, and is not in the store yet, there is another one.
+        // Beside a file whose making the store forgot there is another one.
         const written = () => new Set(fs.readdirSync(path.join(disk, 'out')).flatMap((name) =>
             fs.readFileSync(path.join(disk, 'out', name), 'utf8').split('\n')));
         await until(() => `${what}: ${missing().length} lines more arrive, the first ${missing()[0]}`, () => missing().length === 0);

@@ -293,6 +293,49 @@ static void a_foreign_file_stays_as_it_is(void **state)
     assert_int_equal(count_files(".gz", last), 0);
 }
 
+/* As a crash leaves it between making the file and storing that it is ours. */
+static void an_empty_file_is_taken_over(void **state)
+{
+    char command[300], last[200];
+    struct world w;
+    snprintf(command, sizeof command, "mkdir -p %s/var/log && touch %s/var/log/a.log", out_dir, out_dir);
+    assert_int_equal(system(command), 0);
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "ours\n");
+    wait_secured(&w);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "ours\n");
+    assert_int_equal(count_files("", last), 1);
+}
+
+static void stays_empty(const char *link)
+{
+    char command[500];
+    struct world w;
+    snprintf(command, sizeof command, "mkdir -p %s/var/log && touch %s/theirs && %s %s/theirs %s/var/log/a.log", out_dir, out_dir,
+             link, out_dir, out_dir);
+    assert_int_equal(system(command), 0);
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "ours\n");
+    wait_secured(&w);
+    end(&w);
+    assert_string_equal(content("theirs"), "");
+    assert_string_equal(content("var/log/a.log~2"), "ours\n");
+}
+
+/* Nobody expects our lines in it where it has another name. */
+static void an_empty_file_with_two_names_stays_as_it_is(void **state)
+{
+    stays_empty("ln");
+}
+
+static void an_empty_file_behind_a_link_stays_as_it_is(void **state)
+{
+    stays_empty("ln -s");
+}
+
 static void files_are_rotated_and_compressed(void **state)
 {
     struct world w;
@@ -689,6 +732,9 @@ int main(void)
         AT_HOME(what_was_not_secured_is_cut_off),
         AT_HOME(a_sink_that_was_held_goes_on_with_its_files),
         AT_HOME(a_foreign_file_stays_as_it_is),
+        AT_HOME(an_empty_file_is_taken_over),
+        AT_HOME(an_empty_file_with_two_names_stays_as_it_is),
+        AT_HOME(an_empty_file_behind_a_link_stays_as_it_is),
         AT_HOME(files_are_rotated_and_compressed),
         AT_HOME(retention_deletes_the_oldest_of_ours),
         AT_HOME(a_file_that_was_taken_away_is_begun_anew),

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/clock.h"
@@ -94,18 +95,38 @@ static int make_parents(struct outputs *s, const char *path)
     return file_mkdirs(&s->scope, parent, DIRECTORY_MODE);
 }
 
+/* As a crash leaves it between making a file and storing that it is ours. Nothing of anybody is lost by writing to it. */
+static bool is_free(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_size == 0 && st->st_nlink == 1 && st->st_uid == geteuid();
+}
+
+static int take_over(struct outputs *s, struct output *o, const char *path)
+{
+    struct stat st;
+    if (rows_find(s->rows, path) || file_stat(path, &st) < 0 || !is_free(&st))
+        return -EEXIST;
+    int r = open_file(s, o, path, 0);
+    if (r == 0 && (fstat(o->fd.n, &st) < 0 || !is_free(&st))) {
+        close_output(s, o);
+        r = -EEXIST;
+    }
+    return r == -ELOOP || r == -EACCES ? -EEXIST : r;
+}
+
 static int create(struct outputs *s, struct output *o, const char *path)
 {
     struct stat st;
     int r = open_file(s, o, path, O_CREAT | O_EXCL);
     if (r == -ENOENT && (r = make_parents(s, path)) == 0)
         r = open_file(s, o, path, O_CREAT | O_EXCL);
+    if (r == -EEXIST)
+        r = take_over(s, o, path);
     if (r < 0)
         return r;
     if (fstat(o->fd.n, &st) == 0)
         o->row = rows_add(s->rows, path, 0, st.st_ino);
     if (!o->row) {
-        file_unlink(path);
         close_output(s, o);
         return -ENOMEM;
     }

@@ -12,7 +12,8 @@
  * Another process may write into a file of ours, or empty it: its bytes stay and ours are there once. Only after a kill,
  * or a sync that failed, is what it wrote since the last sync cut off with what we wrote.
  *
- * A name that is taken by a file that is not ours stays untouched; ours is then NAME~2, NAME~3 ...
+ * A name that is taken by a file that is not ours stays untouched; ours is then NAME~2, NAME~3 ... An empty file with our user as
+ * its owner and no other name becomes ours: a crash leaves such before the store knows them.
  *
  * Thread: the sink's. Errors: 0 or -errno; -EAGAIN: the store has to know something first
  * (local_rows.h).
