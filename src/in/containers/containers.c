@@ -26,13 +26,13 @@ static void unblock_all(struct containers *m)
 {
     struct wire *todo = m->blocked;
     m->blocked = NULL;
-    for (struct wire *f = todo; f; f = f->next_blocked)
-        f->is_blocked = false;
+    for (struct wire *w = todo; w; w = w->next_blocked)
+        w->is_blocked = false;
     while (todo) {
-        struct wire *f = todo;
-        todo = f->next_blocked;
-        f->next_blocked = NULL;
-        wire_unblock(f);
+        struct wire *w = todo;
+        todo = w->next_blocked;
+        w->next_blocked = NULL;
+        wire_unblock(w);
     }
 }
 
@@ -45,11 +45,11 @@ static void flush_all(struct nudge *n)
 {
     struct containers *m = container_of(n, struct containers, flush);
     while (m->filled) {
-        struct wire *f = m->filled;
-        m->filled = f->next_filled;
-        f->next_filled = NULL;
-        f->is_filled = false;
-        wire_flush(f);
+        struct wire *w = m->filled;
+        m->filled = w->next_filled;
+        w->next_filled = NULL;
+        w->is_filled = false;
+        wire_flush(w);
     }
 }
 

@@ -96,8 +96,8 @@ struct engine {
     struct container *first_inspect, **last_inspect;
     unsigned n_inspects;
     uint64_t n_wires, n_rotating;
-    struct wire *first_waiting, **last_waiting;   /* for a connection */
-    struct wire *first_rotation, **last_rotation; /* for their turn to rotate */
+    struct wire *first_waiting;  /* for a connection */
+    struct wire *first_rotation; /* for their turn to rotate */
     struct wire *probed;
     struct roots *roots;
 };

@@ -66,22 +66,22 @@ struct wire {
 };
 
 /* The container is known. 0 or -errno. */
-int wire_begin(struct wire *f, struct container *c);
-void wire_end(struct wire *f); /* nothing when not alive */
+int wire_begin(struct wire *w, struct container *c);
+void wire_end(struct wire *w); /* nothing when not alive */
 /* Opens it if there is something to read, as its container and its engine are now. */
-void wire_consider(struct wire *f);
+void wire_consider(struct wire *w);
 /* Lets go of the connection. */
-void wire_close(struct wire *f);
+void wire_close(struct wire *w);
 /* Other labels from now on. */
-void wire_relabel(struct wire *f);
+void wire_relabel(struct wire *w);
 /* Nothing is left to be read of it. */
-bool wire_is_over(const struct wire *f);
+bool wire_is_over(const struct wire *w);
 
 /* ---- for the monitor ---- */
 
 /* There is room again, or a turn is over. */
-void wire_unblock(struct wire *f);
-void wire_flush(struct wire *f);
+void wire_unblock(struct wire *w);
+void wire_flush(struct wire *w);
 /* A connection became free. */
 void wire_serve_waiting(struct engine *e);
 /*

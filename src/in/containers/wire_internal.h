@@ -5,14 +5,14 @@
 
 #include "in/containers/monitor.h"
 
-int wire_begin_memory(struct wire *f);
-void wire_end_memory(struct wire *f);
+int wire_begin_memory(struct wire *w);
+void wire_end_memory(struct wire *w);
 enum http_piece wire_piece(struct http_request *r, const char *data, size_t n);
-/* What came makes no sense (f->why): let go of the stream, and try again later. Not from within wire_piece(). */
-void wire_broken(struct wire *f);
+/* What came makes no sense (w->why): let go of the stream, and try again later. Not from within wire_piece(). */
+void wire_broken(struct wire *w);
 /* The headers of its answer have come. */
-void wire_answered(struct wire *f);
+void wire_answered(struct wire *w);
 /* It has ended, and what came before was waiting for room. */
-void wire_go_on_ending(struct wire *f);
+void wire_go_on_ending(struct wire *w);
 /* Lines that are not whole are records as they are. false: blocked. */
-bool wire_give_rest(struct wire *f);
+bool wire_give_rest(struct wire *w);

@@ -11,67 +11,67 @@
 
 enum { PATH_TEXT = 400, PROBE_MOST = 1 << 20 };
 
-static struct containers_stats *stats(struct wire *f)
+static struct containers_stats *stats(struct wire *w)
 {
-    return &monitor_of(f->container)->stats;
+    return &monitor_of(w->container)->stats;
 }
 
-static void open_now(struct wire *f);
+static void open_now(struct wire *w);
 
 /* ---- lists ---- */
 
-static void unlink_from(struct wire **list, struct wire *f, size_t next)
+static void unlink_from(struct wire **list, struct wire *w, size_t next)
 {
 #define NEXT(x) ((struct wire **)((char *)(x) + next))
-    while (*list && *list != f)
+    while (*list && *list != w)
         list = NEXT(*list);
     if (*list)
-        *list = *NEXT(f);
-    *NEXT(f) = NULL;
+        *list = *NEXT(w);
+    *NEXT(w) = NULL;
 #undef NEXT
 }
 
-static void queue(struct wire **first, struct wire *f, size_t next)
+static void queue(struct wire **first, struct wire *w, size_t next)
 {
     while (*first)
         first = (struct wire **)((char *)*first + next);
-    *first = f;
+    *first = w;
 }
 
-static void stop_waiting(struct wire *f)
+static void stop_waiting(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    if (!f->waiting)
+    struct engine *e = w->container->engine;
+    if (!w->waiting)
         return;
-    unlink_from(&e->first_waiting, f, offsetof(struct wire, next_waiting));
-    f->waiting = false;
-    atomic_fetch_sub(&stats(f)->waiting, 1);
+    unlink_from(&e->first_waiting, w, offsetof(struct wire, next_waiting));
+    w->waiting = false;
+    atomic_fetch_sub(&stats(w)->waiting, 1);
 }
 
-static void unlist(struct wire *f)
+static void unlist(struct wire *w)
 {
-    struct containers *m = monitor_of(f->container);
-    struct engine *e = f->container->engine;
-    stop_waiting(f);
-    if (f->in_rotation)
-        unlink_from(&e->first_rotation, f, offsetof(struct wire, next_rotation));
-    if (f->is_blocked)
-        unlink_from(&m->blocked, f, offsetof(struct wire, next_blocked));
-    if (f->is_filled)
-        unlink_from(&m->filled, f, offsetof(struct wire, next_filled));
-    f->in_rotation = f->is_blocked = f->is_filled = false;
+    struct containers *m = monitor_of(w->container);
+    struct engine *e = w->container->engine;
+    stop_waiting(w);
+    if (w->in_rotation)
+        unlink_from(&e->first_rotation, w, offsetof(struct wire, next_rotation));
+    if (w->is_blocked)
+        unlink_from(&m->blocked, w, offsetof(struct wire, next_blocked));
+    if (w->is_filled)
+        unlink_from(&m->filled, w, offsetof(struct wire, next_filled));
+    w->in_rotation = w->is_blocked = w->is_filled = false;
 }
 
 /* ---- turns to rotate ---- */
 
-static void rotate(struct wire *f);
+static void rotate(struct wire *w);
 
-static void rotated(struct wire *f)
+static void rotated(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    if (!f->rotating)
+    struct engine *e = w->container->engine;
+    if (!w->rotating)
         return;
-    f->rotating = false;
+    w->rotating = false;
     e->n_rotating--;
     struct wire *next = e->first_rotation;
     if (next) {
@@ -83,59 +83,59 @@ static void rotated(struct wire *f)
 
 /* ---- letting go ---- */
 
-static void drop_connection(struct wire *f)
+static void drop_connection(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    http_cancel(&f->request);
-    unlist(f);
-    wire_flush(f);
-    wire_end_memory(f);
-    timer_clear(&f->again);
-    rotated(f);
-    f->answered = f->ended = false;
-    if (e->probed == f) {
+    struct engine *e = w->container->engine;
+    http_cancel(&w->request);
+    unlist(w);
+    wire_flush(w);
+    wire_end_memory(w);
+    timer_clear(&w->again);
+    rotated(w);
+    w->answered = w->ended = false;
+    if (e->probed == w) {
         http_cancel(&e->probe);
         e->probed = NULL;
     }
-    if (f->has_slot) {
-        f->has_slot = false;
+    if (w->has_slot) {
+        w->has_slot = false;
         e->n_wires--;
-        atomic_fetch_sub(&stats(f)->streams, 1);
+        atomic_fetch_sub(&stats(w)->streams, 1);
     }
 }
 
-void wire_close(struct wire *f)
+void wire_close(struct wire *w)
 {
-    if (!thing_alive(&f->scope.thing))
+    if (!thing_alive(&w->scope.thing))
         return;
-    drop_connection(f);
-    if (f->state != WIRE_REFUSED)
-        f->state = WIRE_IDLE;
-    if (f->source)
-        atomic_store(&f->source->state, SOURCE_IDLE);
+    drop_connection(w);
+    if (w->state != WIRE_REFUSED)
+        w->state = WIRE_IDLE;
+    if (w->source)
+        atomic_store(&w->source->state, SOURCE_IDLE);
 }
 
-static void pause_wire(struct wire *f)
+static void pause_wire(struct wire *w)
 {
-    f->state = WIRE_PAUSED;
-    timer_set(&f->again, engine_backoff(&f->backoff));
+    w->state = WIRE_PAUSED;
+    timer_set(&w->again, engine_backoff(&w->backoff));
 }
 
-static void fail(struct wire *f, const char *why)
+static void fail(struct wire *w, const char *why)
 {
-    atomic_fetch_add(&stats(f)->failures, 1);
-    atomic_store(&f->source->state, SOURCE_FAILED);
-    source_set_error(f->source, "%s", why);
-    container_say(f->container, "its stream broke: %s; it is opened again", why);
-    pause_wire(f);
+    atomic_fetch_add(&stats(w)->failures, 1);
+    atomic_store(&w->source->state, SOURCE_FAILED);
+    source_set_error(w->source, "%s", why);
+    container_say(w->container, "its stream broke: %s; it is opened again", why);
+    pause_wire(w);
 }
 
-void wire_broken(struct wire *f)
+void wire_broken(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    atomic_fetch_add(&stats(f)->malformed, 1);
-    drop_connection(f);
-    fail(f, f->why);
+    struct engine *e = w->container->engine;
+    atomic_fetch_add(&stats(w)->malformed, 1);
+    drop_connection(w);
+    fail(w, w->why);
     wire_serve_waiting(e);
 }
 
@@ -164,99 +164,99 @@ static const char *message_of(const struct http_answer *a, char *out, size_t siz
 }
 
 /* All that there is was read: of one that runs no more that is all. */
-static void looked_last(struct wire *f)
+static void looked_last(struct wire *w)
 {
-    struct container *c = f->container;
+    struct container *c = w->container;
     if (c->running) { /* as far as is known: it is asked, and followed again */
-        wire_end_memory(f);
+        wire_end_memory(w);
         engine_inspect(c->engine, c);
-        pause_wire(f);
+        pause_wire(w);
         return;
     }
-    if (!wire_give_rest(f)) {
-        f->ended = true;
-        f->status = 200;
+    if (!wire_give_rest(w)) {
+        w->ended = true;
+        w->status = 200;
         return;
     }
-    wire_flush(f);
-    wire_end_memory(f);
-    f->drained = true;
-    f->state = WIRE_IDLE;
-    atomic_store(&f->source->state, c->gone ? SOURCE_GONE : SOURCE_IDLE);
+    wire_flush(w);
+    wire_end_memory(w);
+    w->drained = true;
+    w->state = WIRE_IDLE;
+    atomic_store(&w->source->state, c->gone ? SOURCE_GONE : SOURCE_IDLE);
 }
 
-static void free_slot(struct wire *f)
+static void free_slot(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    if (!f->has_slot)
+    struct engine *e = w->container->engine;
+    if (!w->has_slot)
         return;
-    f->has_slot = false;
+    w->has_slot = false;
     e->n_wires--;
-    atomic_fetch_sub(&stats(f)->streams, 1);
+    atomic_fetch_sub(&stats(w)->streams, 1);
     wire_serve_waiting(e);
 }
 
-void wire_go_on_ending(struct wire *f)
+void wire_go_on_ending(struct wire *w)
 {
-    f->ended = false;
-    if (f->last_look) {
-        looked_last(f);
+    w->ended = false;
+    if (w->last_look) {
+        looked_last(w);
         return;
     }
-    wire_flush(f);
-    wire_end_memory(f);
-    f->last_look = true;
-    f->follows = false;
-    open_now(f);
+    wire_flush(w);
+    wire_end_memory(w);
+    w->last_look = true;
+    w->follows = false;
+    open_now(w);
 }
 
-static void gone(struct wire *f)
+static void gone(struct wire *w)
 {
-    struct container *c = f->container;
-    if (!f->ever && f->next == 0)
-        atomic_fetch_add(&stats(f)->gone_before_read, 1);
-    wire_flush(f);
-    wire_end_memory(f);
-    f->drained = true;
-    f->state = WIRE_IDLE;
-    atomic_store(&f->source->state, SOURCE_GONE);
+    struct container *c = w->container;
+    if (!w->ever && w->next == 0)
+        atomic_fetch_add(&stats(w)->gone_before_read, 1);
+    wire_flush(w);
+    wire_end_memory(w);
+    w->drained = true;
+    w->state = WIRE_IDLE;
+    atomic_store(&w->source->state, SOURCE_GONE);
     if (!c->gone)
         engine_list(c->engine);
 }
 
 static void done(struct http_request *r, const struct http_answer *a)
 {
-    struct wire *f = container_of(r, struct wire, request);
-    struct engine *e = f->container->engine;
+    struct wire *w = container_of(r, struct wire, request);
+    struct engine *e = w->container->engine;
     char why[300];
-    timer_clear(&f->again);
-    if (f->in_rotation)
-        unlink_from(&e->first_rotation, f, offsetof(struct wire, next_rotation));
-    f->in_rotation = false;
-    rotated(f);
-    if (a->status == 200 && f->answered) {
-        f->ended = true;
-        f->status = 200;
-        free_slot(f);
-        if (!f->is_blocked)
-            wire_go_on_ending(f);
+    timer_clear(&w->again);
+    if (w->in_rotation)
+        unlink_from(&e->first_rotation, w, offsetof(struct wire, next_rotation));
+    w->in_rotation = false;
+    rotated(w);
+    if (a->status == 200 && w->answered) {
+        w->ended = true;
+        w->status = 200;
+        free_slot(w);
+        if (!w->is_blocked)
+            wire_go_on_ending(w);
         return;
     }
     if (a->status == 404 || a->status == 409) { /* 409: it is being removed */
-        drop_connection(f);
-        gone(f);
+        drop_connection(w);
+        gone(w);
     } else if (is_unreadable(a)) {
-        drop_connection(f);
-        f->state = WIRE_REFUSED;
-        atomic_store(&f->source->state, SOURCE_FAILED);
-        source_set_error(f->source, "%s", message_of(a, why, sizeof why));
-        container_say(f->container, "its log driver %s does not let logs be read", f->container->driver);
+        drop_connection(w);
+        w->state = WIRE_REFUSED;
+        atomic_store(&w->source->state, SOURCE_FAILED);
+        source_set_error(w->source, "%s", message_of(a, why, sizeof why));
+        container_say(w->container, "its log driver %s does not let logs be read", w->container->driver);
     } else {
-        bool fault = f->why[0];
-        drop_connection(f);
+        bool fault = w->why[0];
+        drop_connection(w);
         if (fault)
-            atomic_fetch_add(&stats(f)->malformed, 1);
-        fail(f, fault ? f->why : a->status ? message_of(a, why, sizeof why) : a->error);
+            atomic_fetch_add(&stats(w)->malformed, 1);
+        fail(w, fault ? w->why : a->status ? message_of(a, why, sizeof why) : a->error);
         if (a->status == 0 && !fault)
             engine_doubt(e);
     }
@@ -265,146 +265,146 @@ static void done(struct http_request *r, const struct http_answer *a)
 
 /* ---- opening ---- */
 
-void wire_answered(struct wire *f)
+void wire_answered(struct wire *w)
 {
-    const struct containers_config *o = monitor_of(f->container)->options;
-    f->answered = true;
-    f->state = WIRE_OPEN;
-    source_set_error(f->source, NULL);
-    container_say(f->container, "%s", "");
-    atomic_store(&f->source->state, SOURCE_READING);
-    if (o->rotation_interval && f->follows) {
-        /* Feeds that began together do not rotate together. */
-        int64_t part = f->spread ? 256 : 64 + (unsigned char)f->container->id[0] % 8 * 24 + (unsigned char)f->container->id[1] % 8 * 3;
-        f->spread = true;
-        timer_set(&f->again, o->rotation_interval / 256 * part);
+    const struct containers_config *o = monitor_of(w->container)->options;
+    w->answered = true;
+    w->state = WIRE_OPEN;
+    source_set_error(w->source, NULL);
+    container_say(w->container, "%s", "");
+    atomic_store(&w->source->state, SOURCE_READING);
+    if (o->rotation_interval && w->follows) {
+        /* Wires that began together do not rotate together. */
+        int64_t part = w->spread ? 256 : 64 + (unsigned char)w->container->id[0] % 8 * 24 + (unsigned char)w->container->id[1] % 8 * 3;
+        w->spread = true;
+        timer_set(&w->again, o->rotation_interval / 256 * part);
     }
-    rotated(f);
+    rotated(w);
 }
 
-static void ask(struct wire *f)
+static void ask(struct wire *w)
 {
-    struct container *c = f->container;
+    struct container *c = w->container;
     struct engine *e = c->engine;
     char path[PATH_TEXT], since[64] = "";
-    int64_t from = cursor_since(&f->cursor);
+    int64_t from = cursor_since(&w->cursor);
     if (from > 0)
         snprintf(since, sizeof since, "&since=%" PRId64 ".%09" PRId64, from / SECOND, from % SECOND);
     engine_path(e, path, sizeof path, "/containers/%s/logs?stdout=true&stderr=true&timestamps=true%s%s", c->id,
-                f->follows ? "&follow=true" : "", since);
-    f->replay = (struct cursor_replay){0};
-    memset(f->first, 0, sizeof f->first);
+                w->follows ? "&follow=true" : "", since);
+    w->replay = (struct cursor_replay){0};
+    memset(w->first, 0, sizeof w->first);
     for (int s = 0; s < CURSOR_STREAMS; s++)
-        f->skip[s] = f->cursor.at[s].given;
-    f->why[0] = 0;
-    f->state = WIRE_OPENING;
-    f->silent_since = clock_mono();
-    int r = wire_begin_memory(f);
+        w->skip[s] = w->cursor.at[s].given;
+    w->why[0] = 0;
+    w->state = WIRE_OPENING;
+    w->silent_since = clock_mono();
+    int r = wire_begin_memory(w);
     if (r == 0)
-        r = http_follow(&f->request, &e->http, &container_stream_kind, f->source->name, path, wire_piece, done);
+        r = http_follow(&w->request, &e->http, &container_stream_kind, w->source->name, path, wire_piece, done);
     if (r < 0) {
-        drop_connection(f);
-        fail(f, strerror(-r));
+        drop_connection(w);
+        fail(w, strerror(-r));
         return;
     }
-    atomic_fetch_add(&stats(f)->opened, 1);
+    atomic_fetch_add(&stats(w)->opened, 1);
     atomic_fetch_add(&c->opened, 1);
-    if (e->facts.podman && f->follows) { /* its headers come with the first message */
-        http_be_patient(&f->request);
-        wire_answered(f);
+    if (e->facts.podman && w->follows) { /* its headers come with the first message */
+        http_be_patient(&w->request);
+        wire_answered(w);
     }
 }
 
-static void open_now(struct wire *f)
+static void open_now(struct wire *w)
 {
-    struct engine *e = f->container->engine;
-    if (!f->has_slot && e->n_wires >= monitor_of(f->container)->options->max_connections) {
-        if (!f->waiting) {
-            f->waiting = true;
-            f->state = WIRE_WAITING;
-            queue(&e->first_waiting, f, offsetof(struct wire, next_waiting));
-            atomic_fetch_add(&stats(f)->waiting, 1);
+    struct engine *e = w->container->engine;
+    if (!w->has_slot && e->n_wires >= monitor_of(w->container)->options->max_connections) {
+        if (!w->waiting) {
+            w->waiting = true;
+            w->state = WIRE_WAITING;
+            queue(&e->first_waiting, w, offsetof(struct wire, next_waiting));
+            atomic_fetch_add(&stats(w)->waiting, 1);
         }
         return;
     }
-    if (!f->has_slot) {
-        f->has_slot = true;
+    if (!w->has_slot) {
+        w->has_slot = true;
         e->n_wires++;
-        atomic_fetch_add(&stats(f)->streams, 1);
+        atomic_fetch_add(&stats(w)->streams, 1);
     }
-    ask(f);
+    ask(w);
 }
 
 void wire_serve_waiting(struct engine *e)
 {
     while (e->state == ENGINE_UP && e->first_waiting && e->n_wires < e->monitor->options->max_connections) {
-        struct wire *f = e->first_waiting;
-        stop_waiting(f);
-        f->state = WIRE_IDLE;
-        wire_consider(f);
+        struct wire *w = e->first_waiting;
+        stop_waiting(w);
+        w->state = WIRE_IDLE;
+        wire_consider(w);
     }
 }
 
-void wire_consider(struct wire *f)
+void wire_consider(struct wire *w)
 {
-    struct container *c = f->container;
-    if (c->engine->state != ENGINE_UP || f->state != WIRE_IDLE || f->ended)
+    struct container *c = w->container;
+    if (c->engine->state != ENGINE_UP || w->state != WIRE_IDLE || w->ended)
         return;
-    if (!c->running && f->drained)
+    if (!c->running && w->drained)
         return;
-    f->follows = c->running && !f->last_look;
-    if (!f->follows)
-        f->last_look = true;
-    open_now(f);
+    w->follows = c->running && !w->last_look;
+    if (!w->follows)
+        w->last_look = true;
+    open_now(w);
 }
 
-static void rotate(struct wire *f)
+static void rotate(struct wire *w)
 {
-    struct engine *e = f->container->engine;
+    struct engine *e = w->container->engine;
     if (e->n_rotating >= e->monitor->options->max_concurrent_rotations) {
-        f->in_rotation = true;
-        queue(&e->first_rotation, f, offsetof(struct wire, next_rotation));
+        w->in_rotation = true;
+        queue(&e->first_rotation, w, offsetof(struct wire, next_rotation));
         return;
     }
-    drop_connection(f);
-    f->state = WIRE_IDLE;
-    atomic_fetch_add(&f->container->rotations, 1);
-    atomic_fetch_add(&stats(f)->rotations, 1);
+    drop_connection(w);
+    w->state = WIRE_IDLE;
+    atomic_fetch_add(&w->container->rotations, 1);
+    atomic_fetch_add(&stats(w)->rotations, 1);
     if (e->first_waiting) {
-        f->waiting = true;
-        f->state = WIRE_WAITING;
-        queue(&e->first_waiting, f, offsetof(struct wire, next_waiting));
-        atomic_fetch_add(&stats(f)->waiting, 1);
+        w->waiting = true;
+        w->state = WIRE_WAITING;
+        queue(&e->first_waiting, w, offsetof(struct wire, next_waiting));
+        atomic_fetch_add(&stats(w)->waiting, 1);
         wire_serve_waiting(e);
         return;
     }
-    f->rotating = true;
+    w->rotating = true;
     e->n_rotating++;
-    wire_consider(f);
+    wire_consider(w);
 }
 
 static void came_again(struct timer *t)
 {
-    struct wire *f = container_of(t, struct wire, again);
-    if (f->state == WIRE_OPEN && !f->in_rotation) {
-        rotate(f);
-    } else if (f->state == WIRE_PAUSED) {
-        f->state = WIRE_IDLE;
-        f->last_look = false;
-        wire_consider(f);
+    struct wire *w = container_of(t, struct wire, again);
+    if (w->state == WIRE_OPEN && !w->in_rotation) {
+        rotate(w);
+    } else if (w->state == WIRE_PAUSED) {
+        w->state = WIRE_IDLE;
+        w->last_look = false;
+        wire_consider(w);
     }
 }
 
 /* ---- stalls ---- */
 
-static int64_t last_met(const struct wire *f)
+static int64_t last_met(const struct wire *w)
 {
     int64_t last = 0;
     for (int s = 0; s < CURSOR_STREAMS; s++) {
-        if (f->cursor.at[s].time > last)
-            last = f->cursor.at[s].time;
-        if (f->replay.met[s].time > last)
-            last = f->replay.met[s].time;
+        if (w->cursor.at[s].time > last)
+            last = w->cursor.at[s].time;
+        if (w->replay.met[s].time > last)
+            last = w->replay.met[s].time;
     }
     return last;
 }
@@ -412,36 +412,36 @@ static int64_t last_met(const struct wire *f)
 static void probed(struct http_request *r, const struct http_answer *a)
 {
     struct engine *e = container_of(r, struct engine, probe);
-    struct wire *f = e->probed;
+    struct wire *w = e->probed;
     struct mark marks[16];
     uint32_t consumed;
     int error, missed = 0;
     e->probed = NULL;
-    if (!f)
+    if (!w)
         return;
-    f->silent_since = clock_mono();
+    w->silent_since = clock_mono();
     if (a->status == 0)
         engine_doubt(e);
     if (a->status != 200)
         return;
-    uint32_t n = frames_mark(&f->frames, a->body, (uint32_t)a->body_len, marks, 16, &consumed, &error);
+    uint32_t n = frames_mark(&w->frames, a->body, (uint32_t)a->body_len, marks, 16, &consumed, &error);
     for (uint32_t i = 0; i < n; i++)
-        missed |= marks[i].stream != WRAPPED_BARE && marks[i].time > last_met(f);
+        missed |= marks[i].stream != WRAPPED_BARE && marks[i].time > last_met(w);
     if (!missed)
         return;
-    atomic_fetch_add(&f->container->stalls, 1);
+    atomic_fetch_add(&w->container->stalls, 1);
     atomic_fetch_add(&e->monitor->stats.stalls, 1);
-    log_warn("containers", "%s: the engine has more than its stream gave; it is opened anew", f->source->name);
-    wire_close(f);
-    wire_consider(f);
+    log_warn("containers", "%s: the engine has more than its stream gave; it is opened anew", w->source->name);
+    wire_close(w);
+    wire_consider(w);
 }
 
-static void probe(struct engine *e, struct wire *f)
+static void probe(struct engine *e, struct wire *w)
 {
     char path[PATH_TEXT];
-    engine_path(e, path, sizeof path, "/containers/%s/logs?stdout=true&stderr=true&timestamps=true&tail=1", f->container->id);
+    engine_path(e, path, sizeof path, "/containers/%s/logs?stdout=true&stderr=true&timestamps=true&tail=1", w->container->id);
     if (http_get(&e->probe, &e->http, &container_ask_kind, "probe", path, PROBE_MOST, probed) == 0)
-        e->probed = f;
+        e->probed = w;
 }
 
 void wire_heartbeat(struct engine *e)
@@ -449,14 +449,14 @@ void wire_heartbeat(struct engine *e)
     int64_t now = clock_mono();
     struct wire *silent = NULL;
     for (struct container *c = e->containers; c; c = c->next) {
-        struct wire *f = &c->wire;
-        if (!http_busy(&f->request))
+        struct wire *w = &c->wire;
+        if (!http_busy(&w->request))
             continue;
-        task_beat(&f->request.task);
-        task_wait(&f->request.task);
-        if (f->state == WIRE_OPEN && f->follows && !f->is_blocked &&
-            now - f->silent_since > e->monitor->options->stall_timeout && (!silent || f->silent_since < silent->silent_since))
-            silent = f;
+        task_beat(&w->request.task);
+        task_wait(&w->request.task);
+        if (w->state == WIRE_OPEN && w->follows && !w->is_blocked &&
+            now - w->silent_since > e->monitor->options->stall_timeout && (!silent || w->silent_since < silent->silent_since))
+            silent = w;
     }
     if (silent && !http_busy(&e->probe))
         probe(e, silent);
@@ -464,72 +464,72 @@ void wire_heartbeat(struct engine *e)
 
 /* ---- life ---- */
 
-static bool is_old(const struct wire *f)
+static bool is_old(const struct wire *w)
 {
-    const struct containers *m = monitor_of(f->container);
-    return m->first_start && f->container->created && f->container->created < m->began;
+    const struct containers *m = monitor_of(w->container);
+    return m->first_start && w->container->created && w->container->created < m->began;
 }
 
 /* Where earlier processes were, for the sink that is furthest behind. */
-static void place(struct wire *f)
+static void place(struct wire *w)
 {
-    struct containers *m = monitor_of(f->container);
-    struct past_source *before = m->past ? past_find(m->past, f->source->key) : NULL;
+    struct containers *m = monitor_of(w->container);
+    struct past_source *before = m->past ? past_find(m->past, w->source->key) : NULL;
     if (before)
-        past_claim(m->past, before, f->source);
-    struct position lowest = source_lowest(f->source);
-    f->next = lowest.offset;
-    bool known = lowest.cursor && cursor_read(&f->cursor, lowest.cursor);
-    if (known && f->cursor.max_line != m->config->files.max_line_bytes) {
+        past_claim(m->past, before, w->source);
+    struct position lowest = source_lowest(w->source);
+    w->next = lowest.offset;
+    bool known = lowest.cursor && cursor_read(&w->cursor, lowest.cursor);
+    if (known && w->cursor.max_line != m->config->files.max_line_bytes) {
         /* Lines may be other records now: those that are ahead get some twice, rather than not at all. */
-        EACH_ACCOUNT(a, f->source)
-            account_place(a, &(struct position){.offset = f->next, .cursor = lowest.cursor});
-    } else if (!known && m->options->start_at == START_END && is_old(f)) {
-        struct engine *e = f->container->engine;
+        EACH_ACCOUNT(a, w->source)
+            account_place(a, &(struct position){.offset = w->next, .cursor = lowest.cursor});
+    } else if (!known && m->options->start_at == START_END && is_old(w)) {
+        struct engine *e = w->container->engine;
         int64_t now = e->facts.now ? e->facts.now : clock_real();
         char text[CURSOR_TEXT];
-        f->cursor = (struct cursor){.at = {{now, 1, 0}, {now, 1, 0}}, .max_line = m->config->files.max_line_bytes};
-        cursor_write(&f->cursor, text);
-        EACH_ACCOUNT(a, f->source)
-            account_place(a, &(struct position){.offset = f->next, .cursor = text});
+        w->cursor = (struct cursor){.at = {{now, 1, 0}, {now, 1, 0}}, .max_line = m->config->files.max_line_bytes};
+        cursor_write(&w->cursor, text);
+        EACH_ACCOUNT(a, w->source)
+            account_place(a, &(struct position){.offset = w->next, .cursor = text});
     }
-    f->ever = known;
-    source_set_identity(f->source, "container");
+    w->ever = known;
+    source_set_identity(w->source, "container");
 }
 
-int wire_begin(struct wire *f, struct container *c)
+int wire_begin(struct wire *w, struct container *c)
 {
     char key[FACTS_ID + 16];
-    if (thing_alive(&f->scope.thing))
+    if (thing_alive(&w->scope.thing))
         return 0;
-    *f = (struct wire){.container = c};
-    int r = scope_begin(&f->scope, &c->scope, "wire");
+    *w = (struct wire){.container = c};
+    int r = scope_begin(&w->scope, &c->scope, "wire");
     if (r == 0)
-        r = timer_begin(&f->again, &f->scope, monitor_of(c)->loop, "stream again", came_again);
+        r = timer_begin(&w->again, &w->scope, monitor_of(c)->loop, "stream again", came_again);
     snprintf(key, sizeof key, "container:%s", c->id);
-    if (r == 0 && !(f->source = source_obtain(SOURCE_CONTAINER, key, *c->name ? c->name : c->id)))
+    if (r == 0 && !(w->source = source_obtain(SOURCE_CONTAINER, key, *c->name ? c->name : c->id)))
         r = -errno;
     if (r < 0) {
-        scope_end(&f->scope);
+        scope_end(&w->scope);
         return r;
     }
-    f->source->matched = "monitors.containers";
-    place(f);
+    w->source->matched = "monitors.containers";
+    place(w);
     return 0;
 }
 
-bool wire_is_over(const struct wire *f)
+bool wire_is_over(const struct wire *w)
 {
-    return !thing_alive(&f->scope.thing) || (f->state == WIRE_IDLE && !f->ended) || f->state == WIRE_REFUSED;
+    return !thing_alive(&w->scope.thing) || (w->state == WIRE_IDLE && !w->ended) || w->state == WIRE_REFUSED;
 }
 
-void wire_end(struct wire *f)
+void wire_end(struct wire *w)
 {
-    if (!thing_alive(&f->scope.thing))
+    if (!thing_alive(&w->scope.thing))
         return;
-    wire_close(f);
-    wire_relabel(f);
-    source_unref(f->source);
-    f->source = NULL;
-    scope_end(&f->scope);
+    wire_close(w);
+    wire_relabel(w);
+    source_unref(w->source);
+    w->source = NULL;
+    scope_end(&w->scope);
 }
