@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {Engine} from './engine.mjs';
 import {command, patience, pick, scenario, sleep, until} from './harness.mjs';
+import {answers} from './loki.mjs';
 
 async function engineOf(s, name = 'engine.sock') {
     const engine = await new Engine(s.path(name)).start();
@@ -595,6 +596,96 @@ scenario('a sink that is full holds the engine up, and the memory', async (s) =>
     loki.answer = answer;
     await allThere(loki, all, 60);
     assertOnce(loki, all);
+    await agent.stop();
+});
+
+// Containers whose frames stop just before their end, more of them than memory has for such: what others say comes in the pieces in
+// which it comes, until what is returned is called.
+async function crowd(engine, agent) {
+    const holders = Array.from({length: 10}, (_, i) => engine.container(`holder${i}`).start());
+    await until('all are followed', async () => engine.follows.size === engine.containers.size);
+    const frames = [...engine.follows].filter((f) => holders.includes(f.container)).map((f) => ({
+        res: f.res, bytes: engine.encode(f.container, {time: engine.now(), text: Buffer.alloc(240 << 10, 'h')}),
+    }));
+    frames.forEach(({res, bytes}) => res.write(bytes.subarray(0, -10)));
+    return async () => {
+        frames.forEach(({res, bytes}) => res.write(bytes.subarray(-10)));
+        await until('they are through', async () =>
+            (await containersOf(agent)).containers.filter((c) => c.name.startsWith('holder')).every((c) => c.records === 1));
+    };
+}
+
+// Of a length, and nowhere the same.
+const numbered = (length, from = 0) => Array.from({length: length / 8}, (_, i) => String(from + i).padStart(8, '0')).join('');
+function assertText(loki, name, expected) {
+    const text = textOf(loki, name);
+    assert.ok(text === expected, `${name}: ${text.length} bytes came, not the ${expected.length} that were said`);
+}
+const textOf = (loki, name) => loki.entries.filter((e) => e.labels.includes(`container_name="${name}"`)).map((e) => e.line).join('');
+
+scenario('a line that came in pieces for want of memory goes on where it was, byte for byte', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const [short, long] = [engine.container('short').start(), engine.container('long').start()];
+    const agent = await s.agent(configOf(s, loki, engine, {}, {memory_limit: '8MiB', disk_buffer: {enabled: false}}));
+    const disperse = await crowd(engine, agent);
+    const pieces = 20 * 16384;
+    const counted = async (name, n) => until(`${n} records of ${name} are read`, async () => (await one(agent, name)).records >= n);
+    await until('memory is short', async () => {
+        short.say('a', {unfinished: true});
+        await sleep(50);
+        return textOf(loki, 'short').length;
+    });
+    const filler = short.lines.join('');
+    short.say(numbered(pieces / 4), {unfinished: true});
+    long.say(numbered(pieces), {unfinished: true});
+    await counted('short', 5);
+    await counted('long', 20);
+    await disperse();
+    const broken = [...engine.follows].filter((f) => f.container === long || f.container === short);
+    broken.forEach((f) => f.res.destroy());
+    await until('they are followed again', () => broken.every((old) =>
+        [...engine.follows].some((f) => f.container === old.container && f !== old)));
+    short.say(' and its end');
+    long.say(numbered(4 * pieces, pieces));
+    short.say('the next');
+    long.say('the next');
+    await until('all has come', () => textOf(loki, 'short').endsWith('the next') && textOf(loki, 'long').endsWith('the next'));
+    assertText(loki, 'short', `${filler}${numbered(pieces / 4)} and its endthe next`);
+    assertText(loki, 'long', `${numbered(pieces)}${numbered(4 * pieces, pieces)}the next`);
+    await agent.stop();
+});
+
+scenario('a sink that was given a line in pieces misses nothing when they are others after a restart', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const {answer} = loki;
+    const long = engine.container('long').start();
+    const config = configOf(s, loki, engine, {}, {memory_limit: '8MiB', disk_buffer: {enabled: false}, lokiSink: {circuit_breaker: {enabled: false}},
+        local: {sync_interval: '30ms'}});
+    const agent = await s.agent(config);
+    const ahead = () => fs.readdirSync(s.path('out'), {recursive: true, withFileTypes: true}).filter((e) => e.isFile())
+        .map((e) => fs.readFileSync(path.join(e.parentPath ?? e.path, e.name), 'utf8')).join('');
+    long.say('first');
+    await allThere(loki, [long]);
+    loki.answer = () => answers.status(503);
+    await crowd(engine, agent);
+    await until('memory is short', async () => {
+        long.say('a', {unfinished: true});
+        await sleep(50);
+        return /^a/m.test(ahead());
+    });
+    for (let i = 0; i < 20; i++)
+        long.say('b'.repeat(1000), {unfinished: true});
+    await until('the file has all that is said', () => ahead().split('b').length === 20001);
+    await agent.stop();
+    [...engine.containers.values()].filter((c) => c !== long).forEach((c) => engine.containers.delete(c.id));
+    loki.answer = answer;
+    long.say('its end');
+    for (let i = 0; i < 10; i++)
+        long.say(`behind ${i}`);
+    await agent.start();
+    await until('all is there', () => loki.lines.has('behind 9') && ahead().includes('behind 9'));
+    for (let i = 0; i < 10; i++)
+        assert.match(ahead(), new RegExp(`behind ${i}$`, 'm'));
     await agent.stop();
 });
 

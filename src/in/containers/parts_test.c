@@ -12,27 +12,28 @@
 
 static void a_cursor_survives_as_text(void **state)
 {
-    struct cursor c = {.at = {{1795258547780138623, 3, 2}, {5, 1, 0}}, .open = 7, .max_line = 262144}, again;
+    struct cursor c = {.at = {{1795258547780138623, 3, 32768, 2}, {5, 1, 0, 0}}, .open = 7, .max_line = 262144, .cuts = 9}, again;
     char text[CURSOR_TEXT], copy[CURSOR_TEXT];
     cursor_write(&c, text);
-    assert_string_equal(text, "1 out=1795258547780138623+3/2 err=5+1/0 open=7 line=262144");
+    assert_string_equal(text, "2 out=1795258547780138623+3/32768:2 err=5+1/0:0 open=7 line=262144 cuts=9");
     assert_true(cursor_read(&again, text));
     cursor_write(&again, copy);
     assert_string_equal(copy, text);
-    c = (struct cursor){.at = {{INT64_MAX, UINT64_MAX, UINT32_MAX}, {INT64_MIN, UINT64_MAX, UINT32_MAX}}, .open = INT64_MIN, .max_line = UINT64_MAX};
+    c = (struct cursor){.at = {{INT64_MIN, UINT64_MAX, UINT64_MAX, UINT32_MAX}, {INT64_MIN, UINT64_MAX, UINT64_MAX, UINT32_MAX}},
+                        .open = INT64_MIN, .max_line = UINT64_MAX, .cuts = UINT32_MAX};
     cursor_write(&c, text);
     assert_true(cursor_read(&again, text));
-    assert_true(again.max_line == UINT64_MAX && again.open == INT64_MIN);
+    assert_true(again.max_line == UINT64_MAX && again.open == INT64_MIN && again.cuts == UINT32_MAX);
     assert_false(cursor_read(&again, ""));
-    assert_false(cursor_read(&again, "2 out=1+1/0 err=1+1/0 open=0 line=1"));
+    assert_false(cursor_read(&again, "1 out=1+1/0:0 err=1+1/0:0 open=0 line=1 cuts=0"));
 }
 
 static void it_is_asked_from_where_nothing_can_be_missed(void **state)
 {
     struct cursor c = {0};
     assert_int_equal(cursor_since(&c), 0);
-    c.at[0] = (struct cursor_place){100 * SECOND, 1, 0};
-    c.at[1] = (struct cursor_place){50 * SECOND, 1, 0};
+    c.at[0] = (struct cursor_place){.time = 100 * SECOND, .n = 1};
+    c.at[1] = (struct cursor_place){.time = 50 * SECOND, .n = 1};
     assert_int_equal(cursor_since(&c), 100 * SECOND - CURSOR_MARGIN);
     c.open = 60 * SECOND;
     assert_int_equal(cursor_since(&c), 60 * SECOND);
@@ -43,7 +44,7 @@ static void it_is_asked_from_where_nothing_can_be_missed(void **state)
 /* Three of one time, of which two were read; stderr stands elsewhere. */
 static void what_was_read_is_told_by_time_and_count(void **state)
 {
-    struct cursor c = {.at = {{10, 2, 0}, {0, 0, 0}}};
+    struct cursor c = {.at = {{.time = 10, .n = 2}}};
     struct cursor_replay r = {0};
     assert_false(cursor_meet(&r, &c, 0, 9));
     assert_true(cursor_meet(&r, &c, 1, 9));

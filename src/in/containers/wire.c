@@ -166,7 +166,7 @@ static void put_record(struct wire *w, unsigned stream, const char *text, size_t
 {
     struct batch *b = w->batch;
     int index = batch_stream(b, w->streams[stream]);
-    uint64_t tie = (w->first[stream].tie + w->cursor.at[stream].given) % NUMBERS;
+    uint64_t tie = (w->first[stream].tie + w->cursor.at[stream].pieces) % NUMBERS;
     assert(index >= 0 && b->size - b->used >= len);
     if (len)
         memcpy(b->data + b->used, text, len);
@@ -180,15 +180,12 @@ static void put_record(struct wire *w, unsigned stream, const char *text, size_t
     w->next++;
 }
 
-/* A record of a line that goes on. Those that were given before the stream was opened are left out. */
+/* A record of a line that goes on. */
 static void put_piece(struct wire *w, unsigned stream, const char *text, size_t len)
 {
-    if (w->skip[stream]) {
-        w->skip[stream]--;
-        return;
-    }
     put_record(w, stream, text, len);
-    w->cursor.at[stream].given++;
+    w->cursor.at[stream].given += len;
+    w->cursor.at[stream].pieces++;
 }
 
 /* Takes full records off the front of the unfinished line. */
@@ -210,14 +207,14 @@ static void put_crowded(struct wire *w, unsigned stream)
     if (m->held <= atomic_load(&m->dispatcher->pool->limit) / 4 || !line->len)
         return;
     put_piece(w, stream, line->data, line->len);
+    w->cursor.cuts++;
     line->len = 0;
     buf_shrink(line, 0);
 }
 
 static void line_ends(struct wire *w, unsigned stream)
 {
-    w->cursor.at[stream] = w->replay.met[stream];
-    w->cursor.at[stream].given = 0;
+    w->cursor.at[stream] = w->replay.met[stream]; /* nothing of the next one is given */
     w->cursor.max_line = longest(w);
     w->skip[stream] = 0;
     w->first[stream].time = 0;
@@ -229,8 +226,7 @@ static void line_ends(struct wire *w, unsigned stream)
 /* The line is whole: it is in line[], or is `text`. */
 static void put_line(struct wire *w, unsigned stream, const char *text, size_t len)
 {
-    bool given = w->cursor.at[stream].given || w->skip[stream];
-    if (!given || len)
+    if (!w->cursor.at[stream].given || len)
         put_record(w, stream, text, len);
     line_ends(w, stream);
 }
@@ -243,6 +239,10 @@ static bool take(struct wire *w, unsigned stream, const char *text, size_t len, 
         w->first[stream].time = w->replay.met[stream].time;
         w->first[stream].tie = w->replay.met[stream].n - 1;
     }
+    size_t before = len < w->skip[stream] ? len : (size_t)w->skip[stream];
+    w->skip[stream] -= before;
+    text += before;
+    len -= before;
     if (!line->len && !more && len <= longest(w)) {
         put_line(w, stream, text, len);
         return true;

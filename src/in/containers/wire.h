@@ -59,7 +59,7 @@ struct wire {
     struct cursor cursor;
     struct cursor_replay replay;
     struct { int64_t time; uint64_t tie; } first[CURSOR_STREAMS]; /* of the line in line[] */
-    uint32_t skip[CURSOR_STREAMS]; /* records of the line that were given before */
+    uint64_t skip[CURSOR_STREAMS]; /* bytes of the line that were given before the stream was opened */
     uint64_t next; /* ordinal */
     struct batch *batch;
     char why[200]; /* what the engine said */

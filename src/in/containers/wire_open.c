@@ -470,6 +470,23 @@ static bool is_old(const struct wire *w)
     return m->first_start && w->container->created && w->container->created < m->began;
 }
 
+/* Whether from c on each record will be the one it was: then a sink that is ahead can go by its number. */
+static bool splits_as_before(const struct wire *w, const struct cursor *c)
+{
+    if (c->max_line != monitor_of(w->container)->config->files.max_line_bytes)
+        return false;
+    EACH_ACCOUNT(a, w->source) {
+        struct position position;
+        struct counts counts;
+        struct cursor ahead;
+        char text[POSITION_CURSOR];
+        account_read(a, &position, text, &counts);
+        if (cursor_read(&ahead, text) && ahead.cuts != c->cuts)
+            return false;
+    }
+    return true;
+}
+
 /* Where earlier processes were, for the sink that is furthest behind. */
 static void place(struct wire *w)
 {
@@ -480,15 +497,14 @@ static void place(struct wire *w)
     struct position lowest = source_lowest(w->source);
     w->next = lowest.offset;
     bool known = lowest.cursor && cursor_read(&w->cursor, lowest.cursor);
-    if (known && w->cursor.max_line != m->config->files.max_line_bytes) {
-        /* Lines may be other records now: those that are ahead get some twice, rather than not at all. */
+    if (known && !splits_as_before(w, &w->cursor)) { /* those that are ahead get some twice, rather than not at all */
         EACH_ACCOUNT(a, w->source)
             account_place(a, &(struct position){.offset = w->next, .cursor = lowest.cursor});
     } else if (!known && m->options->start_at == START_END && is_old(w)) {
         struct engine *e = w->container->engine;
         int64_t now = e->facts.now ? e->facts.now : clock_real();
         char text[CURSOR_TEXT];
-        w->cursor = (struct cursor){.at = {{now, 1, 0}, {now, 1, 0}}, .max_line = m->config->files.max_line_bytes};
+        w->cursor = (struct cursor){.at = {{.time = now, .n = 1}, {.time = now, .n = 1}}, .max_line = m->config->files.max_line_bytes};
         cursor_write(&w->cursor, text);
         EACH_ACCOUNT(a, w->source)
             account_place(a, &(struct position){.offset = w->next, .cursor = text});
