@@ -10,6 +10,7 @@
 #include "in/containers/roots.h"
 
 enum { PATH_TEXT = 200, BUFFER_MOST = EVENT_MOST + (32 << 10) };
+#define ROOM_AGAIN (100 * MILLISECOND) /* no memory for an event: nobody says when there is some */
 
 /* The log is open before the engine has said all that is to be known: the container may be gone by then. */
 static void hold_log(struct container *c)
@@ -108,11 +109,18 @@ static enum http_piece piece(struct http_request *r, const char *data, size_t n)
         e->said_events = false;
         return HTTP_TAKEN;
     }
-    if (e->event.len + n > BUFFER_MOST || buf_add(&e->event, data, n) < 0)
+    if (e->event.len + n > BUFFER_MOST || buf_add(&e->event, data, n) < 0) {
+        timer_set(&e->events_room, ROOM_AGAIN);
         return HTTP_LATER;
+    }
     e->events_backoff = 0;
     nudge_set(&e->event_came);
     return HTTP_TAKEN;
+}
+
+static void room_again(struct timer *t)
+{
+    http_resume(&container_of(t, struct engine, events_room)->events);
 }
 
 static void done(struct http_request *r, const struct http_answer *a)
@@ -160,5 +168,7 @@ int engine_hear_begin(struct engine *e)
     int r = buf_begin(&e->event, &e->scope, "events", BUFFER_MOST + 1);
     if (r == 0)
         r = nudge_begin(&e->event_came, &e->scope, e->monitor->loop, "events", work);
+    if (r == 0)
+        r = timer_begin(&e->events_room, &e->scope, e->monitor->loop, "room for events", room_again);
     return r == 0 ? timer_begin(&e->events_again, &e->scope, e->monitor->loop, "events again", again) : r;
 }

@@ -11,5 +11,5 @@
 
 void engine_hear(struct engine *e);
 void engine_unhear(struct engine *e);
-/* Begins e->events_again. 0 or -errno. */
+/* Begins e->events_again and e->events_room. 0 or -errno. */
 int engine_hear_begin(struct engine *e);

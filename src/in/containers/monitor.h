@@ -75,7 +75,7 @@ struct engine {
     uint64_t dev, ino;
     struct http http;
     struct http_request ask, events, probe; /* ask: version, info, list */
-    struct timer again, events_again, heartbeat;
+    struct timer again, events_again, events_room, heartbeat;
     int64_t backoff, events_backoff;
     /* Under the monitor's lock. */
     enum engine_state state;
