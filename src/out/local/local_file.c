@@ -436,6 +436,10 @@ static int local_file_start(struct sink *s)
     if (r < 0)
         return r;
     struct local_file *f = s->state;
+    if (!rows_are_loaded(&f->rows)) {
+        sink_set_error(s, "cannot read from state.db which files are its own; nothing is written before that");
+        return -EAGAIN;
+    }
     housekeeping_recover(&f->housekeeping);
     timer_set(&f->tidy, SECOND);
     return 0;

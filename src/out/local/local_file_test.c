@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "core/dispatcher.h"
 #include "core/keeper.h"
 #include "core/source.h"
@@ -32,6 +33,7 @@ struct world {
     struct source *source;
     struct stream *stream;
     bool pooled, sinked, kept, started;
+    bool unread; /* the store cannot say at first which files are the sink's */
     uint64_t at;
 };
 
@@ -83,6 +85,18 @@ static void defaults(struct world *w)
                                                       .max_open_files = 4};
 }
 
+/* Fails at the first call that comes after the sink's own state was made. */
+static bool fail_to_load(struct world *w)
+{
+    for (uint64_t k = 1;; k++) {
+        fault_arm(k, ENOMEM);
+        int r = local_file_sink.load(&w->sink, w->store);
+        fault_arm(0, 0);
+        if (r == 0 || w->sink.state)
+            return r < 0;
+    }
+}
+
 static bool begin(struct world *w)
 {
     int r = scope_begin(&w->scope, &scope_root, "world");
@@ -98,7 +112,9 @@ static bool begin(struct world *w)
     w->sinked = true;
     w->list[0] = &w->sink;
     w->dispatcher = (struct dispatcher){w->list, 1, &w->pool};
-    if (local_file_sink.load(&w->sink, w->store) < 0 || sources_begin(&w->scope, w->list, 1) < 0)
+    if (w->unread ? !fail_to_load(w) : local_file_sink.load(&w->sink, w->store) < 0)
+        return false;
+    if (sources_begin(&w->scope, w->list, 1) < 0)
         return false;
     if (keeper_begin(&w->keeper, &w->scope, w->store, w->list, 1, 5 * MILLISECOND, NULL) < 0)
         return false;
@@ -306,6 +322,26 @@ static void an_empty_file_is_taken_over(void **state)
     wait_secured(&w);
     end(&w);
     assert_string_equal(content("var/log/a.log"), "ours\n");
+    assert_int_equal(count_files("", last), 1);
+}
+
+/* What the store could not say at the start it is asked again; our files are not taken for somebody else's meanwhile. */
+static void files_that_could_not_be_looked_up_stay_ours(void **state)
+{
+    char last[200];
+    struct world w;
+    defaults(&w);
+    assert_true(begin(&w));
+    say(&w, "one\n");
+    wait_secured(&w);
+    end(&w);
+    defaults(&w);
+    w.unread = true;
+    assert_true(begin(&w));
+    say(&w, "two\n");
+    wait_secured(&w);
+    end(&w);
+    assert_string_equal(content("var/log/a.log"), "one\ntwo\n");
     assert_int_equal(count_files("", last), 1);
 }
 
@@ -732,6 +768,7 @@ int main(void)
         AT_HOME(what_was_not_secured_is_cut_off),
         AT_HOME(a_sink_that_was_held_goes_on_with_its_files),
         AT_HOME(a_foreign_file_stays_as_it_is),
+        AT_HOME(files_that_could_not_be_looked_up_stay_ours),
         AT_HOME(an_empty_file_is_taken_over),
         AT_HOME(an_empty_file_with_two_names_stays_as_it_is),
         AT_HOME(an_empty_file_behind_a_link_stays_as_it_is),

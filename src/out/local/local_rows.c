@@ -68,7 +68,26 @@ int rows_load(struct local_rows *r, struct store *store)
     struct loading l = {.rows = r};
     r->generation = store_generation(store);
     int result = store_each_file(store, r->sink->name, load_row, &l);
-    return l.failed ? -ENOMEM : result;
+    if (l.failed)
+        result = -ENOMEM;
+    while (result < 0 && r->first) {
+        struct local_row *row = r->first;
+        r->first = row->next;
+        mem_free(row);
+    }
+    r->loaded = result == 0;
+    return result;
+}
+
+bool rows_are_loaded(struct local_rows *r)
+{
+    lock(r);
+    struct nudge *keeper = r->sink->book.keeper;
+    bool loaded = r->loaded || !keeper;
+    if (!loaded)
+        nudge_set(keeper);
+    unlock(r);
+    return loaded;
 }
 
 struct local_row *rows_find(struct local_rows *r, const char *path)
@@ -159,6 +178,10 @@ int rows_put(struct book_rows *rows, struct store *store)
     struct local_rows *r = container_of(rows, struct local_rows, book_rows);
     const char *sink = r->sink->name;
     int result = 0;
+    if (!r->loaded) {
+        (void)rows_load(r, store); /* else asked again; the others' commit does not depend on it */
+        return 0;
+    }
     store_all_again(r, store);
     if (!r->changed)
         return 0;

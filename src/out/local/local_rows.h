@@ -37,6 +37,7 @@ struct local_rows {
     struct sink *sink;
     struct local_row *first;
     bool changed;         /* any of them; behind the book's lock */
+    bool loaded;          /* behind the book's lock */
     uint64_t generation;  /* of the database that has them; behind the book's lock */
     struct nudge *stored; /* nudged when a commit has stored rows; may be NULL */
 };
@@ -44,6 +45,11 @@ struct local_rows {
 /* Main's thread, or the sink's: before the keeper looks at it. */
 int rows_begin(struct local_rows *r, struct scope *owner, struct sink *sink);
 int rows_load(struct local_rows *r, struct store *store);
+/*
+ * Whether it is known which files are ours. Until then none may be written to: ours would look like somebody else's. If not,
+ * the keeper is asked to load them; after that they are the sink's thread's. Without a keeper there are none to know.
+ */
+bool rows_are_loaded(struct local_rows *r);
 
 struct local_row *rows_find(struct local_rows *r, const char *path);
 /* NULL: ENOMEM. The caller has made the file, or is about to. */
