@@ -158,11 +158,14 @@ void leaks_answer(struct web *w, struct request *q)
     struct leakwatch *l = watch_of(w, q);
     struct doc d = {.out = &q->out};
     struct symbols symbols;
-    const struct names names = {.symbols = &symbols};
+    struct census census;
+    struct names names = {.symbols = &symbols};
     int64_t now = clock_mono();
     if (!l)
         return;
     (void)symbols_begin(&symbols, &q->scope); /* without them: addresses */
+    if (census_take(&census)) /* before the lock, for which the watch would have to wait */
+        names.owners = &census;
     leakwatch_lock(l);
     enum leak_severity s = worst(l);
     doc_object(&d, NULL);
@@ -181,6 +184,7 @@ void leaks_answer(struct web *w, struct request *q)
     write_alerts(&d, l);
     doc_object_end(&d);
     leakwatch_unlock(l);
+    census_drop(&census);
     symbols_end(&symbols);
 }
 

@@ -67,6 +67,7 @@ void details_gather(struct leakwatch *w, struct alert *a)
 {
     struct sites sites;
     struct lines lines;
+    struct census census;
     struct names names = {0};
     if (sites_gather(&sites, &w->scope, a->series, &w->tally, earlier(w)) < 0)
         return;
@@ -77,7 +78,10 @@ void details_gather(struct leakwatch *w, struct alert *a)
         site_text(&a->birth, &names, 1, a->born_at, sizeof a->born_at);
         leakwatch_unlock(w);
     }
+    if (census_take(&census))
+        names.owners = &census;
     write_details(w, a, &sites, &names);
+    census_drop(&census);
     if (names.lines)
         lines_end(&lines);
     sites_end(&sites);

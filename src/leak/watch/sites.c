@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/census.h"
 #include "base/clock.h"
 
 enum { FRAME_TEXT = 400 };
@@ -248,12 +247,9 @@ void sites_write_holders(struct doc *d, const char *key, const struct sites *s)
 
 void site_write_birth(struct doc *d, const char *key, const struct birth_info *b, const struct names *names, int64_t now)
 {
-    struct census c;
     char path[512] = "";
-    if (census_take(&c)) {
-        census_path(&c, b->owner, path, sizeof path);
-        census_drop(&c);
-    }
+    if (names->owners)
+        census_path(names->owners, b->owner, path, sizeof path);
     doc_object(d, key);
     doc_string(d, "owner", path);
     doc_real(d, "age_seconds", (double)(now - b->born) / SECOND);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/census.h"
 #include "base/symbols.h"
 #include "codec/doc.h"
 #include "leak/explain/lines.h"
@@ -14,10 +15,11 @@
 
 enum { SITES_SEEN = 256, SITES_SHOWN = 10, SITES_OLDEST = 5 };
 
-/* How an address is called: with file and line where they were looked up, else by the program's own table. */
+/* How an address is called: with file and line where they were looked up, else by the program's own table; and an owner. */
 struct names {
     const struct symbols *symbols; /* may be NULL, as */
-    const struct lines *lines;
+    const struct lines *lines;     /* and */
+    const struct census *owners;
 };
 
 struct site {
