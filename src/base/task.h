@@ -36,6 +36,16 @@ uint64_t task_count(void);
 void task_set_limit(uint64_t max_tasks);
 uint64_t task_refused(void); /* births refused by the limit so far */
 
+/* Of a record of the census: a task or a thread; and what its kind is called, of other things what they are. */
+static inline bool task_is(const struct birth_info *b)
+{
+    return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
+}
+static inline const char *task_kind_name(const struct birth_info *b)
+{
+    return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
+}
+
 /* For thread.c. */
 int task_begin_as(struct task *t, struct scope *owner, enum birth_kind kind,
                   const struct task_kind *task_kind, const char *name, void (*end)(struct thing *));

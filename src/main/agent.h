@@ -19,6 +19,8 @@
 #include "main/service.h"
 #include "web/web.h"
 
+#define AGENT_PATIENCE (5 * SECOND) /* loop_pause(), for a turn of another loop: a commit to a slow disk, a long batch */
+
 struct agent {
     struct scope scope;
     const char *config_file; /* as given; NULL: the usual places */

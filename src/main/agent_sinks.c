@@ -8,8 +8,6 @@
 #include "out/sinks.h"
 #include "out/stdout.h"
 
-#define PATIENCE (5 * SECOND) /* for a turn of another loop */
-
 /* A dry run shows on stdout what would be sent. */
 static const struct sink_config dry_sink = {
     .name = "stdout",
@@ -190,10 +188,10 @@ int agent_purge_spool(struct agent *a, const char *sink, struct amount *purged)
     for (unsigned i = 0; i < a->n_sinks; i++)
         if (strcmp(a->sink_list[i]->name, sink) == 0)
             return -EBUSY;
-    int r = loop_pause(&a->keeper.loop, PATIENCE);
+    int r = loop_pause(&a->keeper.loop, AGENT_PATIENCE);
     if (r < 0)
         return r;
-    r = spools ? loop_pause(&a->spooler.loop, PATIENCE) : 0;
+    r = spools ? loop_pause(&a->spooler.loop, AGENT_PATIENCE) : 0;
     if (r == 0) {
         r = purge(a, sink, purged);
         if (spools)

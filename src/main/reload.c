@@ -19,7 +19,6 @@ enum {
 };
 #define GRACE_MOST (5 * SECOND) /* instead of drain_grace: nothing is lost by returning a lease, and main's watchdog waits */
 #define START_AGAIN (1 * SECOND)
-#define PATIENCE (5 * SECOND) /* for a turn of another loop: a commit to a slow disk, a long batch */
 
 /* ---- configurations that are followed ---- */
 
@@ -75,7 +74,7 @@ static void resume(struct loop *const *loops, unsigned n)
 static int hold(struct loop *const *loops, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        int r = loop_pause(loops[i], PATIENCE);
+        int r = loop_pause(loops[i], AGENT_PATIENCE);
         if (r < 0) {
             resume(loops, i);
             return r;
@@ -212,7 +211,7 @@ static int apply(struct reload *r, const struct config *next)
     struct sink *changed[SINKS_MAX];
     bool sinks = sinks_come_or_go(a, next);
     unsigned n_loops;
-    int e = loop_pause(&a->web.loop, PATIENCE);
+    int e = loop_pause(&a->web.loop, AGENT_PATIENCE);
     if (e < 0)
         return e;
     unsigned n = hold_changed_sinks(a, next, changed);

@@ -136,7 +136,7 @@ static bool count_hanging(const struct birth_info *b, void *arg)
 {
     unsigned *hanging = arg;
     int64_t heartbeat = b->task_kind ? b->task_kind->heartbeat : 0;
-    if ((b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD) && heartbeat && b->state == BIRTH_RUNNING && b->beat &&
+    if (task_is(b) && heartbeat && b->state == BIRTH_RUNNING && b->beat &&
         clock_mono() - b->beat > HANGS_AFTER_HEARTBEATS * heartbeat)
         ++*hanging;
     return true;

@@ -8,16 +8,6 @@
 
 enum { PAGE = 1000 };
 
-static bool is_task(const struct birth_info *b)
-{
-    return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
-}
-
-static const char *kind_of(const struct birth_info *b)
-{
-    return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
-}
-
 static void stack_write(struct doc *d, const struct symbols *s, const struct birth_info *b)
 {
     char text[SYMBOL_TEXT];
@@ -30,7 +20,7 @@ static void stack_write(struct doc *d, const struct symbols *s, const struct bir
 static int by_stack(const void *a, const void *b)
 {
     const struct birth_info *x = a, *y = b;
-    int r = strcmp(kind_of(x), kind_of(y));
+    int r = strcmp(task_kind_name(x), task_kind_name(y));
     if (r == 0)
         r = (int)x->frames - (int)y->frames;
     return r ? r : memcmp(x->stack, y->stack, x->frames * sizeof x->stack[0]);
@@ -41,7 +31,7 @@ static size_t keep_tasks(struct census *c)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->n; i++)
-        if (is_task(&c->items[i]))
+        if (task_is(&c->items[i]))
             c->items[n++] = c->items[i];
     return n;
 }
@@ -57,7 +47,7 @@ static void write_groups(struct doc *d, const struct symbols *s, struct census *
             if (c->items[j].born < oldest)
                 oldest = c->items[j].born;
         doc_object(d, NULL);
-        doc_string(d, "kind", kind_of(&c->items[i]));
+        doc_string(d, "kind", task_kind_name(&c->items[i]));
         doc_uint(d, "count", j - i);
         doc_real(d, "oldest_age_seconds", (double)(now - oldest) / SECOND);
         stack_write(d, s, &c->items[i]);
@@ -73,7 +63,7 @@ static void write_all(struct doc *d, const struct symbols *s, const struct censu
     for (size_t i = 0; i < c->n; i++) {
         const struct birth_info *b = &c->items[i];
         char path[512];
-        if (!is_task(b))
+        if (!task_is(b))
             continue;
         uint64_t at = n++;
         if (at < page.offset || at - page.offset >= page.limit)
@@ -81,7 +71,7 @@ static void write_all(struct doc *d, const struct symbols *s, const struct censu
         doc_object(d, NULL);
         doc_uint(d, "id", b->id);
         doc_string(d, "name", b->name);
-        doc_string(d, "kind", kind_of(b));
+        doc_string(d, "kind", task_kind_name(b));
         doc_string(d, "owner", census_path(c, b->owner, path, sizeof path));
         doc_real(d, "age_seconds", (double)(now - b->born) / SECOND);
         doc_real(d, "last_beat_seconds", b->beat ? (double)(now - b->beat) / SECOND : -1);

@@ -40,11 +40,6 @@ static struct below *scope_of(const struct tree *t, uint32_t id)
     return id ? bsearch(&key, t->scopes, t->n, sizeof *t->scopes, by_id) : NULL;
 }
 
-static bool is_task(const struct birth_info *b)
-{
-    return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
-}
-
 /* Each thing counts for all its owners. A census is no one moment: an owner may be missing. */
 static void add_up(struct tree *t)
 {
@@ -58,7 +53,7 @@ static void add_up(struct tree *t)
             s->things++;
             s->bytes += b->bytes;
             s->fds += b->kind == BIRTH_FD;
-            s->tasks += is_task(b);
+            s->tasks += task_is(b);
             id = t->census.items[s->item].owner;
         }
     }
@@ -98,14 +93,14 @@ static void write_members(struct tree *t, const struct birth_info *b)
 {
     struct doc *d = &t->doc;
     doc_uint(d, "id", b->id);
-    doc_string(d, "kind", is_task(b) && b->task_kind ? b->task_kind->name : birth_kind_name(b->kind));
+    doc_string(d, "kind", task_kind_name(b));
     doc_string(d, "what", birth_kind_name(b->kind));
     doc_string(d, "name", b->name);
     doc_real(d, "age_seconds", (double)(t->now - b->born) / SECOND);
     doc_uint(d, "bytes", b->bytes);
     if (b->kind == BIRTH_FD || b->kind == BIRTH_THREAD)
         doc_int(d, b->kind == BIRTH_FD ? "fd" : "tid", b->fd);
-    if (is_task(b)) {
+    if (task_is(b)) {
         doc_string(d, "state", b->state == BIRTH_WAITING ? "waiting" : "running");
         if (b->beat)
             doc_real(d, "beat_seconds", (double)(t->now - b->beat) / SECOND);
@@ -154,8 +149,7 @@ static void write_children(struct tree *t, uint32_t under)
 
 static bool matches(const struct birth_info *b, const char *text)
 {
-    const char *kind = is_task(b) && b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
-    return strcasestr(b->name, text) || strcasestr(kind, text);
+    return strcasestr(b->name, text) || strcasestr(task_kind_name(b), text);
 }
 
 static void write_found(struct tree *t, const char *text)

@@ -36,22 +36,17 @@ static int begin(struct profile *p, struct scope *owner, const struct profile_so
     return r;
 }
 
-static const char *kind_of(const struct birth_info *b)
-{
-    return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
-}
-
 static bool add_task(const struct birth_info *b, void *p)
 {
     if (b->kind == BIRTH_TASK)
-        profile_add_birth(p, b, kind_of(b), one);
+        profile_add_birth(p, b, task_kind_name(b), one);
     return true;
 }
 
 static bool add_thread(const struct birth_info *b, void *p)
 {
     if (b->kind == BIRTH_THREAD)
-        profile_add_birth(p, b, kind_of(b), one);
+        profile_add_birth(p, b, task_kind_name(b), one);
     return true;
 }
 

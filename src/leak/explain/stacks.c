@@ -29,7 +29,7 @@ static int take(struct stacks *s)
     if (!census_take(&s->census))
         return -ENOMEM;
     for (size_t i = 0; i < s->census.n; i++)
-        if (s->census.items[i].kind == BIRTH_TASK || s->census.items[i].kind == BIRTH_THREAD)
+        if (task_is(&s->census.items[i]))
             s->census.items[s->n_tasks++] = s->census.items[i];
     s->threads = mem_new(&s->scope, THREADS_MAX * sizeof *s->threads, "threads");
     if (!s->threads)
@@ -130,7 +130,7 @@ static void put_task(struct stacks *s, const struct birth_info *b, struct buf *o
 {
     buf_printf(out, "goroutine %u [%s", b->id, b->state == BIRTH_WAITING ? "waiting" : "running");
     put_age(s, b->born, out);
-    buf_printf(out, ", %s \"%s\"]:\n", b->task_kind ? b->task_kind->name : birth_kind_name(b->kind), b->name);
+    buf_printf(out, ", %s \"%s\"]:\n", task_kind_name(b), b->name);
     put_birth_stack(s, b, out);
 }
 

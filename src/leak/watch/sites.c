@@ -17,11 +17,6 @@ struct gathering {
     const char *kind, *group; /* of the series */
 };
 
-static bool is_task(const struct birth_info *b)
-{
-    return b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD;
-}
-
 /* A scope's own bytes are its own, not its parent's. */
 static const char *holder_of(const struct gathering *g, const struct birth_info *b)
 {
@@ -31,7 +26,7 @@ static const char *holder_of(const struct gathering *g, const struct birth_info 
 static bool is_meant(const struct gathering *g, const struct birth_info *b)
 {
     if (strcmp(g->kind, "tasks") == 0)
-        return is_task(b) && (!*g->group || strcmp(g->group, "unexpected") == 0 ||
+        return task_is(b) && (!*g->group || strcmp(g->group, "unexpected") == 0 ||
                               (b->task_kind && strcmp(b->task_kind->name, g->group) == 0));
     if (strcmp(g->kind, "threads") == 0)
         return b->kind == BIRTH_THREAD;
@@ -170,11 +165,6 @@ void sites_end(struct sites *s)
 
 /* ---- writing ---- */
 
-static const char *kind_of(const struct birth_info *b)
-{
-    return b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
-}
-
 static const char *name_text(const struct names *names, uintptr_t address, char text[FRAME_TEXT])
 {
     static const struct symbols none;
@@ -207,7 +197,7 @@ int sites_look_up(struct lines *l, struct scope *owner, const struct birth_info 
 static void write_birth(struct doc *d, const struct birth_info *b, const struct names *names)
 {
     char text[FRAME_TEXT];
-    doc_string(d, "kind", kind_of(b));
+    doc_string(d, "kind", task_kind_name(b));
     doc_string(d, "name", b->name);
     doc_array(d, "stack");
     for (unsigned i = 0; i < b->frames; i++)

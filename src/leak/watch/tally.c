@@ -99,7 +99,7 @@ static int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs
 
 static void add_task(struct tally *t, const struct birth_info *b)
 {
-    const char *name = b->task_kind ? b->task_kind->name : birth_kind_name(b->kind);
+    const char *name = task_kind_name(b);
     unsigned i = 0;
     while (i < t->n_kinds && strcmp(t->kinds[i].name, name) != 0)
         i++;
@@ -123,7 +123,7 @@ static bool add_thing(const struct birth_info *b, void *arg)
     struct walk *w = arg;
     struct tally *t = w->tally;
     t->alive[b->kind]++;
-    if (b->kind == BIRTH_TASK || b->kind == BIRTH_THREAD)
+    if (task_is(b))
         add_task(t, b);
     /* A scope's own bytes, its object and its arena, are its own, not its parent's. */
     struct tally_group *g = group_at(t, b->kind == BIRTH_SCOPE ? b->id : b->owner);
