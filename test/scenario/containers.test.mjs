@@ -303,6 +303,33 @@ for (const [name, misbehave] of Object.entries(misbehaviour))
         await agent.stop();
     });
 
+scenario('Podman, whose headers come late: a stream that keeps failing is said once', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const c = engine.container('c').start();
+    let asked = 0, failing = true;
+    engine.answer = ({path}, res) => {
+        if (path === '/version') {
+            res.end(JSON.stringify({Version: '5.0', ApiVersion: '1.41', MinAPIVersion: '1.24', Components: [{Name: 'Podman Engine'}]}));
+            return true;
+        }
+        if (!path.endsWith('/logs') || !failing)
+            return false;
+        asked++;
+        fail(res, 500);
+        return true;
+    };
+    c.number(10);
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('it was tried again', () => asked >= 4, 60);
+    assert.match((await one(agent, 'c')).detail, /its stream broke: it answers 500: scripted/);
+    failing = false;
+    await allThere(loki, [c], 60);
+    await until('it is well again', async () => (await one(agent, 'c')).reading);
+    assert.equal(agent.stderr.match(/its stream broke/g).length, 1);
+    assertOnce(loki, [c]);
+    await agent.stop();
+});
+
 scenario('two addresses of one engine: it is read once, and nothing is wrong', async (s) => {
     const [loki, engine, again] = [await s.loki(), await engineOf(s), await engineOf(s, 'again.sock')];
     const web = engine.container('web').start();

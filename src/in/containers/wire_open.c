@@ -265,14 +265,23 @@ static void done(struct http_request *r, const struct http_answer *a)
 
 /* ---- opening ---- */
 
-void wire_answered(struct wire *w)
+static void is_well(struct wire *w)
 {
-    const struct containers_config *o = monitor_of(w->container)->options;
-    w->answered = true;
-    w->state = WIRE_OPEN;
     source_set_error(w->source, NULL);
     container_say(w->container, "%s", "");
     atomic_store(&w->source->state, SOURCE_READING);
+}
+
+/* As far as is known. */
+static void opened(struct wire *w)
+{
+    const struct containers_config *o = monitor_of(w->container)->options;
+    if (w->answered)
+        return;
+    w->answered = true;
+    w->state = WIRE_OPEN;
+    if (atomic_load(&w->source->state) != SOURCE_FAILED)
+        atomic_store(&w->source->state, SOURCE_READING);
     if (o->rotation_interval && w->follows) {
         /* Wires that began together do not rotate together. */
         int64_t part = w->spread ? 256 : 64 + (unsigned char)w->container->id[0] % 8 * 24 + (unsigned char)w->container->id[1] % 8 * 3;
@@ -280,6 +289,12 @@ void wire_answered(struct wire *w)
         timer_set(&w->again, o->rotation_interval / 256 * part);
     }
     rotated(w);
+}
+
+void wire_answered(struct wire *w)
+{
+    is_well(w);
+    opened(w);
 }
 
 static void ask(struct wire *w)
@@ -311,7 +326,7 @@ static void ask(struct wire *w)
     atomic_fetch_add(&c->opened, 1);
     if (e->facts.podman && w->follows) { /* its headers come with the first message */
         http_be_patient(&w->request);
-        wire_answered(w);
+        opened(w);
     }
 }
 
@@ -454,6 +469,10 @@ void wire_heartbeat(struct engine *e)
             continue;
         task_beat(&w->request.task);
         task_wait(&w->request.task);
+        /* One that broke, and whose headers wait for a message, is well when it did not break again. */
+        if (w->state == WIRE_OPEN && atomic_load(&w->source->state) == SOURCE_FAILED &&
+            now - w->silent_since > e->monitor->options->heartbeat_interval / 2)
+            is_well(w);
         if (w->state == WIRE_OPEN && w->follows && !w->is_blocked &&
             now - w->silent_since > e->monitor->options->stall_timeout && (!silent || w->silent_since < silent->silent_since))
             silent = w;
