@@ -79,19 +79,20 @@ static void down(struct engine *e, const char *why)
     timer_set(&e->again, engine_backoff(&e->backoff));
 }
 
-/* {"message":"..."} of an answer, or what kept it from coming. */
-static const char *why_not(const struct http_answer *a, char *out, size_t size)
+const char *engine_why_not(const struct http_answer *a, char out[ENGINE_WHY])
 {
+    char message[FACTS_VALUE];
     if (a->status == 0)
         return a->error;
-    snprintf(out, size, "it answers %d: %.*s", a->status, (int)strcspn(a->body, "\r\n"), a->body);
+    bool said = facts_message(message, a->body, a->body_len);
+    snprintf(out, ENGINE_WHY, "it answers %d%s%s", a->status, said ? ": " : "", message);
     return out;
 }
 
 static void failed(struct engine *e, const struct http_answer *a)
 {
-    char why[200];
-    down(e, why_not(a, why, sizeof why));
+    char why[ENGINE_WHY];
+    down(e, engine_why_not(a, why));
 }
 
 static bool has_twin(struct engine *e)
@@ -308,8 +309,8 @@ static void inspected(struct http_request *r, const struct http_answer *a)
     } else if (f) {
         if (a->status == 200)
             atomic_fetch_add(&e->monitor->stats.malformed, 1);
-        char why[200];
-        container_say(c, "the engine does not say what it is: %s", a->status == 200 ? "its answer makes no sense" : why_not(a, why, sizeof why));
+        char why[ENGINE_WHY];
+        container_say(c, "the engine does not say what it is: %s", a->status == 200 ? "its answer makes no sense" : engine_why_not(a, why));
     }
     mem_free(f);
     serve_inspects(e);

@@ -12,7 +12,7 @@
 
 #include "in/containers/monitor.h"
 
-enum { ENGINE_API_LEAST = 24, ENGINE_API_MOST = 43 };
+enum { ENGINE_API_LEAST = 24, ENGINE_API_MOST = 43, ENGINE_WHY = FACTS_VALUE + 32 };
 
 /* 0, -EEXIST: the same socket is there already; -errno. found: by itself. */
 int engine_begin(struct containers *m, const char *address, bool found);
@@ -30,6 +30,8 @@ struct container *engine_find(struct engine *e, const char *id);
 /* "/v1.41" and what follows, in `out`. */
 const char *engine_path(const struct engine *e, char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Why it is not what was asked for: what the engine says, or what kept the answer from coming. */
+const char *engine_why_not(const struct http_answer *a, char out[ENGINE_WHY]);
 /* Puts it among those that wait to be inspected. */
 void engine_inspect(struct engine *e, struct container *c);
 void engine_uninspect(struct engine *e, struct container *c); /* it goes away */

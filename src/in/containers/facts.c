@@ -335,3 +335,16 @@ bool facts_info(struct engine_facts *f, const char *text, size_t len)
 {
     return whole_object(text, len, info_key, f);
 }
+
+static bool message_key(struct json *j, void *arg)
+{
+    return json_is(j, "message") ? next_text(j, arg, FACTS_VALUE) : json_skip(j);
+}
+
+bool facts_message(char out[FACTS_VALUE], const char *text, size_t len)
+{
+    out[0] = 0;
+    if (!whole_object(text, len, message_key, out))
+        out[0] = 0;
+    return *out;
+}

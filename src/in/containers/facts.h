@@ -61,5 +61,8 @@ struct engine_facts {
 bool facts_version(struct engine_facts *f, const char *text, size_t len);
 bool facts_info(struct engine_facts *f, const char *text, size_t len);
 
+/* {"message":"..."}, with which an engine says why it refuses. false: it says nothing, and out is "". */
+bool facts_message(char out[FACTS_VALUE], const char *text, size_t len);
+
 /* Whether it is 64 hexadecimal digits in lower case. */
 bool facts_is_id(const char *text, size_t n);

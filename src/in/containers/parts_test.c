@@ -144,6 +144,18 @@ static void versions_are_read(void **state)
     assert_false(facts_version(&(struct engine_facts){0}, "{}", 2));
 }
 
+static void an_engine_says_why_it_refuses(void **state)
+{
+    static const char text[] = "{\"cause\":\"x\",\"message\":\"no \\\"such\\\" container\",\"response\":404}";
+    char out[FACTS_VALUE];
+    assert_true(facts_message(out, text, sizeof text - 1));
+    assert_string_equal(out, "no \"such\" container");
+    assert_false(facts_message(out, text, sizeof text - 2)); /* torn */
+    assert_string_equal(out, "");
+    assert_false(facts_message(out, "<h1>403</h1>", 12));
+    assert_false(facts_message(out, "{}", 2));
+}
+
 static void the_own_container_is_found(void **state)
 {
     char id[FACTS_ID + 1];
@@ -220,6 +232,7 @@ int main(void)
         TEST(an_engine_says_what_a_container_is),
         TEST(long_names_are_cut_between_characters),
         TEST(versions_are_read),
+        TEST(an_engine_says_why_it_refuses),
         TEST(the_own_container_is_found),
         TEST(addresses_are_taken_apart),
         TEST(why_a_pod_is_read_or_not),

@@ -146,23 +146,6 @@ static bool is_unreadable(const struct http_answer *a)
     return a->status >= 400 && a->body_len && strstr(a->body, "does not support reading");
 }
 
-/* An error as engines write it: {"message":"..."}. */
-static const char *message_of(const struct http_answer *a, char *out, size_t size)
-{
-    struct json j;
-    json_begin(&j, a->body, a->body_len);
-    snprintf(out, size, "it answers %d", a->status);
-    if (json_next(&j) != JSON_OBJECT_BEGIN)
-        return out;
-    while (json_next(&j) == JSON_KEY) {
-        if (json_is(&j, "message") && json_next(&j) == JSON_STRING)
-            snprintf(out, size, "it answers %d: %.*s", a->status, (int)(j.len < 200 ? j.len : 200), j.text);
-        if (!json_skip(&j))
-            break;
-    }
-    return out;
-}
-
 /* All that there is was read: of one that runs no more that is all. */
 static void looked_last(struct wire *w)
 {
@@ -228,7 +211,7 @@ static void done(struct http_request *r, const struct http_answer *a)
 {
     struct wire *w = container_of(r, struct wire, request);
     struct engine *e = w->container->engine;
-    char why[300];
+    char why[ENGINE_WHY];
     timer_clear(&w->again);
     if (w->in_rotation)
         unlink_from(&e->first_rotation, w, offsetof(struct wire, next_rotation));
@@ -249,14 +232,14 @@ static void done(struct http_request *r, const struct http_answer *a)
         drop_connection(w);
         w->state = WIRE_REFUSED;
         atomic_store(&w->source->state, SOURCE_FAILED);
-        source_set_error(w->source, "%s", message_of(a, why, sizeof why));
+        source_set_error(w->source, "%s", engine_why_not(a, why));
         container_say(w->container, "its log driver %s does not let logs be read", w->container->driver);
     } else {
         bool fault = w->why[0];
         drop_connection(w);
         if (fault)
             atomic_fetch_add(&stats(w)->malformed, 1);
-        fail(w, fault ? w->why : a->status ? message_of(a, why, sizeof why) : a->error);
+        fail(w, fault ? w->why : engine_why_not(a, why));
         if (a->status == 0 && !fault)
             engine_doubt(e);
     }
