@@ -350,6 +350,51 @@ scenario('two addresses of one engine: it is read once, and nothing is wrong', a
     await agent.stop();
 });
 
+scenario('two addresses of one engine that fail in turns: each goes on where the other was', async (s) => {
+    const [loki, engine, again] = [await s.loki(), await engineOf(s), await engineOf(s, 'again.sock')];
+    const [web, idle] = [engine.container('web').start(), engine.container('idle').start()];
+    again.containers = engine.containers;
+    again.follows = engine.follows;
+    let failing; // but for the streams that are open
+    for (const e of [engine, again])
+        e.answer = ({path}, res) => {
+            if (e === failing)
+                fail(res, 500);
+            else if (path === '/info')
+                res.end(JSON.stringify({ID: 'one', DockerRootDir: engine.root, Driver: 'overlay2', SystemTime: new Date().toISOString()}));
+            return e === failing || path === '/info';
+        };
+    web.number(10);
+    const config = configOf(s, loki, engine, {sockets: [engine.address, again.address]});
+    const agent = await s.agent(config);
+    const states = async () => Object.fromEntries((await containersOf(agent)).engines.map((e) => [e.address, e.state]));
+    const otherOf = (e) => (e === engine ? again : engine);
+    await allThere(loki, [web]);
+    await until('one of both rests', async () => Object.values(await states()).sort().join() === 'twin,up');
+    for (let turn = 0; turn < 2; turn++) {
+        failing = (await states())[engine.address] === 'up' ? engine : again;
+        await until('it is down', async () => (await states())[failing.address] === 'down');
+        web.number(10);
+        await allThere(loki, [web]);
+        config.monitors.containers.exclude_names = [`nobody${turn}`]; // a reload wakes the one that rests
+        fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
+        assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
+        await until('the other is asked', async () => (await states())[otherOf(failing).address] === 'up');
+        web.number(10);
+        failing = undefined;
+        await until('the one that failed rests', async () => Object.values(await states()).sort().join() === 'twin,up', 60);
+        web.number(10);
+        await allThere(loki, [web]);
+        await until('each is followed once', () => engine.follows.size === 2);
+        assert.equal((await containersOf(agent)).total, 2);
+    }
+    idle.say('the last');
+    await allThere(loki, [web, idle]);
+    assertOnce(loki, [web, idle]);
+    await assertAddsUp(agent);
+    await agent.stop();
+});
+
 scenario('an engine that hangs holds nobody up, not even the end', async (s) => {
     const [loki, engine, other] = [await s.loki(), await engineOf(s), await engineOf(s, 'other.sock')];
     const neighbour = other.container('neighbour').start();

@@ -56,6 +56,33 @@ struct container *engine_find(struct engine *e, const char *id)
     return c;
 }
 
+/* Both under the monitor's lock. */
+static void link_to(struct engine *e, struct container *c)
+{
+    struct container **bucket = bucket_of(e, c->id);
+    c->engine = e;
+    c->next = e->containers;
+    if (c->next)
+        c->next->at = &c->next;
+    c->at = &e->containers;
+    e->containers = c;
+    c->chain = *bucket;
+    *bucket = c;
+    e->n_containers++;
+}
+
+static void unlink_it(struct container *c)
+{
+    *c->at = c->next;
+    if (c->next)
+        c->next->at = c->at;
+    struct container **in = bucket_of(c->engine, c->id);
+    while (*in != c)
+        in = &(*in)->chain;
+    *in = c->chain;
+    c->engine->n_containers--;
+}
+
 struct container *container_new(struct engine *e, const char *id)
 {
     struct containers *m = e->monitor;
@@ -65,25 +92,16 @@ struct container *container_new(struct engine *e, const char *id)
         e->said_many = true;
         return NULL;
     }
-    struct container *c = scope_new(&e->scope, sizeof *c, "container");
+    struct container *c = scope_new(&m->scope, sizeof *c, "container");
     if (!c)
         return NULL;
-    c->engine = e;
     c->name = c->image = c->project = c->service = c->log_path = "";
     for (unsigned i = 0; i < FACTS_LABELS; i++)
         c->chosen[i] = "";
     memcpy(c->id, id, sizeof c->id);
     c->round = round_from_now(e);
     pthread_mutex_lock(&m->lock);
-    c->next = e->containers;
-    if (c->next)
-        c->next->at = &c->next;
-    c->at = &e->containers;
-    e->containers = c;
-    struct container **bucket = bucket_of(e, id);
-    c->chain = *bucket;
-    *bucket = c;
-    e->n_containers++;
+    link_to(e, c);
     pthread_mutex_unlock(&m->lock);
     atomic_fetch_add(&m->stats.containers, 1);
     return c;
@@ -121,18 +139,23 @@ void container_free(struct container *c)
     count_running(c, false);
     set_mode(c, CONTAINER_UNDECIDED);
     pthread_mutex_lock(&m->lock);
-    *c->at = c->next;
-    if (c->next)
-        c->next->at = c->at;
-    struct container **in = bucket_of(e, c->id);
-    while (*in != c)
-        in = &(*in)->chain;
-    *in = c->chain;
-    e->n_containers--;
+    unlink_it(c);
     pthread_mutex_unlock(&m->lock);
     atomic_fetch_sub(&m->stats.containers, 1);
     mem_free(c->texts);
     scope_end(&c->scope);
+}
+
+void container_move(struct container *c, struct engine *to)
+{
+    struct containers *m = to->monitor;
+    wire_close(&c->wire);
+    engine_uninspect(c->engine, c);
+    pthread_mutex_lock(&m->lock);
+    unlink_it(c);
+    link_to(to, c);
+    pthread_mutex_unlock(&m->lock);
+    c->round = c->gone_round = to->round;
 }
 
 /* ---- what is known ---- */

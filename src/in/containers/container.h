@@ -11,6 +11,8 @@
 /* Known by its id from now on. NULL: no memory, or the engine has CONTAINERS_MOST. */
 struct container *container_new(struct engine *e, const char *id);
 void container_free(struct container *c);
+/* Belongs to another address of its engine. A file is read on; its stream is opened there, where it was, once a list has it. */
+void container_move(struct container *c, struct engine *to);
 
 /* What a list or an event said of it; empty fields change nothing. */
 void container_learn(struct container *c, const struct facts *f);

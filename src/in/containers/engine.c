@@ -95,17 +95,38 @@ static void failed(struct engine *e, const struct http_answer *a)
     down(e, engine_why_not(a, why));
 }
 
-static bool has_twin(struct engine *e)
+static bool are_one(const struct engine *a, const struct engine *b)
 {
-    for (struct engine *o = e->monitor->engines; o; o = o->next)
-        if (o != e && o->state == ENGINE_UP && *e->facts.id && strcmp(o->facts.id, e->facts.id) == 0)
-            return true;
-    return false;
+    return *a->facts.id && strcmp(a->facts.id, b->facts.id) == 0;
+}
+
+static struct engine *twin_of(const struct engine *e)
+{
+    struct engine *o = e->monitor->engines;
+    while (o && (o == e || o->state != ENGINE_UP || !are_one(o, e)))
+        o = o->next;
+    return o;
+}
+
+/* One address of an engine is listened to. What was read at another goes on here, and is read there no more. */
+static void take_over(struct engine *e, struct engine *from)
+{
+    engine_unhear(from);
+    roots_end(from);
+    for (struct container *c; (c = from->containers);) {
+        if (engine_find(e, c->id)) /* known here before it was known that both are one */
+            container_free(c);
+        else
+            container_move(c, e);
+    }
 }
 
 static void up(struct engine *e)
 {
-    if (has_twin(e)) {
+    struct engine *twin = twin_of(e);
+    if (twin) {
+        take_over(twin, e);
+        engine_list(twin);
         set_state(e, ENGINE_TWIN, "it is the same engine as another address");
         timer_set(&e->again, BACKOFF_MOST);
         return;
@@ -115,6 +136,9 @@ static void up(struct engine *e)
     e->backoff = 0;
     set_state(e, ENGINE_UP, "");
     atomic_fetch_add(&e->monitor->stats.connects, 1);
+    for (struct engine *o = e->monitor->engines; o; o = o->next)
+        if (o != e && are_one(o, e))
+            take_over(e, o);
     roots_begin(e);
     engine_hear(e);
     timer_set(&e->heartbeat, e->monitor->options->heartbeat_interval);
@@ -129,6 +153,7 @@ static void informed(struct http_request *r, const struct http_answer *a)
         return;
     }
     struct engine_facts facts = e->facts;
+    facts.id[0] = 0;
     if (!facts_info(&facts, a->body, a->body_len)) {
         atomic_fetch_add(&e->monitor->stats.malformed, 1);
         down(e, "its /info makes no sense");
@@ -164,6 +189,7 @@ static void greeted(struct http_request *r, const struct http_answer *a)
         failed(e, a);
         return;
     }
+    strcpy(f.id, e->facts.id); /* whose containers it has, until /info says */
     if (!facts_version(&f, a->body, a->body_len) || !negotiate(e, &f, why, sizeof why)) {
         atomic_fetch_add(&e->monitor->stats.malformed, 1);
         down(e, why);
@@ -376,8 +402,7 @@ static void came_again(struct timer *t)
 static void beat(struct timer *t)
 {
     struct engine *e = container_of(t, struct engine, heartbeat);
-    if (e->state == ENGINE_UP)
-        wire_heartbeat(e);
+    wire_heartbeat(e);
     timer_set(t, e->monitor->options->heartbeat_interval);
 }
 

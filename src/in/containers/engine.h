@@ -5,6 +5,9 @@
  * an engine that offers less than ENGINE_API_LEAST, or only more, is not used. Then /info, the events, the list. One that does not
  * answer is tried again with a growing pause, 30 s at most; it is said once that it went, and once that it is back.
  *
+ * Of several addresses of one engine (by the ID in /info) the first that is up is used; the others rest, and are looked at again every
+ * BACKOFF_MOST. When it fails its streams stay open, until another is up: that one takes its containers over, each where it was.
+ *
  * Connections: as many wires as max_connections, and CONTROLS_MOST beside. Who gets none waits in a queue; a wire that rotates while
  * others wait goes to its end.
  */

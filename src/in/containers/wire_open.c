@@ -460,7 +460,7 @@ void wire_heartbeat(struct engine *e)
             now - w->silent_since > e->monitor->options->stall_timeout && (!silent || w->silent_since < silent->silent_since))
             silent = w;
     }
-    if (silent && !http_busy(&e->probe))
+    if (silent && e->state == ENGINE_UP && !http_busy(&e->probe))
         probe(e, silent);
 }
 
