@@ -149,6 +149,7 @@ static int show(struct scope *scope, const char *file, const char *path, bool js
         fwrite(answer.data, 1, answer.len, stdout);
     else if (code == EXIT_DONE)
         print(&r, more);
+    buf_end(&answer);
     return code;
 }
 
