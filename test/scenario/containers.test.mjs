@@ -353,6 +353,13 @@ scenario('two addresses of one engine: it is read once, and nothing is wrong', a
 scenario('two addresses of one engine that fail in turns: each goes on where the other was', async (s) => {
     const [loki, engine, again] = [await s.loki(), await engineOf(s), await engineOf(s, 'again.sock')];
     const [web, idle] = [engine.container('web').start(), engine.container('idle').start()];
+    const filed = engine.container('filed', {logPath: s.path('filed-json.log')});
+    const talk = () => {
+        const line = `filed ${filed.lines.length}`;
+        web.number(10);
+        filed.lines.push(line);
+        fs.appendFileSync(filed.logPath, `${JSON.stringify({log: `${line}\n`, stream: 'stdout', time: new Date().toISOString()})}\n`);
+    };
     again.containers = engine.containers;
     again.follows = engine.follows;
     let failing; // but for the streams that are open
@@ -364,33 +371,40 @@ scenario('two addresses of one engine that fail in turns: each goes on where the
                 res.end(JSON.stringify({ID: 'one', DockerRootDir: engine.root, Driver: 'overlay2', SystemTime: new Date().toISOString()}));
             return e === failing || path === '/info';
         };
-    web.number(10);
-    const config = configOf(s, loki, engine, {sockets: [engine.address, again.address]});
+    talk();
+    filed.start();
+    const config = configOf(s, loki, engine, {mode: 'auto', sockets: [engine.address, again.address]});
     const agent = await s.agent(config);
     const states = async () => Object.fromEntries((await containersOf(agent)).engines.map((e) => [e.address, e.state]));
     const otherOf = (e) => (e === engine ? again : engine);
-    await allThere(loki, [web]);
+    await allThere(loki, [web, filed]);
     await until('one of both rests', async () => Object.values(await states()).sort().join() === 'twin,up');
     for (let turn = 0; turn < 2; turn++) {
         failing = (await states())[engine.address] === 'up' ? engine : again;
         await until('it is down', async () => (await states())[failing.address] === 'down');
-        web.number(10);
-        await allThere(loki, [web]);
+        talk();
+        await allThere(loki, [web, filed]);
         config.monitors.containers.exclude_names = [`nobody${turn}`]; // a reload wakes the one that rests
         fs.writeFileSync(agent.file, JSON.stringify({...JSON.parse(fs.readFileSync(agent.file)), monitors: config.monitors}));
         assert.equal((await agent.get('/config/reload', {method: 'POST'})).status, 200);
         await until('the other is asked', async () => (await states())[otherOf(failing).address] === 'up');
-        web.number(10);
+        talk();
         failing = undefined;
         await until('the one that failed rests', async () => Object.values(await states()).sort().join() === 'twin,up', 60);
-        web.number(10);
-        await allThere(loki, [web]);
+        talk();
+        await allThere(loki, [web, filed]);
         await until('each is followed once', () => engine.follows.size === 2);
-        assert.equal((await containersOf(agent)).total, 2);
+        assert.equal((await containersOf(agent)).total, 3);
     }
+    assert.deepEqual([(await one(agent, 'filed')).mode, (await one(agent, 'web')).mode], ['file', 'api']);
     idle.say('the last');
-    await allThere(loki, [web, idle]);
-    assertOnce(loki, [web, idle]);
+    talk();
+    filed.die();
+    fs.rmSync(filed.logPath);
+    filed.remove();
+    await allThere(loki, [web, idle, filed]);
+    await until('it is forgotten', async () => (await containersOf(agent)).total === 2);
+    assertOnce(loki, [web, idle, filed]);
     await assertAddsUp(agent);
     await agent.stop();
 });
