@@ -688,7 +688,7 @@ scenario('a sink that is full holds the engine up, and the memory', async (s) =>
 // Containers whose frames stop just before their end, more of them than memory has for such: what others say comes in the pieces in
 // which it comes, until what is returned is called.
 async function crowd(engine, agent) {
-    const holders = Array.from({length: 10}, (_, i) => engine.container(`holder${i}`).start());
+    const holders = Array.from({length: 6}, (_, i) => engine.container(`holder${i}`).start());
     await until('all are followed', async () => engine.follows.size === engine.containers.size);
     const frames = [...engine.follows].filter((f) => holders.includes(f.container)).map((f) => ({
         res: f.res, bytes: engine.encode(f.container, {time: engine.now(), text: Buffer.alloc(240 << 10, 'h')}),

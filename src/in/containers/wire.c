@@ -195,6 +195,8 @@ static void put_full(struct wire *w, unsigned stream)
     size_t most = longest(w), done = 0;
     for (; line->len - done > most; done += most)
         put_piece(w, stream, line->data + done, most);
+    if (!done)
+        return; /* there may be no line at all: all of it was given before */
     line->len -= done;
     memmove(line->data, line->data + done, line->len);
 }
