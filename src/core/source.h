@@ -38,7 +38,7 @@ struct source {
     _Atomic int64_t last_read;                 /* clock_real() */
     pthread_mutex_t lock;
     char *error;         /* why it is not read, or NULL; under the lock */
-    const char *matched; /* the pattern or rule that found it: the configuration's */
+    _Atomic(const char *) matched; /* the pattern or rule that found it: the configuration's */
     char *identity;      /* for the store, opaque to core: dev, ino, btime, fingerprints as text; or NULL */
     uint64_t stored;     /* the keeper's own: the commit that last wrote its row */
     struct account *accounts; /* a chain, one for each sink; it changes only while all who walk it are paused */
