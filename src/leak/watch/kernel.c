@@ -140,16 +140,22 @@ static int type_of_anonymous(int n)
     return FD_OTHER;
 }
 
+int kernel_fd_stat(int n, struct stat *st)
+{
+    /* glibc's fstat() asks by an empty path, which costs half as much again. On 64 bits its struct is the kernel's. */
+    static_assert(sizeof(long) == 8, "struct stat is the kernel's");
+    return syscall(SYS_fstat, n, st) < 0 ? -errno : 0;
+}
+
 int kernel_fd_type(int n)
 {
     struct stat st;
     int type = type_of_socket(n);
     if (type != -ENOTSOCK)
         return type;
-    /* glibc's fstat() asks by an empty path, which costs half as much again. On 64 bits its struct is the kernel's. */
-    static_assert(sizeof(long) == 8, "struct stat is the kernel's");
-    if (syscall(SYS_fstat, n, &st) < 0)
-        return -errno;
+    int r = kernel_fd_stat(n, &st);
+    if (r < 0)
+        return r;
     switch (st.st_mode & S_IFMT) {
     case S_IFREG: return st.st_nlink ? FD_FILE : FD_DELETED;
     case S_IFDIR: return FD_DIRECTORY;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 
@@ -57,6 +58,8 @@ int kernel_fds(struct kernel_fds *fds, struct numbers *open, struct scope *scrat
 int64_t kernel_fd_count(void);
 /* -errno: it is not open. */
 int kernel_fd_type(int n);
+/* What stands behind a descriptor that is somebody else's, who may close it meanwhile. 0 or -errno. */
+int kernel_fd_stat(int n, struct stat *st);
 
 /* Calls fn for each thread. 0 or -errno. */
 int kernel_threads(struct scope *scratch, void (*fn)(int tid, void *arg), void *arg);

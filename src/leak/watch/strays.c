@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "leak/watch/kernel.h"
 
 static struct stray *find(struct strays *s, enum stray_kind kind, int number)
 {
@@ -38,7 +39,7 @@ static bool is_excepted(const struct strays *s, const struct stray *t)
 static void look_at(struct strays *s, struct stray *t, int64_t now)
 {
     struct stat st = {0};
-    bool open = t->kind == STRAY_FD && fstat(t->number, &st) == 0;
+    bool open = t->kind == STRAY_FD && kernel_fd_stat(t->number, &st) == 0;
     t->seen = true;
     if (t->looks && t->device == st.st_dev && t->inode == st.st_ino) {
         t->looks++;
