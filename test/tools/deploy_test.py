@@ -1,4 +1,5 @@
 """What deploy/ gives to Kubernetes and Compose fits together, and logcap takes the configuration that is in it."""
+import copy
 import json
 import os
 import pathlib
@@ -21,6 +22,14 @@ def logcap(command, text, environment):
         file.write_text(text)
         done = subprocess.run([LOGCAP, *command, '-c', file], env=environment, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
+
+
+def schema_faults(objects):
+    """What Kubernetes' schema says against the objects, a line for each fault."""
+    done = subprocess.run(['node', ROOT / 'test' / 'tools' / 'kubernetes_schema.mjs'], input=json.dumps(objects), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{done.stderr}\n(the packages: cd test && npm ci --ignore-scripts)')
+    return done.stdout.splitlines()
 
 
 class Mount:
@@ -99,6 +108,26 @@ class Kubernetes(Container, unittest.TestCase):
             if o['kind'] != 'Namespace':
                 self.assertEqual(o['metadata']['namespace'], self.namespace)
         self.assertEqual(sorted(o['kind'] for o in self.objects), sorted(versions))
+
+    def test_each_is_what_the_schema_says(self):
+        self.assertEqual(schema_faults(self.objects), [])
+
+    def test_a_misspelt_field_and_a_wrong_type_are_found(self):
+        def daemons_with(change):
+            objects = copy.deepcopy(self.objects)
+            change(next(o for o in objects if o['kind'] == 'DaemonSet')['spec']['template']['spec'])
+            return schema_faults(objects)
+
+        there = '/spec/template/spec'
+        for change, fault in (
+                (lambda pod: pod.update(tolerationz=pod.pop('tolerations')), f'{there}/tolerationz is not in the schema'),
+                (lambda pod: pod['volumes'][0]['configMap'].update(nam='x'), f'{there}/volumes/0/configMap/nam is not in the schema'),
+                (lambda pod: pod['containers'][0]['resources'].update(limit={}), f'{there}/containers/0/resources/limit is not in the schema'),
+                (lambda pod: pod.update(hostNetwork='yes'), f'{there}/hostNetwork must be boolean'),
+                (lambda pod: pod['containers'][0]['ports'][0].update(containerPort='8401'), f'{there}/containers/0/ports/0/containerPort must be integer'),
+                (lambda pod: pod['containers'][0].pop('name'), f'{there}/containers/0 must have required property name')):
+            self.assertEqual(daemons_with(change), [f'apps/v1 DaemonSet: {fault}'])
+        self.assertEqual(schema_faults([{'apiVersion': 'apps/v1', 'kind': 'DaemonSets'}]), ['apps/v1 DaemonSets: there is no such kind'])
 
     def test_the_selector_takes_the_pods(self):
         labels = self.daemons['template']['metadata']['labels']
