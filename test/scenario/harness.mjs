@@ -33,13 +33,21 @@ export function pick({light, full, soak}) {
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Waits until what() is true; fails after `seconds` and says what it was waiting for: a sentence, or what makes one then.
+// What it looks into may not be there yet (a TypeError): then it is not true yet.
 export async function until(sentence, what, seconds = 30) {
     const limit = Math.max(seconds, Math.min(seconds * patience, longest)), end = Date.now() + limit * 1000;
     for (;;) {
-        if (await what())
-            return;
+        let absent = '';
+        try {
+            if (await what())
+                return;
+        } catch (error) {
+            if (!(error instanceof TypeError))
+                throw error;
+            absent = ` (${error.message})`;
+        }
         if (Date.now() > end)
-            assert.fail(`waited ${limit} s until ${typeof sentence === 'function' ? sentence() : sentence}`);
+            assert.fail(`waited ${limit} s until ${typeof sentence === 'function' ? sentence() : sentence}${absent}`);
         await sleep(20);
     }
 }
