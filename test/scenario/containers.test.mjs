@@ -514,6 +514,75 @@ scenario('connections come from a budget, and streams rotate within it', async (
     await agent.stop();
 });
 
+// Calls again(container, request, response) for what asks for the log of a container that was followed before; true: it has taken it.
+function whoeverAsksAgain(engine, again) {
+    const known = new Set();
+    engine.answer = (request, res) => {
+        const c = engine.containers.get(/\/containers\/(\w+)\/logs$/.exec(request.path)?.[1]);
+        if (!c)
+            return false;
+        if (known.has(c))
+            return again(c, request, res);
+        known.add(c);
+        return false;
+    };
+}
+
+scenario('50 streams that are opened together do not rotate together the first time', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const seconds = 12, first = new Map();
+    whoeverAsksAgain(engine, (c) => {
+        if (!first.has(c))
+            first.set(c, Date.now());
+        return false;
+    });
+    const all = Array.from({length: 50}, (_, i) => engine.container(`c${i}`).start());
+    all.forEach((c) => c.number(1));
+    const agent = await s.agent(configOf(s, loki, engine, {rotation_interval: `${seconds}s`, max_concurrent_rotations: 50}));
+    await until('each was opened anew', () => first.size === 50, 60);
+    const times = [...first.values()];
+    assert.ok(times[37] - times[12] > seconds * 1000 / 10, `half of them rotated within ${times[37] - times[12]} ms`);
+    all.forEach((c) => c.number(1));
+    await allThere(loki, all);
+    assertOnce(loki, all);
+    await agent.stop();
+});
+
+scenario('no more streams rotate at once than may, however many are due', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const most = 4, underWay = [], rotated = new Set();
+    let seen = 0, passing;
+    whoeverAsksAgain(engine, (c, {req}, res) => {
+        if (res === passing)
+            return false;
+        underWay.push(() => {
+            rotated.add(c);
+            passing = res;
+            engine.serve(req, res);
+        });
+        seen = Math.max(seen, underWay.length);
+        return true;
+    });
+    const all = Array.from({length: 50}, (_, i) => engine.container(`c${i}`).start());
+    all.forEach((c) => c.number(1));
+    const agent = await s.agent(configOf(s, loki, engine, {rotation_interval: '1s', max_concurrent_rotations: most}));
+    await until('as many as may are under way', () => underWay.length >= most);
+    await sleep(1500); // all are due meanwhile
+    await until('the others are followed on', () => engine.follows.size === 50 - most);
+    all.forEach((c) => c.number(1));
+    await until('each has rotated', () => {
+        underWay.shift()?.();
+        return rotated.size === 50;
+    }, 60);
+    assert.equal(seen, most, 'so many at once');
+    await until('nobody else asks', () => {
+        underWay.splice(0).forEach((pass) => pass());
+        return loki.lines.size === 100;
+    });
+    assertOnce(loki, all);
+    await agent.stop();
+});
+
 scenario('an engine of a reload goes on after the next one, with as many streams as that allows', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const all = Array.from({length: 24}, (_, i) => engine.container(`c${i}`).start());

@@ -7,7 +7,7 @@
 //     web.die(); web.remove();
 //
 // engine.answer(request, response) is asked first; when it returns true it has taken the request: that is where misbehaviour is
-// scripted. What is followed is in engine.follows; engine.most is how many there were at once.
+// scripted. Later it may have it answered as usual: engine.serve(request.req, response). What is followed is in engine.follows; engine.most is how many there were at once.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -116,7 +116,7 @@ export class Engine {
 
     async start() {
         fs.rmSync(this.path, {force: true});
-        this.#server = http.createServer((req, res) => this.#serve(req, res));
+        this.#server = http.createServer((req, res) => this.serve(req, res));
         this.#server.keepAliveTimeout = 60000;
         this.#server.requestTimeout = 0;
         this.#server.on('connection', (socket) => {
@@ -170,7 +170,7 @@ export class Engine {
         this.#listeners.clear();
     }
 
-    #serve(req, res) {
+    serve(req, res) {
         const url = new URL(req.url, 'http://engine');
         const request = {req, res, path: url.pathname.replace(/^\/v1\.\d+/, ''), query: url.searchParams};
         this.requests.push(request.path + url.search);
