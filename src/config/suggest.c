@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { NAME_MAX_LEN = 63 };
+enum { NAME_MAX_LEN = 255 }; /* a path is a name too; longer ones are near to nothing */
 
 static unsigned least(unsigned a, unsigned b)
 {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/census.h"
+#include "config/suggest.h"
 #include "main/commands/commands.h"
 
 /*
@@ -52,6 +53,19 @@ static int usage(FILE *out, int code)
     return code;
 }
 
+static int unknown(const char *name)
+{
+    struct suggest near;
+    suggest_begin(&near, name);
+    for (unsigned i = 0; i < COMMANDS && commands[i].what; i++)
+        suggest_offer(&near, commands[i].name);
+    if (near.best)
+        fprintf(stderr, "logcap: there is no command '%s'; did you mean '%s'? logcap --help lists them\n", name, near.best);
+    else
+        fprintf(stderr, "logcap: there is no command '%s'; logcap --help lists them\n", name);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -71,10 +85,8 @@ int main(int argc, char **argv)
             argv[1] = called;
             code = commands[i].run(argc - 1, argv + 1);
         }
-    if (code < 0) {
-        fprintf(stderr, "logcap: there is no command '%s'\n\n", name);
-        return usage(stderr, EXIT_USAGE);
-    }
+    if (code < 0)
+        return unknown(name);
     if (fflush(stdout) != 0 && code == EXIT_DONE) {
         perror("logcap: standard output");
         code = EXIT_FAILED;

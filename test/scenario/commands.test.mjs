@@ -10,6 +10,14 @@ function sql(s, statement) {
     return done.stdout.trim();
 }
 
+scenario('a command that is written wrong is told its nearest name', async () => {
+    const near = command(['chek']);
+    assert.deepEqual([near.code, near.stdout], [2, '']);
+    assert.equal(near.stderr, "logcap: there is no command 'chek'; did you mean 'check'? logcap --help lists them\n");
+    const far = command(['frobnicate']);
+    assert.deepEqual([far.code, far.stderr], [2, "logcap: there is no command 'frobnicate'; logcap --help lists them\n"]);
+});
+
 scenario('ledger shows what became of each source, with the agent and after it', async (s) => {
     const loki = await s.loki();
     const a = s.writer('a.log');

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/suggest.h"
 #include "main/commands/args.h"
 #include "main/commands/cell.h"
 #include "main/commands/commands.h"
@@ -27,6 +28,7 @@ static const char help[] =
     "show   how far each source is secured at each sink\n"
     "reset  forget positions: the sources are read again as if they were new (start_at decides where);\n"
     "       without PATH, of all sources. Stop the agent first. What was delivered is delivered again.\n"
+    "       If a PATH names no source, or the sink has no position of them, nothing is reset.\n"
     "\n"
     "PATH is a source's path, its key, or a pattern of them (in quotes: '/var/log/*').\n"
     "Exit code: 0 done, 1 failed (the message says why), 2 wrong usage or configuration.\n";
@@ -50,14 +52,20 @@ struct listing {
     struct store *store;
     struct row *rows;
     const struct row *current;
+    struct suggest near_sink;
     size_t printed;
     bool failed, found;
 };
 
+static bool names(const char *path, const char *key, const char *name)
+{
+    return strcmp(path, key) == 0 || fnmatch(path, name, 0) == 0;
+}
+
 static bool wanted(const struct positions_args *a, const char *key, const char *name)
 {
     for (int i = 0; i < a->n_paths; i++)
-        if (strcmp(a->paths[i], key) == 0 || fnmatch(a->paths[i], name, 0) == 0)
+        if (names(a->paths[i], key, name))
             return true;
     return a->n_paths == 0;
 }
@@ -65,8 +73,6 @@ static bool wanted(const struct positions_args *a, const char *key, const char *
 static bool add_source(const struct store_source *source, void *arg)
 {
     struct listing *l = arg;
-    if (!wanted(l->args, source->key, source->name))
-        return true;
     struct row *r = scope_alloc(&l->scope, sizeof *r);
     if (r) {
         r->key = scope_strdup(&l->scope, source->key);
@@ -80,6 +86,31 @@ static bool add_source(const struct store_source *source, void *arg)
     r->next = l->rows;
     l->rows = r;
     return true;
+}
+
+/* Whether this path names a source; if not, it is said. */
+static bool is_known(const struct listing *l, const char *path)
+{
+    struct suggest near;
+    suggest_begin(&near, path);
+    for (const struct row *row = l->rows; row; row = row->next) {
+        if (names(path, row->key, row->name))
+            return true;
+        suggest_offer(&near, row->name);
+        suggest_offer(&near, row->key);
+    }
+    fprintf(stderr, "logcap: no source is called '%s'%s%s%s; logcap positions show lists them. Nothing was reset\n", path,
+            near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+    return false;
+}
+
+static void keep_wanted(struct listing *l)
+{
+    for (struct row **at = &l->rows; *at;)
+        if (wanted(l->args, (*at)->key, (*at)->name))
+            at = &(*at)->next;
+        else
+            *at = (*at)->next;
 }
 
 static void print_string(const char *s)
@@ -157,12 +188,16 @@ static bool find_sink(const struct store_position *p, void *arg)
 {
     struct listing *l = arg;
     l->found |= strcmp(p->sink, l->args->sink) == 0;
+    suggest_offer(&l->near_sink, p->sink);
+    if (l->near_sink.best == p->sink)
+        l->near_sink.best = scope_strdup(&l->scope, p->sink);
     return true;
 }
 
 /* With --sink: only what has a position there. */
 static int keep_those_at_sink(struct listing *l)
 {
+    suggest_begin(&l->near_sink, l->args->sink);
     for (struct row **at = &l->rows; *at;) {
         l->found = false;
         int r = store_each_position(l->store, (*at)->key, find_sink, l);
@@ -176,12 +211,25 @@ static int keep_those_at_sink(struct listing *l)
     return 0;
 }
 
+/* 0: the rows that are meant are left; 1: they are not there, and it was said; or -errno. */
+static int choose(struct listing *l)
+{
+    for (int i = 0; i < l->args->n_paths; i++)
+        if (!is_known(l, l->args->paths[i]))
+            return 1;
+    keep_wanted(l);
+    int r = l->args->sink ? keep_those_at_sink(l) : 0;
+    if (r < 0 || !l->args->sink || l->rows)
+        return r;
+    const char *near = l->near_sink.best;
+    fprintf(stderr, "logcap: nothing has a position at a sink '%s'%s%s%s. Nothing was reset\n", l->args->sink,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return 1;
+}
+
 static int reset(struct listing *l)
 {
-    int r = l->args->sink ? keep_those_at_sink(l) : 0;
-    if (r < 0)
-        return r;
-    r = store_begin(l->store);
+    int r = store_begin(l->store);
     for (const struct row *row = l->rows; row && r == 0; row = row->next)
         r = l->args->sink ? store_delete_positions(l->store, row->key, l->args->sink)
                           : store_delete_source(l->store, row->key);
@@ -226,12 +274,18 @@ static int work(struct listing *l, const char *state_dir)
     r = store_each_source(l->store, add_source, l);
     if (l->failed)
         r = -ENOMEM;
-    if (r == 0)
-        r = l->args->reset ? reset(l) : show(l);
+    if (r == 0 && l->args->reset) {
+        r = choose(l);
+        if (r == 0)
+            r = reset(l);
+    } else if (r == 0) {
+        keep_wanted(l);
+        r = show(l);
+    }
     if (r < 0)
         fprintf(stderr, "logcap: %s: %s\n", store_error(l->store), strerror(-r));
     store_close(l->store);
-    return r < 0 ? EXIT_FAILED : EXIT_DONE;
+    return r == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Of the configuration, unless it was given. NULL: said why. */

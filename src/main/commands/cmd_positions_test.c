@@ -85,6 +85,21 @@ static void reset_forgets_what_it_names(void **state)
     assert_int_equal(lines(), 3);
 }
 
+static void reset_of_what_is_not_there_fails(void **state)
+{
+    assert_int_equal(run("reset", "-c", "good.yaml", "file:0", "/var/log/nothing"), 1);
+    complained("no source is called '/var/log/nothing'");
+    complained("Nothing was reset");
+    assert_int_equal(run("reset", "-c", "good.yaml", "file:7", NULL), 1);
+    complained("no source is called 'file:7'; did you mean 'file:");
+    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "lokki"), 1);
+    complained("at a sink 'lokki'; did you mean 'loki'?");
+    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "elsewhere"), 1);
+    complained("at a sink 'elsewhere'. Nothing was reset");
+    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(lines(), 7);
+}
+
 static void reset_is_refused_beside_an_agent(void **state)
 {
     int error;
@@ -114,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_ROWS(show_lists_positions),
         WITH_ROWS(reset_forgets_what_it_names),
+        WITH_ROWS(reset_of_what_is_not_there_fails),
         WITH_ROWS(reset_is_refused_beside_an_agent),
         WITH_ROWS(wrong_usage_says_so),
     };
