@@ -177,6 +177,11 @@ static void yaml_is_strict(void **state)
     refused("- a\n", "f:1:1: the file must be a map of keys, such as 'sinks:', but this is a list\n");
     refused("host: a\n---\nhost: b\n", "f:3:1: a second YAML document ('---') is not read\n");
     refused("host: !mine a\n", "f:1:7: the tag '!mine' is not supported; leave it out\n");
+    refused("log:\n\tlevel: info\n", "f:2:1: here is a tab, but YAML wants spaces as indentation\n");
+    refused("log:\n  \tlevel: info\n", "f:2:3: here is a tab, but YAML wants spaces as indentation\n");
+    refused("log:\n  level: info\n\tformat: json\n", "f:3:1: here is a tab, but YAML wants spaces as indentation\n");
+    refused("host: |\n\ta\n", "f:2:1: here is a tab, but YAML wants spaces as indentation\n");
+    refused("host: a\tb: c\n", "f:1:10: this is no valid YAML: mapping values are not allowed in this context\n");
     refused("host:\n", "f:1:6: host has no value; write a text, or remove it\n");
 }
 

@@ -255,15 +255,23 @@ static struct node *build(struct builder *b, int index)
     return y->type == YAML_SEQUENCE_NODE ? build_list(b, y, at) : build_map(b, y, at);
 }
 
+/* Where the scanner stopped: that mark is the next character of its buffer. */
+static bool stopped_at_tab(const yaml_parser_t *p)
+{
+    return p->error == YAML_SCANNER_ERROR && p->problem_mark.index == p->mark.index && p->unread && *p->buffer.pointer == '\t';
+}
+
 static void say_parser_error(struct problems *problems, const char *file, const yaml_parser_t *p)
 {
+    struct place at = {file, (unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1};
     /* The reader's errors (bad UTF-8) have a byte offset only. */
     if (p->error == YAML_READER_ERROR)
         problem(problems, (struct place){file, 0, 0}, "byte %zu is no text that YAML allows: %s", p->problem_offset,
                 p->problem ? p->problem : "invalid");
+    else if (stopped_at_tab(p))
+        problem(problems, at, "here is a tab, but YAML wants spaces as indentation");
     else
-        problem(problems, (struct place){file, (unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1},
-                "this is no valid YAML: %s%s%s", p->problem ? p->problem : "invalid", p->context ? ", " : "",
+        problem(problems, at, "this is no valid YAML: %s%s%s", p->problem ? p->problem : "invalid", p->context ? ", " : "",
                 p->context ? p->context : "");
 }
 
