@@ -54,7 +54,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
 
 struct comparison {
     struct buf *out; /* NULL: only whether */
-    bool only_restart;
+    bool restart;    /* which to name: those that a running agent does not follow, or those that it does */
     unsigned n, n_named;
     void (*fn)(const struct config_change *change, void *arg);
     void *arg;
@@ -77,10 +77,8 @@ static void differs(struct comparison *c, const char *before, const char *name, 
     snprintf(path, sizeof path, "%s%s%s", before, name, key);
     change.key = path;
     change.restart = config_needs_restart(path);
-    if (c->out && !c->only_restart)
-        buf_printf(c->out, "%s%s%s", c->n ? ", " : "", path, after);
-    else if (c->out && change.restart)
-        buf_printf(c->out, "%s%s", c->n_named++ ? ", " : "", path);
+    if (c->out && change.restart == c->restart)
+        buf_printf(c->out, "%s%s%s", c->n_named++ ? ", " : "", path, after);
     if (c->fn)
         c->fn(&change, c->arg);
     c->n++;
@@ -190,7 +188,7 @@ int config_differences(const struct config *a, const struct config *b, struct bu
 
 int config_restart_keys(const struct config *a, const struct config *b, struct buf *out)
 {
-    struct comparison c = {.out = out, .only_restart = true};
+    struct comparison c = {.out = out, .restart = true};
     return compare_all(&c, a, b);
 }
 

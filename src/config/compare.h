@@ -23,7 +23,10 @@ void config_each_change(const struct config *a, const struct config *b, void (*f
                         void *arg);
 bool config_needs_restart(const char *key);
 
-/* The keys that differ, as in the file: "monitors.files.paths, sinks.loki.url, sinks.new (added)". 0 or -ENOMEM. */
+/*
+ * The keys that differ and that a running agent follows, as in the file: "monitors.files.paths, sinks.loki.url, sinks.new
+ * (added)". 0 or -ENOMEM.
+ */
 int config_differences(const struct config *a, const struct config *b, struct buf *out);
-/* Only those that a running agent does not follow. */
+/* Those that it does not follow. */
 int config_restart_keys(const struct config *a, const struct config *b, struct buf *out);

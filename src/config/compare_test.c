@@ -61,7 +61,8 @@ static void sinks_are_compared_by_name(void **state)
 static void what_needs_a_restart_is_told(void **state)
 {
     differ(SINK "server: {port: 1000}\nstate_dir: /a\n", SINK "server: {port: 1001}\nstate_dir: /b\n",
-           "state_dir, server.port", "state_dir, server.port");
+           "", "state_dir, server.port");
+    differ(SINK "server: {port: 1000}\n", SINK "server: {port: 1001}\nlog: {level: debug}\n", "log.level", "server.port");
 }
 
 static void sections_are_compared_with_what_they_use(void **state)

@@ -288,16 +288,22 @@ static void finish(struct reload *r, uint64_t asked, int64_t began, bool good)
     pthread_mutex_unlock(&r->lock);
 }
 
-static void say_what_needs_a_restart(struct reload *r, const struct config *next)
+/* false: nothing differs. */
+static bool say_differences(struct reload *r, const struct config *next)
 {
-    size_t before = r->report.len;
-    buf_puts(&r->report, "; only a restart changes ");
-    size_t head = r->report.len;
-    config_restart_keys(r->agent->config, next, &r->report);
-    if (r->report.len == head) {
-        r->report.len = before;
-        r->report.data[before] = 0;
+    struct buf *report = &r->report;
+    config_differences(r->agent->config, next, report);
+    size_t applied = report->len;
+    buf_puts(report, applied ? "; needs a restart: " : "nothing; needs a restart: ");
+    size_t head = report->len;
+    config_restart_keys(r->agent->config, next, report);
+    if (report->len > head) {
+        buf_puts(report, " (the old value stays until then)");
+    } else if (report->data) {
+        report->len = applied;
+        report->data[applied] = 0;
     }
+    return report->len > 0 || report->failed;
 }
 
 static bool put_in_force(struct reload *r)
@@ -308,12 +314,12 @@ static bool put_in_force(struct reload *r)
     const struct config *next = config_load(&a->scope, r->path, &r->report);
     if (!next)
         return false;
-    if (config_differences(a->config, next, &r->report) == 0 && r->report.len == 0 && !sinks_come_or_go(a, next)) {
+    if (!say_differences(r, next) && !sinks_come_or_go(a, next)) {
         buf_puts(&r->report, "nothing differs");
+        log_info("reload", "the configuration was read again: nothing differs");
         config_free((struct config *)next);
         return true;
     }
-    say_what_needs_a_restart(r, next);
     if (config_keep((struct config *)next, a->config) < 0) {
         config_free((struct config *)next);
         return false;
@@ -322,6 +328,8 @@ static bool put_in_force(struct reload *r)
     int e = apply(r, next);
     if (e < 0)
         buf_printf(&r->report, "; not in force: %s", e == -ETIMEDOUT ? "a thread is busy, reload again" : strerror(-e));
+    else
+        log_info("reload", "the configuration was read again; applied: %s", r->report.data);
     free_what_nobody_follows(r);
     return e == 0;
 }
@@ -347,9 +355,7 @@ void reload_now(struct reload *r)
     r->seen = files_now(r);
     service_reloading();
     bool good = put_in_force(r);
-    if (good)
-        log_info("reload", "the configuration is in force: %s", r->report.data);
-    else
+    if (!good)
         say_refused(r);
     finish(r, asked, began, good);
     service_ready(good ? "reading" : "reading; the last reload failed");

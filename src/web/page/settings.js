@@ -57,7 +57,7 @@ export function settings(root, params, go) {
             if (yes !== 'yes')
                 return;
             const done = await post('config/reload');
-            put(result, note(done.status === 'in_force' ? 'good' : 'bad', done.status === 'in_force' ? `In force: ${done.changed}` : `Refused: ${done.errors}`));
+            put(result, note(done.status === 'in_force' ? 'good' : 'bad', done.status === 'in_force' ? `Applied: ${done.changed}` : `Refused: ${done.errors}`));
             load();
         } catch (error) {
             put(result, note('bad', error.message));
