@@ -18,8 +18,12 @@ struct loader {
     struct scope scratch;
     struct problems problems;
     struct walk walk;
+    const char *const *only; /* keys that are read; NULL: all, and all is checked */
     bool no_memory;
 };
+
+/* What says where an agent is, by its names now and before. */
+static const char *const place_keys[] = {"state_dir", "positions", "server", "disk_buffer", NULL};
 
 static const char *const read_elsewhere[] = {"sinks", "monitors.files.sources", NULL};
 
@@ -184,7 +188,7 @@ static struct node *usual_sinks(struct loader *l)
     bool with_loki = loki && *loki;
     const char *text = with_loki ? "sinks: {local_file: {}, loki: {url: \"${LOKI_URL}\"}}" : "sinks: {local_file: {}}";
     const char *where = with_loki ? "the environment variable LOKI_URL" : "built-in default";
-    struct node *tree = node_parse(&l->scratch, where, text, strlen(text), &l->problems);
+    struct node *tree = node_parse(&l->scratch, where, text, strlen(text), NULL, &l->problems);
     if (tree)
         place_all(tree, where);
     return node_child(tree, "sinks");
@@ -274,6 +278,8 @@ static void load_tree(struct loader *l, struct node *tree)
         l->no_memory = true;
         return;
     }
+    if (l->only)
+        return;
     load_groups(l, &b[2], node_child(files, "sources"));
     if (!l->no_memory)
         load_sinks(l, node_child(tree, "sinks"));
@@ -284,10 +290,10 @@ static void load_tree(struct loader *l, struct node *tree)
 }
 
 /* `tree` reads or parses; the rest is common. */
-static struct config *load(struct scope *owner, const char *name, struct buf *errors,
+static struct config *load(struct scope *owner, const char *name, const char *const *only, struct buf *errors,
                            struct node *(*tree_of)(struct loader *l, void *arg), void *arg)
 {
-    struct loader l = {.problems = {.scope = &l.scratch, .main_file = name}};
+    struct loader l = {.only = only, .problems = {.scope = &l.scratch, .main_file = name}};
     l.c = scope_new(owner, sizeof *l.c, "config");
     if (!l.c || scope_begin(&l.scratch, owner, "config file") < 0) {
         config_free(l.c);
@@ -317,13 +323,13 @@ struct text {
 static struct node *tree_of_text(struct loader *l, void *arg)
 {
     const struct text *t = arg;
-    return node_parse(&l->scratch, t->name, t->bytes, t->size, &l->problems);
+    return node_parse(&l->scratch, t->name, t->bytes, t->size, l->only, &l->problems);
 }
 
 struct config *config_parse(struct scope *owner, const char *name, const char *text, size_t size, struct buf *errors)
 {
     struct text t = {name, text, size};
-    return load(owner, name, errors, tree_of_text, &t);
+    return load(owner, name, NULL, errors, tree_of_text, &t);
 }
 
 static bool is_yaml(const char *name)
@@ -367,7 +373,7 @@ static void merge_directory(struct loader *l, struct node *tree, const char *dir
     dir_close(&d);
     qsort(paths, n, sizeof *paths, by_text);
     for (unsigned i = 0; i < n; i++) {
-        struct node *more = node_read(&l->scratch, paths[i], &l->problems);
+        struct node *more = node_read(&l->scratch, paths[i], l->only, &l->problems);
         if (more)
             node_merge(tree, more);
         else if (!l->problems.n)
@@ -378,20 +384,30 @@ static void merge_directory(struct loader *l, struct node *tree, const char *dir
 static struct node *tree_of_files(struct loader *l, void *arg)
 {
     const char *path = arg, *file = *path ? path : CONFIG_USUAL_FILE, *slash = strrchr(file, '/');
-    struct node *tree = *path ? node_read(&l->scratch, path, &l->problems)
-                              : node_parse(&l->scratch, "built-in default", "", 0, &l->problems);
+    struct node *tree = *path ? node_read(&l->scratch, path, l->only, &l->problems)
+                              : node_parse(&l->scratch, "built-in default", "", 0, NULL, &l->problems);
     char *dir = scope_printf(&l->scratch, "%.*sconfig.d", slash ? (int)(slash + 1 - file) : 0, file);
     if (tree && dir)
         merge_directory(l, tree, dir);
     return dir ? tree : NULL;
 }
 
-struct config *config_load(struct scope *owner, const char *path, struct buf *errors)
+static struct config *load_files(struct scope *owner, const char *path, const char *const *only, struct buf *errors)
 {
     struct stat st;
     if (!path)
         path = file_stat(CONFIG_USUAL_FILE, &st) == -ENOENT ? "" : CONFIG_USUAL_FILE;
-    return load(owner, path, errors, tree_of_files, (void *)(uintptr_t)path);
+    return load(owner, path, only, errors, tree_of_files, (void *)(uintptr_t)path);
+}
+
+struct config *config_load(struct scope *owner, const char *path, struct buf *errors)
+{
+    return load_files(owner, path, NULL, errors);
+}
+
+struct config *config_load_place(struct scope *owner, const char *path, struct buf *errors)
+{
+    return load_files(owner, path, place_keys, errors);
 }
 
 void config_free(struct config *c)

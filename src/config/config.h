@@ -243,7 +243,12 @@ struct config {
  * each, "file:line:column: sentence". Warnings (aliases, keys that await a later version) go to the log.
  */
 struct config *config_load(struct scope *owner, const char *path, struct buf *errors);
-/* The same from memory, without a config.d/; `name` is what errors call it. */
+/*
+ * Only where its agent works and answers: state_dir, spool_dir and `server`. All else is neither looked at nor checked, so a variable
+ * that is not set there, or a mistake, does not matter; it has its default, and there are no sinks.
+ */
+struct config *config_load_place(struct scope *owner, const char *path, struct buf *errors);
+/* As config_load(), from memory, without a config.d/; `name` is what errors call it. */
 struct config *config_parse(struct scope *owner, const char *name, const char *text, size_t size,
                             struct buf *errors);
 void config_free(struct config *c); /* NULL is allowed */

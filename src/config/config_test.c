@@ -365,6 +365,27 @@ static void drop_ins_are_merged_in_the_order_of_their_names(void **state)
     scope_end(&p.scope);
 }
 
+static void the_place_of_an_agent_is_read_alone(void **state)
+{
+    struct parsed p;
+    char path[256], text[] = "positions: {directory: /var/lib/x}\nserver: {port: 8001, token: t}\nsinks: [1]\nbogus: 1\n";
+    snprintf(path, sizeof path, "%s.place", test_file);
+    FILE *f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+    assert_int_equal(scope_begin(&p.scope, &scope_root, "test"), 0);
+    assert_int_equal(buf_begin(&p.errors, &p.scope, "errors", 1 << 16), 0);
+    struct config *c = config_load_place(&p.scope, path, &p.errors);
+    unlink(path);
+    assert_non_null(c);
+    assert_string_equal(c->state_dir, "/var/lib/x");
+    assert_string_equal(c->spool_dir, "/var/lib/x/spool");
+    assert_int_equal(c->server.port, 8001); /* also the metrics' by default: nobody checks */
+    assert_string_equal(c->server.token, "t");
+    assert_int_equal(c->n_sinks, 0);
+    scope_end(&p.scope);
+}
+
 static void load_body(void)
 {
     struct scope s;
@@ -423,6 +444,7 @@ int main(void)
         TEST(options_are_checked_against_each_other),
         TEST(groups_and_named_sinks),
         TEST(drop_ins_are_merged_in_the_order_of_their_names),
+        TEST(the_place_of_an_agent_is_read_alone),
         TEST(loading_survives_torture),
         TEST(units_are_exact),
     };

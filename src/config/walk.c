@@ -30,7 +30,7 @@ bool walk_bind(struct walk *w, struct binding *b, const struct option_set *set, 
         /* Through the same door as what users write, so that the table cannot hold what they may not. */
         char text[PATH_BYTES];
         snprintf(text, sizeof text, "v: %s", o->initial);
-        struct node *tree = node_parse(w->scratch, "built-in default", text, strlen(text), w->problems);
+        struct node *tree = node_parse(w->scratch, "built-in default", text, strlen(text), NULL, w->problems);
         if (!tree || value_set(w->scope, base, o, o->path, node_child(tree, "v"), w->problems) < 0)
             return false;
     }

@@ -53,7 +53,8 @@ struct builder {
     struct problems *problems;
     const char *file;
     yaml_document_t *document;
-    const char *variable; /* the last one that was put in */
+    const char *const *only; /* of the root's keys; NULL: all */
+    const char *variable;    /* the last one that was put in */
     bool *visited; /* by the node's index: libyaml gives an alias the index of its anchor's node */
     bool no_memory;
 };
@@ -212,6 +213,15 @@ static const char *build_key(struct builder *b, const struct node *map, int inde
     return text;
 }
 
+static bool is_passed_over(const struct builder *b, const yaml_node_t *map, const yaml_node_pair_t *p)
+{
+    const yaml_node_t *key = yaml_document_get_node(b->document, p->key);
+    bool wanted = !b->only || map != yaml_document_get_root_node(b->document) || key->type != YAML_SCALAR_NODE;
+    for (const char *const *name = b->only; !wanted && *name; name++)
+        wanted = strcmp(*name, (const char *)key->data.scalar.value) == 0;
+    return !wanted;
+}
+
 static struct node *build_map(struct builder *b, const yaml_node_t *y, struct place at)
 {
     struct node *map = new_node(b, NODE_MAP, at), **tail = map ? &map->first : NULL;
@@ -223,6 +233,8 @@ static struct node *build_map(struct builder *b, const yaml_node_t *y, struct pl
     }
     for (yaml_node_pair_t *p = y->data.mapping.pairs.start; p < y->data.mapping.pairs.top; p++) {
         struct place key_at;
+        if (is_passed_over(b, y, p))
+            continue;
         const char *key = build_key(b, map, p->key, &key_at);
         struct node *value = b->no_memory ? NULL : build(b, p->value);
         if (!value)
@@ -306,11 +318,11 @@ static bool load_document(struct yaml_handle *h, struct problems *problems, cons
     return h->has_document;
 }
 
-struct node *node_parse(struct scope *scope, const char *file, const char *bytes, size_t size,
+struct node *node_parse(struct scope *scope, const char *file, const char *bytes, size_t size, const char *const *only,
                         struct problems *problems)
 {
     struct yaml_handle h = {0};
-    struct builder b = {scope, problems, file, &h.document};
+    struct builder b = {.scope = scope, .problems = problems, .file = file, .document = &h.document, .only = only};
     struct node *tree = NULL;
 
     if (size > CONFIG_BYTES) {
@@ -338,7 +350,7 @@ struct node *node_parse(struct scope *scope, const char *file, const char *bytes
     return tree;
 }
 
-struct node *node_read(struct scope *scope, const char *path, struct problems *problems)
+struct node *node_read(struct scope *scope, const char *path, const char *const *only, struct problems *problems)
 {
     struct place at = {path, 0, 0};
     struct fd f;
@@ -362,7 +374,7 @@ struct node *node_read(struct scope *scope, const char *path, struct problems *p
         else if (r < 0 || got < 0)
             problem(problems, at, "cannot read the file: %s", strerror(r < 0 ? -r : (int)-got));
         else
-            tree = node_parse(scope, path, text.data, text.len, problems);
+            tree = node_parse(scope, path, text.data, text.len, only, problems);
         buf_end(&text);
     }
     fd_close(&f);

@@ -33,12 +33,13 @@ struct node {
 
 /*
  * The tree of `size` bytes; a map, empty for an empty file. NULL: out of memory, or so broken that there is
- * no tree (said in problems). Problems that leave a tree are said too.
+ * no tree (said in problems). Problems that leave a tree are said too. `only`: keys of the file's own map, ended by NULL; what
+ * stands under others is passed over, whatever it is (variables that are not set, say). NULL: all.
  */
-struct node *node_parse(struct scope *scope, const char *file, const char *bytes, size_t size,
+struct node *node_parse(struct scope *scope, const char *file, const char *bytes, size_t size, const char *const *only,
                         struct problems *problems);
 /* The same from a file. */
-struct node *node_read(struct scope *scope, const char *path, struct problems *problems);
+struct node *node_read(struct scope *scope, const char *path, const char *const *only, struct problems *problems);
 
 /* Moves what is in `more` into `into` (two maps): maps merge, anything else replaces what was there. */
 void node_merge(struct node *into, struct node *more);

@@ -18,6 +18,23 @@ scenario('a command that is written wrong is told its nearest name', async () =>
     assert.deepEqual([far.code, far.stderr], [2, "logcap: there is no command 'frobnicate'; logcap --help lists them\n"]);
 });
 
+scenario('commands that ask the agent do without the variables of its sinks', async (s) => {
+    const loki = await s.loki();
+    const w = s.writer('a.log');
+    const agent = await s.agent(s.config({loki: {url: '${LOGCAP_TEST_URL}'}}), {env: {LOGCAP_TEST_URL: loki.url}});
+    w.write(10);
+    await until('all is there', () => loki.lines.size === 10);
+    for (const words of [['ledger'], ['leaks'], ['tasks'], ['top', '--once'], ['stacks'], ['why', w.file], ['positions', 'show'],
+        ['dlq', 'list'], ['verify']]) {
+        const {code, stderr} = command([...words, '-c', agent.file]);
+        assert.deepEqual([code, stderr], [0, ''], words.join(' '));
+    }
+    const whole = command(['check', '-c', agent.file]);
+    assert.equal(whole.code, 2);
+    assert.match(whole.stderr, /the environment variable LOGCAP_TEST_URL is not set/);
+    await agent.stop();
+});
+
 scenario('ledger shows what became of each source, with the agent and after it', async (s) => {
     const loki = await s.loki();
     const a = s.writer('a.log');

@@ -361,7 +361,7 @@ int cmd_dlq(int argc, char **argv)
         return EXIT_FAILED;
     /* A purge asks the agent that holds the directory, wherever its configuration says it listens. */
     if (!d.state_dir || d.verb >= REPLAY)
-        d.config = load_or_say(&d.scope, d.file);
+        d.config = load_place_or_say(&d.scope, d.file);
     if (!d.state_dir && d.config)
         d.state_dir = d.config->state_dir;
     r = d.state_dir && (d.config || d.verb < REPLAY) ? work(&d) : EXIT_USAGE;

@@ -222,7 +222,7 @@ static int show(struct scope *scope, const struct ledger_args *args)
 {
     struct showing s = {.args = args, .accounts = {.scope = scope}};
     struct buf out;
-    struct config *c = args->state_dir ? NULL : load_or_say(scope, args->config);
+    struct config *c = args->state_dir ? NULL : load_place_or_say(scope, args->config);
     if (!c && !args->state_dir)
         return EXIT_USAGE;
     int r = gather(&s, c);

@@ -293,7 +293,7 @@ static const char *find_state_dir(struct scope *scope, const struct positions_ar
 {
     if (a->state_dir)
         return a->state_dir;
-    struct config *c = load_or_say(scope, a->config);
+    struct config *c = load_place_or_say(scope, a->config);
     return c ? c->state_dir : NULL;
 }
 

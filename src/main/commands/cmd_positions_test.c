@@ -1,22 +1,21 @@
 #include "main/commands/commands.h"
 
 #include "command.h"
-#include "config/config.h"
 #include "store/store.h"
 
 static char *const dir = command.dir;
 static const char *const out = command.out;
 
-/* The configuration is another test's: here it has a state_dir and nothing else. */
-struct config *config_load(struct scope *owner, const char *path, struct buf *errors)
+static char good[128], bad[128];
+
+static void write_configurations(void)
 {
-    if (!path || strcmp(path, "good.yaml") != 0) {
-        buf_puts(errors, "bad.yaml:1:1: no\n");
-        return NULL;
-    }
-    struct config *c = scope_alloc(owner, sizeof *c);
-    c->state_dir = dir;
-    return c;
+    char text[128];
+    snprintf(text, sizeof text, "state_dir: %s\n", dir);
+    write_text("good.yaml", text);
+    write_text("bad.yaml", "state_dir: [a]\n");
+    snprintf(good, sizeof good, "%s", in_dir("good.yaml"));
+    snprintf(bad, sizeof bad, "%s", in_dir("bad.yaml"));
 }
 
 static int make_dir(void **state)
@@ -24,6 +23,7 @@ static int make_dir(void **state)
     int error;
     if (command_make_dir(state) < 0)
         return -1;
+    write_configurations();
     struct store *s = store_open(&scope_root, dir, &error);
     assert_int_equal(store_begin(s), 0);
     for (int i = 0; i < 3; i++) {
@@ -57,9 +57,9 @@ static void show_lists_positions(void **state)
     assert_int_equal(run("show", "--state-dir", dir, NULL, NULL), 0);
     assert_int_equal(lines(), 7);
     assert_non_null(strstr(out, "2023-11-14T22:13:20Z"));
-    assert_int_equal(run("show", "-c", "good.yaml", "--sink", "loki"), 0);
+    assert_int_equal(run("show", "-c", good, "--sink", "loki"), 0);
     assert_int_equal(lines(), 4);
-    assert_int_equal(run("show", "-c", "good.yaml", "--json", "file:1"), 0);
+    assert_int_equal(run("show", "-c", good, "--json", "file:1"), 0);
     assert_non_null(strstr(out, "{\"key\": \"file:1\", \"name\": \"/var/log/b\\\"\\u000a.log\", \"sink\": \"loki\","
                                 " \"offset\": 101, \"cursor\": null"));
     assert_null(strstr(out, "file:2"));
@@ -67,12 +67,12 @@ static void show_lists_positions(void **state)
 
 static void reset_forgets_what_it_names(void **state)
 {
-    assert_int_equal(run("reset", "-c", "good.yaml", "/var/log/a*", NULL), 0);
+    assert_int_equal(run("reset", "-c", good, "/var/log/a*", NULL), 0);
     assert_non_null(strstr(out, "1 source reset"));
-    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(run("show", "-c", good, NULL, NULL), 0);
     assert_int_equal(lines(), 5);
-    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "loki"), 0);
-    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(run("reset", "-c", good, "--sink", "loki"), 0);
+    assert_int_equal(run("show", "-c", good, NULL, NULL), 0);
     assert_int_equal(lines(), 3);
     assert_null(strstr(out, "loki"));
     /* And a database that is lost afterwards does not bring it back. */
@@ -81,22 +81,22 @@ static void reset_forgets_what_it_names(void **state)
     assert_int_equal(unlink(path), 0);
     int error;
     store_close(store_open(&scope_root, dir, &error));
-    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(run("show", "-c", good, NULL, NULL), 0);
     assert_int_equal(lines(), 3);
 }
 
 static void reset_of_what_is_not_there_fails(void **state)
 {
-    assert_int_equal(run("reset", "-c", "good.yaml", "file:0", "/var/log/nothing"), 1);
+    assert_int_equal(run("reset", "-c", good, "file:0", "/var/log/nothing"), 1);
     complained("no source is called '/var/log/nothing'");
     complained("Nothing was reset");
-    assert_int_equal(run("reset", "-c", "good.yaml", "file:7", NULL), 1);
+    assert_int_equal(run("reset", "-c", good, "file:7", NULL), 1);
     complained("no source is called 'file:7'; did you mean 'file:");
-    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "lokki"), 1);
+    assert_int_equal(run("reset", "-c", good, "--sink", "lokki"), 1);
     complained("at a sink 'lokki'; did you mean 'loki'?");
-    assert_int_equal(run("reset", "-c", "good.yaml", "--sink", "elsewhere"), 1);
+    assert_int_equal(run("reset", "-c", good, "--sink", "elsewhere"), 1);
     complained("at a sink 'elsewhere'. Nothing was reset");
-    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(run("show", "-c", good, NULL, NULL), 0);
     assert_int_equal(lines(), 7);
 }
 
@@ -104,11 +104,11 @@ static void reset_is_refused_beside_an_agent(void **state)
 {
     int error;
     struct store *agent = store_open(&scope_root, dir, &error);
-    assert_int_equal(run("reset", "-c", "good.yaml", NULL, NULL), 1);
+    assert_int_equal(run("reset", "-c", good, NULL, NULL), 1);
     complained("stop it first\n");
     assert_null(strstr(command.err, "its own state_dir"));
     store_close(agent);
-    assert_int_equal(run("show", "-c", "good.yaml", NULL, NULL), 0);
+    assert_int_equal(run("show", "-c", good, NULL, NULL), 0);
     assert_int_equal(lines(), 7);
 }
 
@@ -116,7 +116,7 @@ static void wrong_usage_says_so(void **state)
 {
     assert_int_equal(run("reste", NULL, NULL, NULL, NULL), 2);
     assert_int_equal(run("show", "--nonsense", NULL, NULL, NULL), 2);
-    assert_int_equal(run("show", "-c", "bad.yaml", NULL, NULL), 2);
+    assert_int_equal(run("show", "-c", bad, NULL, NULL), 2);
     assert_int_equal(run("show", "--state-dir", "/nonexistent", NULL, NULL), 1);
     assert_int_equal(run("--help", NULL, NULL, NULL, NULL), 0);
     assert_non_null(strstr(out, "usage:"));

@@ -47,7 +47,7 @@ static int ask(struct scope *scope, struct buf *answer, const char *file, const 
 {
     char error[ERROR_BYTES];
     long status = 0;
-    struct config *c = load_or_say(scope, file);
+    struct config *c = load_place_or_say(scope, file);
     if (!c)
         return EXIT_USAGE;
     char *name = ask_escape(scope, w->profile), *seconds = ask_escape(scope, w->seconds ? w->seconds : "0");

@@ -206,7 +206,7 @@ static int refresh(struct top *t)
 
 static int work(struct top *t, const char *file, bool one)
 {
-    t->config = load_or_say(&t->scope, file);
+    t->config = load_place_or_say(&t->scope, file);
     if (!t->config)
         return EXIT_USAGE;
     if (buf_begin(&t->answer, &t->scope, "answer", ANSWER_BYTES) < 0 || screen_begin(&t->screen, &t->scope) < 0)

@@ -94,7 +94,7 @@ int cmd_verify(int argc, char **argv)
         return args_code(n);
     if (scope_begin(&scope, &scope_root, "verify command") < 0)
         return EXIT_FAILED;
-    struct config *c = state_dir ? NULL : load_or_say(&scope, config);
+    struct config *c = state_dir ? NULL : load_place_or_say(&scope, config);
     struct verify v = {.scope = &scope, .state_dir = c ? c->state_dir : state_dir};
     if (v.state_dir)
         v.spool_dir = c ? c->spool_dir : scope_printf(&scope, "%s/spool", state_dir);

@@ -28,7 +28,7 @@ static int ask(struct scope *scope, struct buf *answer, struct buf *text, const 
     char whole[PATH_MAX], error[ERROR_BYTES];
     const char *name = strchr(path, '/') ? NULL : path; /* it may be a container's, which comes first */
     long status = 0;
-    struct config *c = load_or_say(scope, file);
+    struct config *c = load_place_or_say(scope, file);
 
     if (!c)
         return EXIT_USAGE;

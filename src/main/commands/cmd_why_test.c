@@ -92,6 +92,23 @@ static void nobody_answers(void **state)
     printed("usage: logcap why");
 }
 
+/* What the command does not need is not looked at; what it needs is named when it is not there. */
+static void only_the_place_of_the_agent_is_read(void **state)
+{
+    char text[512];
+    begin(200, "{\"why\":\"read\"}");
+    snprintf(text, sizeof text, "state_dir: %s\nserver: {port: %u}\nmonitors: {files: {paths: [\"${LOGCAP_NOT_SET}\"]}}\n"
+             "sinks: {loki: {url: \"${LOGCAP_NOT_SET}\"}}\nbogus: 1\n", command.dir, server.port);
+    write_text("c.yaml", text);
+    assert_int_equal(RUN(cmd_why, WORD("-c"), WORD(in_dir("c.yaml")), WORD("/x")), EXIT_DONE);
+    assert_string_equal(command.err, "");
+    printed("why: read");
+    write_text("c.yaml", "server:\n  token: ${LOGCAP_NOT_SET}\n");
+    assert_int_equal(RUN(cmd_why, WORD("-c"), WORD(in_dir("c.yaml")), WORD("/x")), EXIT_USAGE);
+    complained("c.yaml:2:10: the environment variable LOGCAP_NOT_SET is not set");
+    http_server_stop(&server);
+}
+
 static void why_once(void)
 {
     RUN(cmd_why, WORD("-c"), WORD(in_dir("c.yaml")), WORD("/x"));
@@ -112,6 +129,7 @@ int main(void)
         IN_DIR(every_address_is_asked_at_the_loopback),
         IN_DIR(a_refusal_is_shown_and_fails),
         IN_DIR(nobody_answers),
+        IN_DIR(only_the_place_of_the_agent_is_read),
         IN_DIR(survives_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ static int show(struct scope *scope, const char *file, const char *path, bool js
 {
     struct reply r;
     struct buf answer;
-    struct config *c = load_or_say(scope, file);
+    struct config *c = load_place_or_say(scope, file);
     if (!c)
         return EXIT_USAGE;
     if (buf_begin(&answer, scope, "answer", ANSWER_BYTES) < 0)
