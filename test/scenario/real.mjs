@@ -73,7 +73,7 @@ export class RealEngine {
 
     ask(method, where, body, type = 'application/json') {
         return new Promise((resolve, reject) => {
-            const req = http.request({socketPath: this.socket, method, path: `/v1.40${where}`, headers: body ? {'Content-Type': type} : {}}, (res) => {
+            const req = http.request({socketPath: this.socket, agent: false, method, path: `/v1.40${where}`, headers: body ? {'Content-Type': type} : {}}, (res) => {
                 const chunks = [];
                 res.on('data', (c) => chunks.push(c));
                 res.on('error', reject);

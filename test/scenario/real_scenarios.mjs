@@ -4,11 +4,11 @@ import {pick, scenario, until} from './harness.mjs';
 import {missing, RealEngine} from './real.mjs';
 
 // A script that prints `n` numbered lines of its own on each of both streams.
-const counting = (name, n, more = '') =>
+export const counting = (name, n, more = '') =>
     `i=0; while [ $i -lt ${n} ]; do echo "${name} out $i"; echo "${name} err $i" >&2; i=$((i+1)); ${more} done`;
-const lines = (name, n) => Array.from({length: n}, (_, i) => [`${name} out ${i}`, `${name} err ${i}`]).flat();
+export const lines = (name, n) => Array.from({length: n}, (_, i) => [`${name} out ${i}`, `${name} err ${i}`]).flat();
 
-function assertOnce(loki, expected) {
+export function assertOnce(loki, expected) {
     const wrong = expected.filter((line) => loki.lines.get(line) !== 1).map((line) => `${loki.lines.get(line) ?? 0} times: ${line.slice(0, 60)}`);
     assert.deepEqual(wrong.slice(0, 10), []);
     assert.deepEqual([...loki.lines.keys()].filter((line) => !expected.includes(line)).map((x) => x.slice(0, 100)).slice(0, 5), []);
@@ -16,7 +16,7 @@ function assertOnce(loki, expected) {
 
 const there = (loki, expected, seconds = 60) => until(`${expected.length} lines are at the sink`, () => loki.lines.size >= expected.length, seconds);
 
-async function world(kind, s, mode) {
+export async function world(kind, s, mode) {
     const engine = new RealEngine(kind, s.path(kind));
     s.atEnd(() => engine.end());
     await engine.start();
