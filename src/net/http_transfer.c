@@ -84,6 +84,7 @@ static size_t header_came(char *data, size_t one, size_t n, void *arg)
     if (n <= 2 && is_followed(r)) { /* the empty line behind them */
         timer_clear(&r->deadline);
         r->piece(r, "", 0);
+        task_wait(&r->task);
     }
     char value[64];
     size_t len = n - (sizeof name - 1);

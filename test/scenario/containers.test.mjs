@@ -409,6 +409,16 @@ scenario('two addresses of one engine that fail in turns: each goes on where the
     await agent.stop();
 });
 
+scenario('streams whose engine has nothing to say wait, and do not hang', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    engine.container('silent').start();
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('all is followed', () => engine.follows.size === 1);
+    const states = async () => (await agent.get('/tasks?full=1')).json.tasks.filter((t) => /^container_(events|stream)$/.test(t.kind)).map((t) => t.state);
+    await until('both wait', async () => (await states()).join() === 'waiting,waiting', 5);
+    await agent.stop();
+});
+
 scenario('an engine that hangs holds nobody up, not even the end', async (s) => {
     const [loki, engine, other] = [await s.loki(), await engineOf(s), await engineOf(s, 'other.sock')];
     const neighbour = other.container('neighbour').start();
