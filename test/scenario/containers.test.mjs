@@ -42,7 +42,10 @@ function assertOnce(loki, containers) {
     assert.equal(loki.lines.size, expected);
 }
 
-const allThere = (loki, containers, seconds) => until('all lines are at the sink', () => {
+const allThere = (loki, containers, seconds) => until(() => {
+    const missing = containers.flatMap((c) => c.lines.filter((line) => !loki.lines.has(line)));
+    return `all lines are at the sink; ${missing.length} are not: ${missing.slice(0, 5).join(', ').slice(0, 500)}`;
+}, () => {
     const expected = containers.reduce((n, c) => n + c.lines.length, 0);
     return loki.lines.size >= expected;
 }, seconds);
@@ -876,10 +879,18 @@ scenario('the leak of the predecessor, replayed: 50 containers, rotation each se
         return {...kinds, threads: Number(/Threads:\s+(\d+)/.exec(status)[1])};
     };
     const calm = async () => {
+        await allThere(loki, [...all, ...passing], 60);
+        removeRead();
         await until('all are followed, and nobody else', async () => {
             const c = await containersOf(agent);
             return c.streams === 50 && c.total === 50 && engine.follows.size === 50 && c.engines_up === 1;
         });
+    };
+    // What is removed before it is read is another scenario's matter.
+    const removeRead = () => {
+        for (const c of passing)
+            if (engine.containers.has(c.id) && c.state === 'exited' && c.lines.every((line) => loki.lines.has(line)))
+                c.remove();
     };
     const work = async (seconds) => {
         const end = Date.now() + seconds * 1000;
@@ -889,11 +900,10 @@ scenario('the leak of the predecessor, replayed: 50 containers, rotation each se
             c.number(3);
             passing.push(c);
             setTimeout(() => { c.die(); }, 300);
-            setTimeout(() => c.remove(), 900);
             assert.equal((await agent.get('/health')).status, 200);
             await sleep(1000);
+            removeRead();
             if (i % 5 === 4) {
-                await sleep(1000); // nothing of who was removed is to be left unread
                 await allThere(loki, [...all, ...passing], 60);
                 await engine.stop();
                 await sleep(200);
@@ -901,18 +911,28 @@ scenario('the leak of the predecessor, replayed: 50 containers, rotation each se
             }
         }
     };
+    // The engine and logcap are asked one after the other, and a connection that ends in between is one too few: the picture that is
+    // seen most often is the true one.
+    const usual = async () => {
+        const seen = new Map();
+        for (let i = 0; i < 25; i++) {
+            const picture = JSON.stringify(await counts());
+            seen.set(picture, (seen.get(picture) ?? 0) + 1);
+            await sleep(100);
+        }
+        return JSON.parse([...seen].sort((a, b) => b[1] - a[1])[0][0]);
+    };
     await work(4);
     await calm();
-    const before = await counts();
+    const before = await usual();
     await work(pick({light: 10, full: 45, soak: 600}));
-    await allThere(loki, [...all, ...passing], 60);
     await calm();
     // A rotation under way may hold one more of each for a moment.
     let after;
     await until('as much is alive as after the warm-up', async () => {
         after = await counts();
         return JSON.stringify(after) === JSON.stringify(before);
-    }, 20).catch(() => assert.deepEqual(after, before));
+    }, 60).catch(() => assert.deepEqual(after, before));
     const {stats} = (await agent.get('/containers')).json;
     assert.ok(stats.rotations >= 100, `${stats.rotations} rotations`);
     assertOnce(loki, [...all, ...passing]);
