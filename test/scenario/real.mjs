@@ -40,7 +40,9 @@ export class RealEngine {
 
     async start() {
         this.process = spawn('unshare', ['-m', '--propagation', 'private', ...this.#command()], {
-            env: {...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, CONTAINERS_CONF: path.join(this.directory, 'containers.conf')},
+            // Podman leaves each imported image in TMPDIR.
+            env: {...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, TMPDIR: this.directory,
+                CONTAINERS_CONF: path.join(this.directory, 'containers.conf')},
             stdio: ['ignore', 'ignore', 'pipe'],
         });
         this.said = '';
