@@ -363,6 +363,23 @@ scenario('logcap top fits a terminal of 80 by 24, and q leaves it as it was', as
     await agent.stop();
 });
 
+scenario('logcap top says below a sink why it fails', async (s) => {
+    const why = `${'no tenant of that name, '.repeat(4)}at last`;
+    const loki = await s.loki(() => ({stores: () => [], reply: (res) => res.writeHead(503, {'content-type': 'text/plain'}).end(why)}));
+    s.writer('a.log').write(1);
+    const agent = await s.agent(s.config({loki, local: true}));
+    await until('it fails', async () => /503/.test(JSON.stringify((await agent.get('/stats')).json.sinks)), 60);
+    const {code, stdout, stderr} = command(['top', '--once', '-c', agent.file]);
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split('\n');
+    const at = lines.findIndex((line) => /^loki .* failing$/.test(line));
+    assert.ok(at > 0, stdout);
+    assert.match(lines.slice(at + 1).map((line) => line.trim()).join(' '), /^\S.*503.*no tenant of that name,.* at last local_file /);
+    const below = lines.slice(at + 1, lines.findIndex((line) => line.startsWith('local_file ')));
+    assert.ok(below.length > 1 && below.every((line) => /^ {4}\S/.test(line) && line.length <= 80), stdout);
+    await agent.kill();
+});
+
 // STRESS=48h SOAK_HOURS=50 make soak: as long as one likes.
 const stress = pick({light: '10s', full: '20s', soak: process.env.STRESS ?? '2h'});
 scenario(`the stress test passes: ${stress}`, async () => {

@@ -113,6 +113,11 @@ scenario('a profile is what its format says: stacks through libraries, with file
     const asked = command(['stacks', '-c', agent.file]);
     assert.equal(asked.code, 0, asked.stderr);
     assert.match(asked.stdout, /^goroutine: \d+ in all in \d+ groups\n/);
+    assert.doesNotMatch(asked.stdout, /"explain"/, 'who answers is no part of the answer');
+    assert.doesNotMatch(command(['stacks', '-c', agent.file, '--each']).stdout, /"explain"/);
+    assert.doesNotMatch(command(['stacks', '-c', agent.file, 'threadcreate']).stdout, /"explain"/);
+    const bogus = command(['stacks', '-c', agent.file, 'bogus']);
+    assert.deepEqual([bogus.code, bogus.stderr], [1, 'logcap: the agent says: no such profile: bogus; GET /debug/pprof/ lists them\n']);
     assert.match(asked.stdout, /\n1 thread, the oldest "collector" \d+ s\n(    .+\n)* {4}collector_run +\/.*\/src\/in\/collector\.c:\d+\n/);
     await agent.stop();
 });

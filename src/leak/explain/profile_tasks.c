@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -45,7 +46,7 @@ static bool add_task(const struct birth_info *b, void *p)
 
 static bool add_thread(const struct birth_info *b, void *p)
 {
-    if (b->kind == BIRTH_THREAD)
+    if (b->kind == BIRTH_THREAD && b->fd != gettid())
         profile_add_birth(p, b, task_kind_name(b), one);
     return true;
 }
@@ -99,7 +100,8 @@ int profile_tasks(struct profile *p, struct scope *owner)
     struct probe *threads = mem_new(&p->scope, THREADS_MAX * sizeof *threads, "threads");
     r = threads ? probe_threads(threads, THREADS_MAX, PATIENCE * MILLISECOND, &p->scope) : -errno;
     for (int i = 0; i < r; i++)
-        add_probe(p, &threads[i]);
+        if (threads[i].tid != gettid())
+            add_probe(p, &threads[i]);
     mem_free(threads);
     if (r < 0)
         profile_end(p);

@@ -24,17 +24,31 @@ struct stacks {
     int64_t now;
 };
 
+/* The thread that makes the answer is none of what there is. */
+static bool is_shown(const struct birth_info *b)
+{
+    return task_is(b) && !(b->kind == BIRTH_THREAD && b->fd == gettid());
+}
+
+static void forget_this_thread(struct stacks *s)
+{
+    for (int i = 0; i < s->n_threads; i++)
+        if (s->threads[i].tid == gettid())
+            s->threads[i--] = s->threads[--s->n_threads];
+}
+
 static int take(struct stacks *s)
 {
     if (!census_take(&s->census))
         return -ENOMEM;
     for (size_t i = 0; i < s->census.n; i++)
-        if (task_is(&s->census.items[i]))
+        if (is_shown(&s->census.items[i]))
             s->census.items[s->n_tasks++] = s->census.items[i];
     s->threads = mem_new(&s->scope, THREADS_MAX * sizeof *s->threads, "threads");
     if (!s->threads)
         return -errno;
     s->n_threads = probe_threads(s->threads, THREADS_MAX, PATIENCE_MS * MILLISECOND, &s->scope);
+    forget_this_thread(s);
     s->now = clock_mono();
     return s->n_threads < 0 ? s->n_threads : 0;
 }

@@ -8,6 +8,7 @@
 #include "main/commands/ask.h"
 #include "main/commands/commands.h"
 #include "main/commands/load.h"
+#include "main/commands/reply.h"
 
 enum { ANSWER_BYTES = 8 << 20, ERROR_BYTES = 200, SECONDS_MOST = 8 };
 
@@ -60,7 +61,10 @@ static int ask(struct scope *scope, struct buf *answer, const char *file, const 
     ask_complain(r, c, error);
     if (r < 0)
         return EXIT_FAILED;
-    fwrite(answer->data, 1, answer->len, status < 400 ? stdout : stderr);
+    if (status < 400)
+        fwrite(answer->data, 1, answer->len, stdout);
+    else
+        reply_complain(scope, answer);
     return status < 400 ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -7,11 +7,12 @@
 static struct http_server server;
 static char asked[512];
 static int status;
+static const char *body;
 
 static enum server_act answer(struct http_server *s, struct server_request *r)
 {
     snprintf(asked, sizeof asked, "%.*s", (int)strcspn(r->head, "\r"), r->head);
-    server_answer(r, status, "Content-Type: text/plain\r\n", "what was asked for\n");
+    server_answer(r, status, "Content-Type: text/plain\r\n", body);
     return SERVER_ANSWER;
 }
 
@@ -19,6 +20,7 @@ static void begin(int with_status)
 {
     char text[256];
     status = with_status;
+    body = "what was asked for\n";
     http_server_start(&server, answer, NULL);
     snprintf(text, sizeof text, "state_dir: %s\nserver: {host: \"127.0.0.1\", port: %u}\nsinks: {\"null\": {}}\n", command.dir, server.port);
     write_text("c.yaml", text);
@@ -45,6 +47,9 @@ static void says_what_went_wrong(void **state)
     assert_string_equal(asked, "GET /debug/pprof/no%20such?format=text&seconds=0 HTTP/1.1");
     assert_string_equal(command.out, "");
     assert_string_equal(command.err, "what was asked for\n");
+    body = "{\"error\":\"no such profile: \\\"x\\\"\"}\n";
+    assert_int_equal(RUN(cmd_stacks, WORD("-c"), WORD(in_dir("c.yaml")), WORD("x")), EXIT_FAILED);
+    assert_string_equal(command.err, "logcap: the agent says: no such profile: \"x\"\n");
     http_server_stop(&server);
     assert_int_equal(RUN(cmd_stacks, WORD("-c"), WORD(in_dir("c.yaml"))), EXIT_FAILED);
     complained("logcap: no agent answers at 127.0.0.1 port ");

@@ -12,7 +12,7 @@
 #include "main/commands/reply.h"
 #include "main/commands/screen.h"
 
-enum { ANSWER_BYTES = 8 << 20, SINKS_SHOWN = 32, INTERVAL_MS = 2000, ONCE_MS = 1000, WORDS_LINES = 3, LINE = 1024, TEXT_WRAP = 80 };
+enum { ANSWER_BYTES = 8 << 20, SINKS_SHOWN = 32, INTERVAL_MS = 2000, ONCE_MS = 1000, WORDS_LINES = 3, LINE = 1024, TEXT_WRAP = 80, ERROR_INDENT = 4, ERROR_LINES = 3 };
 
 static const char help[] = "usage: logcap top [-c FILE] [--once]\n"
                            "\n"
@@ -63,6 +63,11 @@ static const char *duration(double seconds, char text[32])
     return text;
 }
 
+static unsigned width_of(const struct top *t)
+{
+    return t->screen.open ? t->screen.width : TEXT_WRAP;
+}
+
 static double rate(const struct top *t, double now, double before)
 {
     double seconds = (double)(t->now.at - t->before.at) / SECOND;
@@ -92,6 +97,34 @@ static void show_head(struct top *t)
     screen_line(&t->screen, "%s", "");
 }
 
+/* How much of a text a line takes, which ends with a word where it can, and never within a character. */
+static int fitting_words(const char *text, int wide)
+{
+    int n = wide;
+    if ((int)strlen(text) <= wide)
+        return (int)strlen(text);
+    while (n > wide / 2 && text[n] != ' ')
+        n--;
+    if (text[n] == ' ')
+        return n;
+    for (n = wide; n > 1 && (text[n] & 0xc0) == 0x80; n--)
+        ;
+    return n;
+}
+
+/* Why the i-th sink fails. */
+static void show_error(struct top *t, unsigned i)
+{
+    const char *error = reply_text(&t->stats, "sinks.%u.error", i);
+    int wide = (int)width_of(t) - ERROR_INDENT;
+    for (unsigned n = 0; *error && n < ERROR_LINES; n++) {
+        int fits = fitting_words(error, wide > ERROR_INDENT ? wide : ERROR_INDENT);
+        screen_line(&t->screen, "%*s%.*s", ERROR_INDENT, "", fits, error);
+        error += fits;
+        error += *error == ' ';
+    }
+}
+
 static void show_sinks(struct top *t)
 {
     const struct reply *s = &t->stats;
@@ -108,6 +141,7 @@ static void show_sinks(struct top *t)
                     strcmp(reply_text(s, "sinks.%u.failing", i), "true") == 0   ? "failing"
                     : strcmp(reply_text(s, "sinks.%u.lagging", i), "true") == 0 ? "lagging"
                                                                                 : "ok");
+        show_error(t, i);
     }
     screen_line(&t->screen, "%s", "");
 }
@@ -118,7 +152,7 @@ static void show_groups(struct top *t, const char *title, const char *kind)
     const struct reply *l = &t->leaks;
     char line[LINE];
     size_t used = (size_t)snprintf(line, sizeof line, "%-12s", title);
-    unsigned n = (unsigned)reply_number(l, "series.#"), lines = 1, wide = t->screen.open ? t->screen.width : TEXT_WRAP;
+    unsigned n = (unsigned)reply_number(l, "series.#"), lines = 1, wide = width_of(t);
     for (unsigned i = 0; i < n; i++) {
         char word[128];
         const char *group = reply_text(l, "series.%u.group", i);

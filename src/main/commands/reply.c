@@ -135,6 +135,16 @@ int reply_ask(struct reply *r, struct scope *scope, const struct config *c, cons
     return e < 0 || status >= 400 ? EXIT_FAILED : EXIT_DONE;
 }
 
+void reply_complain(struct scope *scope, const struct buf *answer)
+{
+    struct reply r;
+    const char *error = reply_read(&r, scope, answer->data, answer->len) == 0 ? reply_text(&r, "error") : "";
+    if (*error)
+        fprintf(stderr, "logcap: the agent says: %s\n", error);
+    else
+        fwrite(answer->data, 1, answer->len, stderr);
+}
+
 static int show(struct scope *scope, const char *file, const char *path, bool json, reply_print *print, bool more)
 {
     struct reply r;

@@ -22,6 +22,9 @@ int reply_read(struct reply *r, struct scope *scope, const char *json, size_t si
 /* GET of `path`. 0, or an exit code (commands.h), and why was said on standard error. `answer`: begun, with what came. */
 int reply_ask(struct reply *r, struct scope *scope, const struct config *c, const char *path, struct buf *answer);
 
+/* Says on standard error what came instead of an answer: the "error" of its JSON, or what came as it is. */
+void reply_complain(struct scope *scope, const struct buf *answer);
+
 typedef void reply_print(const struct reply *r, bool more);
 /* A whole command: GET of `path` with the configuration in `file` (NULL: the usual one), shown by `print`, or as it came. An exit code. */
 int reply_show(const char *file, const char *path, bool json, reply_print *print, bool more);
