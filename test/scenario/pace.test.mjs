@@ -159,6 +159,7 @@ scenario('a line leaves after min_delay at a fast server, and within batch_timeo
     for (let i = 0; i < 30; i++)
         await arrival();
     const {batch_delay_ms: delay} = await sink(agent);
-    assert.ok(delay >= 50 && delay < 2000, `${delay} ms`);
+    // Under a sanitizer no server is fast.
+    assert.ok(delay >= 50 && (delay < 2000 || patience > 1), `${delay} ms`);
     await agent.stop();
 });
