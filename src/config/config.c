@@ -416,6 +416,14 @@ void config_free(struct config *c)
         scope_end(&c->scope);
 }
 
+bool config_mentions(const struct config *c, const char *section)
+{
+    const struct origin *o = c->origins;
+    while (o && strncmp(o->key, section, strlen(section)) != 0)
+        o = o->next;
+    return o;
+}
+
 bool config_spools(const struct config *c, const struct sink_config *s)
 {
     return c->disk_buffer.enabled &&

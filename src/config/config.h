@@ -253,6 +253,9 @@ struct config *config_parse(struct scope *owner, const char *name, const char *t
                             struct buf *errors);
 void config_free(struct config *c); /* NULL is allowed */
 
+/* Whether the file says something whose key begins so: "monitors.journal." */
+bool config_mentions(const struct config *c, const char *section);
+
 /* Whether what this sink cannot take goes to the disk (disk_buffer). */
 bool config_spools(const struct config *c, const struct sink_config *s);
 

@@ -383,6 +383,8 @@ static void the_place_of_an_agent_is_read_alone(void **state)
     assert_int_equal(c->server.port, 8001); /* also the metrics' by default: nobody checks */
     assert_string_equal(c->server.token, "t");
     assert_int_equal(c->n_sinks, 0);
+    assert_true(config_mentions(c, "server."));
+    assert_false(config_mentions(c, "monitors.journal."));
     scope_end(&p.scope);
 }
 

@@ -374,7 +374,7 @@ SET(options_group, "A group of files", "monitors.files.sources[].", group, group
 
 static const struct option journal[] = {
     {"enabled", OPTION_BOOL, AT(struct journal_config, enabled), .initial = "true",
-     .doc = "Whether the journal is read."},
+     .doc = "Whether the journal is read. A host that has none is no fault, unless something is written here."},
     {"start_at", OPTION_CHOICE, AT(struct journal_config, start_at), .initial = "beginning",
      .choices = "beginning|end", .doc = "Where a journal without a position is begun."},
     {"directory", OPTION_STRING, AT(struct journal_config, directory), .initial = "\"\"",

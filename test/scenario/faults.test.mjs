@@ -52,6 +52,37 @@ for (const [what, limit, n, said] of [
     }, {skip: !canLimit && 'needs user namespaces'});
 }
 
+// ---- no journal ----
+
+// Mounts of its own, which end with it.
+const withoutJournal = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c',
+    'for d in /var/log /run/log; do [ ! -d $d ] || mount -t tmpfs none $d || exit 1; done; exec "$@"', 'sh'];
+const canHide = spawnSync(withoutJournal[0], [...withoutJournal.slice(1), 'true']).status === 0;
+
+scenario('a host without a journal is no fault, unless the configuration asks for one', async (s) => {
+    const loki = await s.loki();
+    const config = s.config({loki});
+    const journal = async (a) => {
+        const source = (await a.get('/sources?q=journal')).json.sources.find((one) => one.kind === 'journal');
+        return source && {state: source.state, error: source.error};
+    };
+    const failed = async (a) => Number((await a.get('/metrics')).text.match(/^logcap_sources_failed\{kind="journal"\} (\d+)$/m)[1]);
+    delete config.monitors.journal;
+    const agent = await s.agent(config, {through: withoutJournal});
+    await until('it was looked for', async () => (await journal(agent))?.error);
+    assert.deepEqual(await journal(agent), {state: 'idle', error: 'this host has none'});
+    assert.equal(await failed(agent), 0);
+    assert.equal(agent.stderr.match(/no journal is read: this host has none/g).length, 1, agent.stderr);
+    await agent.stop();
+
+    agent.config = {...config, monitors: {...config.monitors, journal: {enabled: true}}};
+    await agent.start();
+    await until('it was looked for', async () => (await journal(agent))?.error);
+    assert.deepEqual(await journal(agent), {state: 'failed', error: 'this host has none'});
+    assert.equal(await failed(agent), 1);
+    await agent.stop();
+}, {skip: !canHide && 'needs user namespaces'});
+
 // ---- descriptors ----
 
 scenario('with 64 descriptors, 200 growing files arrive', async (s) => {

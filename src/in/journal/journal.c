@@ -26,11 +26,20 @@ static void close_journal(struct journal *j)
     thing_end(&j->handle);
 }
 
+static const char none[] = "this host has none";
+static const char closed[] = "it may not be read (group systemd-journal), or is that of another machine";
+
+/* It is read by default only, and never was there. */
+static bool may_be_missing(const struct journal *j)
+{
+    return !j->placed && !config_mentions(j->config, "monitors.journal.");
+}
+
 static void missing(struct journal *j, const char *why)
 {
     close_journal(j);
     source_set_error(j->source, "%s", why);
-    atomic_store(&j->source->state, SOURCE_FAILED);
+    atomic_store(&j->source->state, why == none && may_be_missing(j) ? SOURCE_IDLE : SOURCE_FAILED);
     if (!j->said_missing)
         log_info("journal", "no journal is read: %s; looking again every 30 s", why);
     j->said_missing = true;
@@ -73,7 +82,10 @@ static bool has_files(sd_journal *sd, const struct config *c)
     return c->journal.directory[0] || libsystemd.journal_has_persistent_files(sd) > 0 || libsystemd.journal_has_runtime_files(sd) > 0;
 }
 
-static const char none[] = "there is none, or it may not be read (group systemd-journal)";
+static bool is_missing(struct scope *scope, const struct config *c)
+{
+    return !c->journal.directory[0] && !files_are_there(scope);
+}
 
 struct glance {
     struct thing thing;
@@ -88,6 +100,8 @@ static void glance_end(struct thing *t)
 const char *journal_missing(struct scope *scope, const struct config *config)
 {
     struct glance g = {0};
+    if (is_missing(scope, config))
+        return none;
     int r = thing_begin(&g.thing, scope, BIRTH_HANDLE, "sd_journal", 0, glance_end);
     if (r < 0)
         return strerror(-r);
@@ -96,20 +110,24 @@ const char *journal_missing(struct scope *scope, const struct config *config)
         thing_unborn(&g.thing);
         return strerror(-r);
     }
-    const char *why = has_files(g.sd, config) ? NULL : none;
+    const char *why = has_files(g.sd, config) ? NULL : closed;
     thing_end(&g.thing);
     return why;
 }
 
 static void open_journal(struct journal *j)
 {
+    if (is_missing(&j->scope, j->config)) {
+        missing(j, none);
+        return;
+    }
     int r = open_handle(j);
     if (r < 0) {
         missing(j, strerror(-r));
         return;
     }
     if (!has_files(j->sd, j->config)) {
-        missing(j, none);
+        missing(j, closed);
         return;
     }
     files_say_damaged(j);

@@ -14,7 +14,8 @@
  * itself are never read: by process, by identifier, by unit.
  *
  * Bounded: a turn reads one batch, then lets the loop go round. Without a journal, or when it
- * fails, it is opened again every 30 s; both are said once.
+ * fails, it is opened again every 30 s; both are said once. That there is none is a fault only if the
+ * configuration says something of the journal, or if it was there before: many hosts have none.
  *
  * Handles: the sd_journal is one BIRTH_HANDLE; the descriptors and mappings it opens are
  * libsystemd's, and end with it.

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,10 +11,42 @@
 static const char signature[8] = "LPKSHHRH";
 enum { HEADER_MIN = 208 };
 
+/* Of the host's journal; files lie in the directory and in one below it for each machine. */
+static const char *const places[] = {"/var/log/journal", "/run/log/journal"};
+
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
     return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static bool any_below(struct scope *scope, const char *directory, int depth)
+{
+    struct dir d;
+    char path[PATH_MAX];
+    bool found = false;
+    int r = dir_open(&d, scope, directory);
+    if (r < 0)
+        return r != -ENOENT && r != -ENOTDIR;
+    for (struct dirent *e; !found && (e = dir_next(&d));)
+        found = ends_with(e->d_name, ".journal") || ends_with(e->d_name, ".journal~") ||
+                (depth > 0 && e->d_type == DT_DIR && e->d_name[0] != '.' &&
+                 snprintf(path, sizeof path, "%s/%s", directory, e->d_name) < (int)sizeof path && any_below(scope, path, depth - 1));
+    dir_close(&d);
+    return found;
+}
+
+bool files_are_below(struct scope *scope, const char *directory)
+{
+    return any_below(scope, directory, 1);
+}
+
+bool files_are_there(struct scope *scope)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        found |= files_are_below(scope, places[i]);
+    return found;
 }
 
 static void look_at(struct journal *j, const char *path)
@@ -30,7 +63,6 @@ static void look_at(struct journal *j, const char *path)
     fd_close(&f);
 }
 
-/* Journal files lie in the directory and in one below it for each machine. */
 static void look_below(struct journal *j, const char *directory, int depth)
 {
     struct dir d;
@@ -59,6 +91,6 @@ void files_say_damaged(struct journal *j)
         look_below(j, directory, 1);
         return;
     }
-    look_below(j, "/var/log/journal", 1);
-    look_below(j, "/run/log/journal", 1);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        look_below(j, places[i], 1);
 }

@@ -58,6 +58,11 @@ int entry_read(struct journal *j, struct entry *e);
 int entry_add(struct journal *j, struct batch *b, const struct entry *e);
 void entry_forget_streams(struct journal *j);
 
+/* Whether this host has files of a journal, or may have some where nobody lets us look. */
+bool files_are_there(struct scope *scope);
+/* Whether some are in the directory or in one below it; for the test too. */
+bool files_are_below(struct scope *scope, const char *directory);
+
 /*
  * After opening: goes to where reading starts and settles the sinks' positions. 0 or -errno;
  * -ENODATA: there is nothing at or behind the last place (yet).

@@ -1,4 +1,4 @@
-#include "in/journal/journal.h"
+#include "in/journal/journal_internal.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -534,6 +534,30 @@ static void without_a_journal_nothing_stops(void **state)
     end(&w, false);
 }
 
+static bool are_there(const char *directory)
+{
+    struct scope s;
+    assert_int_equal(scope_begin(&s, &scope_root, "look"), 0);
+    bool found = files_are_below(&s, directory);
+    scope_end(&s);
+    return found;
+}
+
+static void files_of_a_journal_are_found(void **state)
+{
+    char machine[120], file[160];
+    snprintf(machine, sizeof machine, "%s/0123456789abcdef", journals);
+    snprintf(file, sizeof file, "%s/system.journal", machine);
+    assert_false(are_there("/nonexistent"));
+    assert_false(are_there(journals));
+    assert_int_equal(mkdir(machine, 0755), 0);
+    assert_false(are_there(journals)); /* as the package leaves it on a host without the service */
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    fclose(f);
+    assert_true(are_there(journals));
+}
+
 static void torture_body(void)
 {
     struct world w;
@@ -573,6 +597,7 @@ int main(void)
         AT_HOME(what_is_too_long_is_split_in_one_batch),
         AT_HOME(many_streams_are_many_batches),
         AT_HOME(without_a_journal_nothing_stops),
+        AT_HOME(files_of_a_journal_are_found),
         AT_HOME(beginning_and_ending_survive_torture),
     };
     if (access(REMOTE, X_OK) != 0) {

@@ -8,6 +8,9 @@ const shown = 300;
 const every = 2000; // ms
 const kinds = {reading: 'good', idle: 'dim', waiting: 'warn', failed: 'bad', gone: 'dim'};
 
+// A journal that this host need not have.
+const isNote = (source) => source.kind === 'journal' && source.state === 'idle';
+
 function ledger(source) {
     const columns = [['Delivered', 'delivered'], ['In flight', 'in_flight'], ['Skipped', 'skipped'], ['On disk', 'spooled'], ['Dead letters', 'dead']];
     return table([['Sink'], ['Position', 'n'], ['Taken', 'n'], ...columns.map(([title]) => [title, 'n']), ['Dropped', 'n'], ['Adds up']],
@@ -26,7 +29,7 @@ function details(source) {
     if (source.lost_by_rotator)
         facts.push(['Gone before it was read', bytes(source.lost_by_rotator)]);
     return h('tr', {class: 'open'}, h('td', {colspan: '8'},
-        source.error ? note('bad', source.error) : null,
+        source.error ? note(isNote(source) ? '' : 'bad', source.error) : null,
         h('dl', null, facts.map(([name, value]) => [h('dt', null, name), h('dd', {class: 'mono'}, value)])), ledger(source),
         h('p', null, h('a', {href: `#/tail?sources=${encodeURIComponent(source.name)}`}, 'Follow its lines'))));
 }
@@ -85,7 +88,7 @@ export function sources(root, params, go) {
             h('td', {class: 'n'}, count(source.read.records)),
             h('td', {class: 'n'}, source.kind !== 'file' ? '–' : source.lag_bytes ? h('span', {class: 'warn'}, bytes(source.lag_bytes)) : '0 B'),
             h('td', {class: 'n'}, time(source.last_read)),
-            h('td', null, source.error ? h('span', {class: 'bad'}, source.error) : ''));
+            h('td', null, source.error ? h('span', {class: isNote(source) ? 'dim' : 'bad'}, source.error) : ''));
     }
 
     async function load() {
