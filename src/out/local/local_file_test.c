@@ -410,11 +410,13 @@ static void retention_deletes_the_oldest_of_ours(void **state)
     append("foreign.log", "very old\n");
     defaults(&w);
     w.config.local_file.retention_size = 25;
+    atomic_store(&names_synced, 0);
     assert_true(begin(&w));
     for (int i = 0; i < 5000 && count_files("", last) > 3; i++)
         usleep(1000);
     end(&w);
     assert_int_equal(count_files("", last), 3);
+    assert_int_equal(atomic_load(&names_synced), 3); /* of each that was deleted */
     assert_string_equal(content("foreign.log"), "very old\n");
 }
 

@@ -96,8 +96,12 @@ static void recover(struct housekeeping *h, struct local_row *row)
 static void remove_file(struct housekeeping *h, struct local_row *row)
 {
     struct stat st;
-    if (is_there(row, &st) == 1 && file_unlink(row->path) < 0)
+    int there = is_there(row, &st);
+    if (there == 1 && file_unlink(row->path) < 0)
         return;
+    /* Else a power cut may bring it back when nobody knows any more whose it is. If it cannot be synced, that is all it costs. */
+    if (there == 1)
+        (void)file_sync_name(&h->scope, row->path);
     rows_drop(h->rows, row);
 }
 
