@@ -65,7 +65,8 @@ static const struct option agent[] = {
     {"server.password_file", OPTION_STRING, AT(struct config, server.password_file), .initial = "\"\"",
      .doc = "The password, in a file, which is read again when it changed."},
     {"server.tls.cert_file", OPTION_STRING, AT(struct config, server.cert_file), .initial = "\"\"",
-     .doc = "The certificate, and what it is signed with, as PEM: HTTPS on server.port. The metrics' own port stays as it is."},
+     .doc = "The certificate, and what it is signed with, as PEM: HTTPS on server.port. The metrics' own port stays as it is. "
+            "When it is renewed, whoever connects from then on gets the new one."},
     {"server.tls.key_file", OPTION_STRING, AT(struct config, server.key_file), .initial = "\"\"",
      .doc = "The certificate's key, as PEM."},
     {"metrics.enabled", OPTION_BOOL, AT(struct config, metrics.enabled), .initial = "true",

@@ -24,6 +24,7 @@ struct client {
     struct client *next, *prev;
     struct server *server;
     const struct listener *listener;
+    struct engine *engine;
     struct request *request; /* whose reply goes on, or NULL */
     struct task task;
     struct fd fd;
@@ -151,6 +152,7 @@ static int client_accept(struct listener *l)
     socklen_t len = sizeof c->from;
     c->server = s;
     c->listener = l;
+    c->engine = l->tls ? s->tls : &s->engines[ENGINE_PLAIN];
     c->waiting_since = clock_mono();
     int r = task_begin(&c->task, &c->scope, &client_kind, "http client");
     if (r == 0)
@@ -174,7 +176,7 @@ static int client_accept(struct listener *l)
     atomic_fetch_add(&s->open, 1);
     timer_set(&c->deadline, s->config.deadline);
     task_wait(&c->task);
-    if (MHD_add_connection(l->engine->daemon, c->fd.n, (struct sockaddr *)&c->from, len) != MHD_YES) {
+    if (MHD_add_connection(c->engine->daemon, c->fd.n, (struct sockaddr *)&c->from, len) != MHD_YES) {
         fd_release(&c->fd); /* the library has closed it in any case */
         client_free(c);
     }
@@ -186,6 +188,8 @@ static void accept_clients(struct watch *w, uint32_t events)
     struct listener *l = container_of(w, struct listener, watch);
     struct server *s = l->server;
     int r = 0;
+    if (l->tls && s->config.before_tls)
+        s->config.before_tls(s);
     for (int i = 0; i < ACCEPTS_A_TURN && r == 0; i++)
         r = client_accept(l);
     if (r < 0 && r != -EAGAIN && r != -ECONNABORTED && r != -EINTR) {
@@ -241,7 +245,7 @@ static void wake(struct client *c)
         return;
     q->asleep = false;
     MHD_resume_connection(q->connection);
-    timer_set(&c->listener->engine->timer, 0);
+    timer_set(&c->engine->timer, 0);
 }
 
 void request_wake(struct request *q)
@@ -258,8 +262,7 @@ static ssize_t read_more(void *arg, uint64_t position, char *data, size_t max)
 {
     struct request *q = arg;
     task_beat(&q->client->task);
-    struct server *s = q->client->server;
-    ssize_t n = s->ending || q->client->closing ? -1 : q->more(q, data, max);
+    ssize_t n = q->client->engine->ending || q->client->closing ? -1 : q->more(q, data, max);
     if (n < 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (n == 0) {
@@ -461,9 +464,9 @@ static void daemon_end(struct thing *t)
 {
     struct engine *e = container_of(t, struct engine, thing);
     struct server *s = e->server;
-    s->ending = true;
+    e->ending = true;
     for (struct client *c = s->clients; c; c = c->next)
-        if (c->request && c->request->asleep && c->listener->engine == e) {
+        if (c->request && c->request->asleep && c->engine == e) {
             c->request->asleep = false;
             MHD_resume_connection(c->request->connection);
         }
@@ -471,16 +474,17 @@ static void daemon_end(struct thing *t)
     e->daemon = NULL;
 }
 
-static struct MHD_Daemon *daemon_start(struct server *s, bool tls)
+/* cert: NULL: no TLS. */
+static struct MHD_Daemon *daemon_start(struct server *s, const char *cert, const char *key)
 {
     const struct MHD_OptionItem secure[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)s->config.cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)s->config.key},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (char[]){"NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"}},
         {MHD_OPTION_END, 0, NULL},
     };
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME | (cert ? MHD_USE_TLS : 0), 0,
         NULL, NULL, on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, library_says, s,
         MHD_OPTION_CONNECTION_LIMIT, 2 * s->config.max_connections + ACCEPTS_A_TURN,
@@ -488,34 +492,56 @@ static struct MHD_Daemon *daemon_start(struct server *s, bool tls)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((s->config.idle + SECOND - 1) / SECOND),
         MHD_OPTION_NOTIFY_COMPLETED, request_over, s,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
-        MHD_OPTION_ARRAY, tls ? secure : secure + 3, MHD_OPTION_END);
+        MHD_OPTION_ARRAY, cert ? secure : secure + 3, MHD_OPTION_END);
 }
 
-static int engine_begin(struct server *s, struct engine *e, bool tls)
+static int engine_start(struct server *s, struct engine *e, const char *cert, const char *key)
 {
-    e->server = s;
-    int r = fd_expect_begin(&e->wake, &s->scope, "libmicrohttpd wake");
+    int r = fd_expect_begin(&e->wake, &e->scope, "libmicrohttpd wake");
     if (r == 0)
-        r = thing_begin(&e->thing, &s->scope, BIRTH_HANDLE, tls ? "libmicrohttpd, TLS" : "libmicrohttpd", 0, daemon_end);
+        r = thing_begin(&e->thing, &e->scope, BIRTH_HANDLE, cert ? "libmicrohttpd, TLS" : "libmicrohttpd", 0, daemon_end);
     if (r < 0) {
         fd_expect_end(&e->wake);
         return r;
     }
-    e->daemon = daemon_start(s, tls);
+    e->daemon = daemon_start(s, cert, key);
     fd_expect_end(&e->wake);
     const union MHD_DaemonInfo *info = e->daemon ? MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info) {
         if (!e->daemon)
             thing_unborn(&e->thing);
-        return tls ? -EKEYREJECTED : -ENOMEM;
+        return cert ? -EKEYREJECTED : -ENOMEM;
     }
     /* The library closes it: only its record is ours. */
-    r = thing_begin(&e->epoll_thing, &s->scope, BIRTH_FD, "libmicrohttpd epoll", 0, NULL);
+    r = thing_begin(&e->epoll_thing, &e->scope, BIRTH_FD, "libmicrohttpd epoll", 0, NULL);
     if (r < 0)
         return r;
     birth_set_fd(e->epoll_thing.birth, info->epoll_fd);
-    r = watch_begin(&e->watch, &s->scope, s->loop, info->epoll_fd, EPOLLIN, epoll_ready);
-    return r < 0 ? r : timer_begin(&e->timer, &s->scope, s->loop, "libmicrohttpd", time_came);
+    r = watch_begin(&e->watch, &e->scope, s->loop, info->epoll_fd, EPOLLIN, epoll_ready);
+    return r < 0 ? r : timer_begin(&e->timer, &e->scope, s->loop, "libmicrohttpd", time_came);
+}
+
+static int engine_begin(struct server *s, struct engine *e, const char *cert, const char *key)
+{
+    *e = (struct engine){.server = s};
+    int r = scope_begin(&e->scope, &s->scope, "libmicrohttpd");
+    if (r < 0)
+        return r;
+    r = engine_start(s, e, cert, key);
+    if (r < 0)
+        scope_end(&e->scope);
+    return r;
+}
+
+int server_renew(struct server *s, const char *cert, const char *key)
+{
+    struct engine *other = &s->engines[s->tls == &s->engines[ENGINE_TLS] ? ENGINE_TLS_OTHER : ENGINE_TLS];
+    if (thing_alive(&other->scope.thing))
+        scope_end(&other->scope);
+    int r = engine_begin(s, other, cert, key);
+    if (r == 0)
+        s->tls = other;
+    return r;
 }
 
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config)
@@ -527,10 +553,10 @@ int server_begin(struct server *s, struct scope *owner, struct loop *loop, const
     r = scope_begin(&s->clients_scope, &s->scope, "clients");
     if (r == 0) {
         scope_set_budget(&s->clients_scope, 0, SERVER_MEMORY);
-        r = engine_begin(s, &s->engines[ENGINE_PLAIN], false);
+        r = engine_begin(s, &s->engines[ENGINE_PLAIN], NULL, NULL);
     }
     if (r == 0 && config->cert)
-        r = engine_begin(s, &s->engines[ENGINE_TLS], true);
+        r = server_renew(s, config->cert, config->key);
     if (r == 0)
         r = timer_begin(&s->retry_accept, &s->scope, loop, "accept again", accept_again);
     s->config.cert = s->config.key = NULL;
@@ -547,7 +573,7 @@ static int listen_at(struct server *s, const struct addrinfo *a, int tag, bool t
     int on = 1, off = 0;
     if (s->n_listeners == SERVER_LISTENERS)
         return -E2BIG;
-    *l = (struct listener){.server = s, .tag = tag, .engine = &s->engines[tls ? ENGINE_TLS : ENGINE_PLAIN]};
+    *l = (struct listener){.server = s, .tag = tag, .tls = tls};
     int r = fd_socket(&l->fd, &s->scope, a->ai_family, SOCK_STREAM, 0);
     if (r < 0)
         return r;

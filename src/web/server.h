@@ -4,7 +4,8 @@
  * We listen and accept; each connection is a scope with its descriptor, its deadline and its request, so the
  * census shows who is connected since when. libmicrohttpd gets the accepted socket, parses, and closes it; its
  * epoll is watched on our loop. With a certificate there are two of the library: one speaks TLS, the other does not, and
- * each listener says whose its connections are.
+ * each listener says whose its connections are. With another certificate (server_renew()) there is a third, for what connects
+ * from then on; the one before stays for its connections until the next renewal, which cuts those that are left.
  *
  * Slow and hostile clients: a connection without a byte for `idle` is closed, one that has not finished its
  * request and read the reply within `deadline` too. At `max_connections` the one that has waited longest without
@@ -38,22 +39,23 @@ struct server;
 
 /* One of the library, with what drives it. */
 struct engine {
+    struct scope scope;
     struct server *server;
     struct fd_expected wake; /* the library's own */
     struct thing thing, epoll_thing;
     struct MHD_Daemon *daemon; /* NULL: it is not needed */
     struct watch watch;
     struct timer timer;
+    bool ending;
 };
-enum { ENGINE_PLAIN, ENGINE_TLS, ENGINES };
+enum { ENGINE_PLAIN, ENGINE_TLS, ENGINE_TLS_OTHER, ENGINES };
 
 struct listener {
     struct fd fd;
     struct watch watch;
     struct server *server;
-    struct engine *engine;
     int tag; /* the user's */
-    bool loopback;
+    bool tls, loopback;
     uint16_t port; /* as bound */
 };
 
@@ -111,6 +113,7 @@ struct server_config {
      */
     void (*admit)(struct request *q);
     void (*answer)(struct request *q); /* body is complete; sets status, content_type, out */
+    void (*before_tls)(struct server *s); /* somebody connects who is to speak TLS: the moment for server_renew(); NULL: nothing */
     void *arg;
 };
 
@@ -123,13 +126,15 @@ struct server {
     struct scope clients_scope;
     struct client *clients; /* newest first */
     struct engine engines[ENGINES];
+    struct engine *tls; /* the one for new connections; NULL: none */
     struct timer retry_accept;
-    bool ending;
     _Atomic uint64_t accepted, refused, evicted, timed_out, requests, unauthorized;
     _Atomic uint32_t open;
 };
 
 /* 0 or -errno; -EKEYREJECTED: the certificate or its key cannot be used. */
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config);
+/* Whoever connects from now on gets this certificate. 0, or as server_begin(), and the one before is used on. Only in before_tls(). */
+int server_renew(struct server *s, const char *cert, const char *key);
 /* Adds listeners for all addresses of `host`. 0 or -errno, and a sentence in `why`. Port 0: any. */
 int server_listen(struct server *s, const char *host, uint32_t port, int tag, bool tls, char *why, size_t size);

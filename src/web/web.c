@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,24 +46,47 @@ static void say_who_may_ask(const struct web *w, const struct http_config *c)
                  c->host);
 }
 
-/* The server, which reads certificate and key now and keeps neither. */
+static uint64_t hash_of(const char *cert, const char *key)
+{
+    return XXH3_64bits_withSeed(key, strlen(key), XXH3_64bits(cert, strlen(cert)));
+}
+
+/* Their files are looked at whenever somebody connects, like those of other secrets. What cannot be used is tried each time. */
+static void follow_certificate(struct server *s)
+{
+    struct web *w = s->config.arg;
+    const char *cert = secret_get(&w->cert), *key = secret_get(&w->key);
+    uint64_t hash = cert && key ? hash_of(cert, key) : w->certificate;
+    if (hash == w->certificate)
+        return;
+    int r = server_renew(s, cert, key);
+    if (r == 0) {
+        w->certificate = hash;
+        log_info("web", "%s is another certificate now: whoever connects gets it", w->cert.file);
+    } else if (hash != w->refused) {
+        w->refused = hash;
+        log_error("web", "%s and %s cannot be used (%s): whoever connects still gets the certificate before", w->cert.file, w->key.file,
+                  r == -EKEYREJECTED ? "they are no certificate with its key" : strerror(-r));
+    }
+}
+
 static int begin_server(struct web *w, struct server_config *server, char *error, size_t size)
 {
     const struct http_config *c = &w->context->config->server;
-    struct secret cert, key;
     int r = -EKEYREJECTED;
-    secret_begin(&cert, &w->scope, "", c->cert_file);
-    secret_begin(&key, &w->scope, "", c->key_file);
+    secret_begin(&w->cert, &w->scope, "", c->cert_file);
+    secret_begin(&w->key, &w->scope, "", c->key_file);
     if (*c->cert_file) {
-        server->cert = secret_get(&cert);
-        server->key = secret_get(&key);
+        server->cert = secret_get(&w->cert);
+        server->key = secret_get(&w->key);
+        server->before_tls = follow_certificate;
     }
     if (!*c->cert_file || (server->cert && server->key))
         r = server_begin(&w->server, &w->scope, &w->loop, server);
+    if (r == 0 && server->cert)
+        w->certificate = hash_of(server->cert, server->key);
     if (r == -EKEYREJECTED)
         snprintf(error, size, "cannot speak TLS with %s and %s (server.tls)", c->cert_file, c->key_file);
-    secret_end(&cert);
-    secret_end(&key);
     return r;
 }
 
@@ -141,5 +165,7 @@ void web_end(struct web *w)
 {
     thread_end(&w->thread);
     auth_end(&w->auth);
+    secret_end(&w->cert);
+    secret_end(&w->key);
     scope_end(&w->scope);
 }

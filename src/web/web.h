@@ -76,6 +76,8 @@ struct web {
     struct tail tail;
     _Atomic uint32_t feeds; /* who follows, over all kinds */
     struct server server;
+    struct secret cert, key; /* of TLS, PEM */
+    uint64_t certificate, refused; /* hashes of both: what is used, and what could not be */
     struct thread thread;
     struct web_context *context;
     char host_name[256];

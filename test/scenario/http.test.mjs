@@ -1,6 +1,8 @@
 // What the agent says of itself over HTTP while it works.
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import fs from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import {command, scenario, sleep, until} from './harness.mjs';
@@ -124,5 +126,80 @@ scenario('why says whose log it is that a pod writes', async (s) => {
     assert.match(stdout, /a log of the container nginx of the pod web-0 in shop/);
     assert.match(stdout, /is_read: (true|yes)/);
     assert.doesNotMatch(stdout, /no pattern matches/);
+    await agent.stop();
+});
+
+// ---- TLS ----
+
+// A certificate with its key, put in place as renewal tools do: each file at once, the two one after the other.
+function certificate(s, between = () => {}) {
+    const [cert, key] = [s.path('tls.crt'), s.path('tls.key')];
+    const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+        '-keyout', `${key}.new`, '-out', `${cert}.new`, '-days', '2', '-subj', '/CN=logcap test']);
+    assert.equal(made.status, 0, String(made.stderr));
+    fs.renameSync(`${cert}.new`, cert);
+    between();
+    fs.renameSync(`${key}.new`, key);
+    const {stdout} = spawnSync('openssl', ['x509', '-in', cert, '-noout', '-fingerprint', '-sha256'], {encoding: 'utf8'});
+    return stdout.trim().split('=')[1];
+}
+
+// A request, and whose certificate answered it.
+function asked(agent, where, through = false) {
+    return new Promise((resolve, reject) => {
+        const request = https.get({host: '127.0.0.1', port: agent.port, path: where, agent: through, rejectUnauthorized: false}, (response) => {
+            const answer = {status: response.statusCode, by: response.socket.getPeerCertificate().fingerprint256, text: '', over: false, response};
+            response.on('data', (data) => { answer.text += data; });
+            response.on('error', () => { answer.over = true; });
+            response.on('close', () => { answer.over = true; });
+            if (where === '/live')
+                resolve(answer);
+            else
+                response.on('end', () => resolve(answer));
+        });
+        request.on('error', reject);
+    });
+}
+
+scenario('a renewed certificate is for whoever connects from then on', async (s) => {
+    const first = certificate(s);
+    const agent = await s.agent(s.config({local: true}), {server: {tls: {cert_file: s.path('tls.crt'), key_file: s.path('tls.key')}}});
+    const by = async () => (await asked(agent, '/health')).by;
+    const descriptors = async () => JSON.parse((await asked(agent, '/stats')).text).process.fds;
+    const kept = new https.Agent({keepAlive: true, maxSockets: 1, maxCachedSessions: 0});
+    const feed = await asked(agent, '/live');
+    assert.deepEqual([await by(), feed.by, (await asked(agent, '/health', kept)).by], [first, first, first]);
+
+    // Who connected before goes on.
+    const second = certificate(s);
+    assert.equal(await by(), second);
+    assert.equal((await asked(agent, '/health', kept)).by, first);
+    const heard = feed.text.length;
+    await until('the feed goes on', () => feed.text.length > heard);
+    assert.equal(feed.over, false);
+
+    // Between the two files, and with a file that is none, it is as before; that is said once.
+    for (let i = 0; i < 3; i++) {
+        fs.writeFileSync(s.path('tls.crt'), 'no certificate\n');
+        assert.equal(await by(), second);
+    }
+    assert.equal(agent.stderr.match(/cannot be used \(they are no certificate with its key\)/g).length, 1, agent.stderr);
+    const meanwhile = [];
+    const third = certificate(s, () => meanwhile.push(spawnSync(process.execPath, ['-e', `
+        require('https').get({host: '127.0.0.1', port: ${agent.port}, path: '/health', rejectUnauthorized: false},
+            (r) => { console.log(r.socket.getPeerCertificate().fingerprint256); r.resume(); })`], {encoding: 'utf8'}).stdout.trim()));
+    assert.deepEqual(meanwhile, [second]);
+    assert.equal(await by(), third);
+    await until('the first certificate is nobody\'s any more', () => feed.over);
+
+    // However often, what it holds is two of them.
+    const before = await descriptors();
+    for (let i = 0; i < 10; i++) {
+        const next = certificate(s);
+        assert.equal(await by(), next);
+    }
+    await until('all is given back', async () => await descriptors() <= before);
+    assert.equal((await asked(agent, '/ready')).status, 200);
+    kept.destroy();
     await agent.stop();
 });
