@@ -113,11 +113,11 @@ class Sink(Process):
 
 
 class Agent(Process):
-    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads, `of_files` more of their options, `engine` whose containers."""
+    """logcap with a fresh state directory. Its sink as YAML; `paths` are what it reads, `of_files` more of their options, `engines` whose containers and `mode` how."""
 
     through = ()  # a command that runs it
 
-    def __init__(self, bench, paths, sinks, of_files='', engine=None):
+    def __init__(self, bench, paths, sinks, of_files='', engines=(), mode='auto'):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=bench.dir))
         self.port = free_port()
         self.config = self.dir / 'generated.yaml'
@@ -130,7 +130,7 @@ observability: {{profiling: {{port: 0}}}}
 monitors:
   files: {{paths: {json.dumps(paths)}, labels: {{job: bench}}{of_files}}}
   journal: {{enabled: false}}
-  containers: {{{f'sockets: ["{engine.address}"], pods_directory: ""' if engine else 'enabled: false'}}}
+  containers: {{{f'sockets: {json.dumps([e.address for e in engines])}, mode: {mode}, pods_directory: ""' if engines else 'enabled: false'}}}
 sinks: {sinks.format(dir=self.dir)}
 ''')
         self.messages = self.dir / 'messages'

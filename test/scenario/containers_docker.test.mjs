@@ -34,16 +34,17 @@ scenario('docker, 20 real containers beside 500 idle ones of another engine: by 
     const {engine, loki, config} = await world('docker', s, 'auto');
     const idle = await idleEngine(s, 500);
     config.monitors.containers.sockets.push(idle.engine.address);
-    let most = 0;
-    const watch = setInterval(() => { most = Math.max(most, connectionsTo(engine.socket), idle.engine.connections); }, 50);
-    s.atEnd(() => clearInterval(watch));
     const agent = await s.agent(config);
-    const expected = [...idle.said];
-    for (let i = 0; i < 20; i++) {
-        await engine.run(`c${i}`, `${counting(`c${i}`, 100, 'usleep 20000;')}; sleep 1000`);
-        expected.push(...lines(`c${i}`, 100));
-    }
-    await until(() => `${expected.length} lines are at the sink, and not ${loki.lines.size}`, () => loki.lines.size >= expected.length, 60);
+    const names = Array.from({length: 20}, (_, i) => `c${i}`);
+    await Promise.all(names.map((name) => engine.run(name, `${counting(name, 100, 'usleep 20000;')}; sleep 1000`)));
+    const connections = () => Math.max(connectionsTo(engine.socket), idle.engine.connections);
+    await until('the connections by which they were started are closed', () => connections() <= controls);
+    const expected = [...idle.said, ...names.flatMap((name) => lines(name, 100))];
+    let most = 0;
+    await until(() => `${expected.length} lines are at the sink, and not ${loki.lines.size}`, () => {
+        most = Math.max(most, connections());
+        return loki.lines.size >= expected.length;
+    }, 60);
     assertOnce(loki, expected);
     const {json} = await agent.get('/containers');
     assert.deepEqual([json.stats.running, json.stats.files], [520, 520]);
