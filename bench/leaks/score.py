@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays labelled series through `logcap leaks replay` and scores the verdicts: bench/leaks/score.py [CORPUS...]
 
-CORPUS is GENERATOR:SPLIT:N (shapes or services, train or test), or a directory with labels.csv. A leak counts as found if the
+CORPUS is GENERATOR:SPLIT:N (shapes, services or limits, train or test), or a directory with labels.csv. A leak counts as found if the
 verdict at the end is leaking or at_limit; each alert of a clean series is a false alarm. Leaks that add less than 15 % of the base
 or 4 times the noise are shown and not scored.
 """
@@ -13,6 +13,7 @@ import json
 import math
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,13 +29,24 @@ def judged(logcap, directory, label):
     command = [logcap, 'leaks', 'replay', '--json', str(directory / label.file)]
     if label.kind:
         command += ['--kind', label.kind]
+    if label.limit:
+        command += ['--limit', str(label.limit)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def notice(label, answer):
+    """0: nothing was said before 95 % of the limit were used."""
+    first = next((a for a in answer['alerts'] if a['time'] >= label.begin), None)
+    if not first or first['reason'].endswith('that are possible'):
+        return 0
+    return series.BEGIN + label.hours * series.HOUR - first['time']
 
 
 class Score:
     def __init__(self):
         self.leaks = self.found = self.alerted = self.clean = self.wrong = self.growing = self.undetermined = self.alarms = 0
         self.days = 0.0
+        self.notices = []  # seconds between the first alert and the moment at which the limit was met, of those that met one
 
     def add(self, label, answer):
         leaking = answer['verdict'] in LEAKING
@@ -44,6 +56,8 @@ class Score:
             self.leaks += 1
             self.found += leaking
             self.alerted += bool(answer['alerts'])
+            if label.limit:
+                self.notices.append(notice(label, answer))
         else:
             self.clean += 1
             self.wrong += leaking
@@ -71,8 +85,15 @@ class Score:
                 f'| {self.growing} | {self.undetermined} |')
 
 
+    def notice_row(self, name):
+        told = sum(n > 0 for n in self.notices)
+        return f'| {name} | {len(self.notices)} | {told / len(self.notices):.3f} | {statistics.median(self.notices) / 60:.0f} |'
+
+
 HEAD = ('| | leaks | clean | precision | recall | alerted | false verdicts | false alarms | in 1,000 series-days | growing | undetermined |\n'
         '|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|')
+
+NOTICE_HEAD = '| | met their limit | told before 95 % | minutes before, in the middle |\n|---|---:|---:|---:|'
 
 
 def groups_of(label):
@@ -125,6 +146,10 @@ def table(name, groups):
     print(f'\n{name}\n\n{HEAD}')
     for group in sorted(groups, key=lambda g: (g != 'all', g)):
         print(groups[group].row(group))
+    if groups['all'].notices:
+        print(f'\n{NOTICE_HEAD}')
+        for group in sorted(g for g in groups if g.startswith('leak')):
+            print(groups[group].notice_row(group))
 
 
 def below(total, floors):

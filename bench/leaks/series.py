@@ -24,11 +24,12 @@ class Label:
     base: float
     rise: float
     noise: float
+    limit: float = 0  # that the value cannot pass; 0: none
 
     @property
     def counts(self):
         """Whether the leak is large enough to be demanded."""
-        return bool(self.leak) and self.rise >= 0.15 * abs(self.base) and self.rise >= 4 * self.noise
+        return bool(self.leak) and (self.limit > 0 or self.rise >= 0.15 * abs(self.base) and self.rise >= 4 * self.noise)
 
 
 @dataclass
@@ -55,7 +56,7 @@ def write(series, directory):
 
 def read(directory):
     with (pathlib.Path(directory) / 'labels.csv').open(newline='') as file:
-        return [Label(**{f.name: f.type(row[f.name]) for f in fields(Label)}) for row in csv.DictReader(file)]
+        return [Label(**{f.name: f.type(row[f.name]) for f in fields(Label) if f.name in row}) for row in csv.DictReader(file)]
 
 
 def log_uniform(rng, low, high):

@@ -10,9 +10,10 @@
 #define SIGMAS 4           /* above the baseline it begins to be growth */
 #define HOLD 0.15          /* of the time it has grown: for so long it must have looked like a leak before an alert */
 #define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
-#define FAR 3              /* times as long as it has grown: while the limit is further away an alert may wait */
+#define FAR 1              /* times as long as it has grown: while the limit is further away an alert may wait */
 #define SOON (24 * HOUR)   /* to the limit: high */
 #define AT_ONCE HOUR       /* critical */
+#define VERY_SOON (15 * MINUTE) /* critical, though it may end before */
 enum { LOOKS = 48 };       /* the trend is looked for whenever the past has become longer by this part */
 
 const struct judge_settings judge_defaults = {.trend = true, .interval = 30 * SECOND, .warm_up = 5 * MINUTE};
@@ -24,6 +25,7 @@ void judge_begin(struct judge *j, const struct judge_settings *settings)
     j->by_trend.limit_in = -1;
     j->verdict = j->by_trend;
     trace_begin(&j->trace);
+    nearing_begin(&j->nearing);
 }
 
 void judge_set(struct judge *j, const struct judge_settings *settings)
@@ -42,6 +44,7 @@ static void begin_life(struct judge *j, int64_t time)
     int64_t before = j->life == LEAK_NEVER ? j->trace.begin : j->life;
     j->carried_until = j->leaking ? time + (j->leaking_since - before) : 0;
     j->life = time;
+    nearing_begin(&j->nearing);
 }
 
 void judge_restart(struct judge *j, int64_t time)
@@ -124,6 +127,29 @@ static void look_at_lately(struct judge *j)
     v->confidence = 0.5;
 }
 
+/* Seconds until the limit at this slope, a minute. */
+static double time_left(const struct judge *j, double slope)
+{
+    return fmax(0, (j->settings.limit - j->value) / slope * 60);
+}
+
+static bool is_near(const struct judge *j)
+{
+    return j->settings.limit > 0 && j->nearing.near;
+}
+
+/* Whether growth will end is not asked when the limit may come first. */
+static void look_at_approach(struct judge *j)
+{
+    struct verdict *v = &j->verdict;
+    if (!is_near(j) || v->state == LEAK_LEAKING)
+        return;
+    v->state = LEAK_GROWING;
+    v->since = j->approach.since;
+    v->slope = v->slope_low = v->slope_high = j->approach.slope * MINUTE;
+    v->confidence = 0.5;
+}
+
 static void blame(struct judge *j, enum leak_severity severity, enum leak_rule rule, double threshold)
 {
     struct verdict *v = &j->verdict;
@@ -142,6 +168,8 @@ static void apply_thresholds(struct judge *j)
         j->verdict.state = LEAK_AT_LIMIT;
         blame(j, LEAK_CRITICAL, LEAK_BY_LIMIT, s->limit);
     }
+    if (is_near(j))
+        blame(j, j->verdict.limit_in * SECOND < VERY_SOON ? LEAK_CRITICAL : LEAK_HIGH, LEAK_BY_TIME_LEFT, s->limit);
     if (s->max > 0 && j->value >= s->max)
         blame(j, LEAK_CRITICAL, LEAK_BY_ABSOLUTE, s->max);
     if (s->increase > 0 && over > s->increase)
@@ -180,6 +208,10 @@ static void say(struct judge *j)
     case LEAK_BY_LIMIT:
         snprintf(v->reason, sizeof v->reason, "%.6g of the %.6g that are possible", j->value, v->threshold);
         break;
+    case LEAK_BY_TIME_LEFT:
+        snprintf(v->reason, sizeof v->reason, "grows by %.4g a minute for %.0f min: if that goes on, the limit of %.6g is reached in %.0f min",
+                 j->approach.slope * MINUTE, (double)(j->last - j->approach.since) / MINUTE, v->threshold, v->limit_in / 60);
+        break;
     case LEAK_BY_INCREASE:
         snprintf(v->reason, sizeof v->reason, "%.6g is more than %.6g: the baseline of %.6g and what may come to it",
                  v->current, v->threshold, j->baseline);
@@ -207,7 +239,10 @@ static void conclude(struct judge *j)
         v->state = LEAK_STEADY;
     v->baseline = j->baseline;
     look_at_lately(j);
-    v->limit_in = v->slope > 0 && j->settings.limit > 0 ? fmax(0, (j->settings.limit - j->value) / v->slope * 60) : -1;
+    look_at_approach(j);
+    v->limit_in = v->slope > 0 && j->settings.limit > 0 ? time_left(j, v->slope) : -1;
+    if (is_near(j))
+        v->limit_in = fmin(v->limit_in, time_left(j, j->approach.slope * MINUTE));
     if (v->state == LEAK_LEAKING && j->sure)
         blame(j, severity_of_leak(j), LEAK_BY_TREND, 0);
     apply_thresholds(j);
@@ -235,6 +270,8 @@ bool judge_add(struct judge *j, int64_t time, double value, double expected)
     j->value = value;
     lately_add(&j->lately, time, beyond);
     keep_baseline(j, time);
+    if (j->settings.limit > 0 && nearing_add(&j->nearing, time, value))
+        nearing_look(&j->nearing, j->settings.limit, j->settings.least, &j->approach);
     if (trace_add(&j->trace, time, beyond) && j->settings.trend && time >= j->due) {
         look_for_trend(j, time);
         j->due = time + (time - j->trace.begin) / LOOKS;

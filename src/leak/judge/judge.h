@@ -6,7 +6,7 @@
  *   - fixed thresholds, as configured: absolute ones, an increase over the baseline, a rate of growth;
  *   - the trend: whether the floor of the series grows, and nothing that ends (a warm-up, a pool, steps, a daily
  *     cycle) explains that. It needs no setting;
- *   - the real limit.
+ *   - the real limit: that it is reached, or will be within the hour (nearing.h).
  *
  * Baseline: the floor of what came between half of warm_up and warm_up. From then on it falls with the floor, and rises only to a
  * level at which growth was seen to end (a step, a plateau, a cache that is full): never with a trend, or it would learn the leak.
@@ -18,6 +18,7 @@
 #pragma once
 
 #include "leak/judge/lately.h"
+#include "leak/judge/nearing.h"
 #include "leak/judge/trace.h"
 #include "leak/judge/verdict.h"
 
@@ -39,6 +40,8 @@ struct judge {
     struct judge_settings settings;
     struct trace trace;
     struct lately lately;
+    struct nearing nearing;
+    struct approach approach; /* while nearing.near */
     int64_t first, last;   /* when the samples came; LEAK_NEVER */
     int64_t due;           /* when the trend is looked for again */
     double value;          /* the latest, whole */

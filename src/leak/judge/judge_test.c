@@ -227,7 +227,7 @@ static void an_alert_waits_while_the_limit_is_far(void **state)
     assert_int_equal(alerts, 1);
     s.limit = 2000;
     begin(&s);
-    const struct verdict *v = feed(0, 5, steep);
+    const struct verdict *v = feed(0, 6, steep);
     assert_int_equal(v->state, LEAK_LEAKING);
     assert_int_not_equal(v->severity, LEAK_NONE);
     assert_int_equal(alerts, 1);
@@ -235,6 +235,64 @@ static void an_alert_waits_while_the_limit_is_far(void **state)
     begin(&s);
     feed(0, 12, line);
     assert_int_equal(alerts, 0);
+}
+
+/* Descriptors, of which 1200 are possible: from 100 on 25 a minute more, after a quiet time or from the start. */
+static double runs_out(double h)
+{
+    return round(100 + fabs(2 * noise()) + 60 * 25 * fmax(0, h - 5));
+}
+
+static double runs_out_from_the_start(double h)
+{
+    return runs_out(h + 5);
+}
+
+/* Who runs out within the hour is told, though whether that ends cannot be known; and nobody else is. */
+static void a_near_limit_is_said_without_a_proof(void **state)
+{
+    struct judge_settings s = judge_defaults;
+    for (unsigned i = 0; i < 2; i++) { /* totals have no trend */
+        s.limit = 1200;
+        s.trend = !i;
+        begin(&s);
+        assert_int_equal(feed(0, 5.1, runs_out)->severity, LEAK_NONE);
+        const struct verdict *v = feed(5.1, 5 + 26 / 60., runs_out);
+        assert_int_equal(v->state, LEAK_GROWING);
+        assert_int_equal(v->severity, LEAK_HIGH);
+        assert_int_equal(v->rule, LEAK_BY_TIME_LEFT);
+        assert_true(v->limit_in > 16 * 60 && v->limit_in < 20 * 60 && v->slope > 24 && v->slope < 26);
+        assert_non_null(strstr(v->reason, "if that goes on, the limit of 1200 is reached in 1"));
+        assert_int_equal(alerts, 1);
+        assert_int_equal(feed(5 + 26 / 60., 5 + 31 / 60., runs_out)->severity, LEAK_CRITICAL);
+        begin(&s);
+        assert_int_equal(feed(0, 33 / 60., runs_out_from_the_start)->rule, LEAK_BY_TIME_LEFT);
+        s.limit = 0;
+        begin(&s);
+        assert_int_equal(feed(0, 5 + 35 / 60., runs_out)->severity, LEAK_NONE);
+        assert_int_equal(alerts, 0);
+    }
+}
+
+static double half_way(double h)
+{
+    return flat(h) + 450 * fmin(fmax(h - 10, 0) / .5, 1);
+}
+
+/* Growth by less than half of what is left, to where it was before, or that slows down. */
+static void a_limit_that_is_not_met_is_no_alert(void **state)
+{
+    static double (*const clean[])(double) = {flat, wander, warm_up, pool, day, teeth, half_way};
+    static const double limits[] = {1100, 1300, 2000, 2200, 1600, 1500, 2000};
+    for (unsigned i = 0; i < sizeof clean / sizeof *clean; i++) {
+        struct judge_settings s = judge_defaults;
+        s.limit = limits[i];
+        begin(&s);
+        feed(0, 30, clean[i]);
+        if (alerts)
+            fail_msg("clean series %u: %s, %u alerts: %s", i, leak_state_name(judge_verdict(&judge)->state), alerts,
+                     judge_verdict(&judge)->reason);
+    }
 }
 
 static double restarted(double h)
@@ -437,6 +495,8 @@ int main(void)
         TEST(half_a_day_proves_nothing),
         TEST(an_old_leak_that_pauses_is_doubted_first),
         TEST(an_alert_waits_while_the_limit_is_far),
+        TEST(a_near_limit_is_said_without_a_proof),
+        TEST(a_limit_that_is_not_met_is_no_alert),
         TEST(a_restart_hides_no_leak),
         TEST(a_new_life_that_does_not_leak_clears_it),
         TEST(gaps_are_no_matter),

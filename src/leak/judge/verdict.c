@@ -18,7 +18,7 @@ const char *leak_severity_name(enum leak_severity severity)
 
 const char *leak_rule_name(enum leak_rule rule)
 {
-    static const char *const names[] = {"none", "trend", "increase", "absolute", "rate", "limit"};
+    static const char *const names[] = {"none", "trend", "increase", "absolute", "rate", "limit", "time_left"};
     assert(rule < LEAK_RULES);
     return names[rule];
 }

@@ -26,12 +26,13 @@ enum leak_rule {
     LEAK_BY_ABSOLUTE,  /* warn_threshold, max */
     LEAK_BY_RATE,      /* growth_rate_threshold */
     LEAK_BY_LIMIT,     /* at the limit */
+    LEAK_BY_TIME_LEFT, /* it grows towards the limit, and may be there within the hour */
     LEAK_RULES
 };
 
 const char *leak_state_name(enum leak_state state);          /* "undetermined" "steady" "growing" "leaking" "at_limit" */
 const char *leak_severity_name(enum leak_severity severity); /* "none" "warning" "high" "critical" */
-const char *leak_rule_name(enum leak_rule rule);             /* "none" "trend" "increase" "absolute" "rate" "limit" */
+const char *leak_rule_name(enum leak_rule rule);             /* "none" "trend" "increase" "absolute" "rate" "limit" "time_left" */
 
 #define LEAK_NEVER INT64_C(-1) /* as a time */
 enum { LEAK_REASON = 192 };

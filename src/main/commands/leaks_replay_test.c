@@ -58,6 +58,25 @@ static void the_limit_is_an_alert_of_its_own(void **state)
     printed("full.csv: at_limit, severity critical");
 }
 
+/* Descriptors of which 25 more are open each minute, after five quiet hours. */
+static double running_out(double minute)
+{
+    return flat(minute) + (minute > 300 ? 25 * (minute - 300) : 0);
+}
+
+static void a_limit_within_the_hour_is_an_alert_before_anything_is_proven(void **state)
+{
+    write_series("soon.csv", 6, running_out);
+    assert_int_equal(RUN(cmd_leaks, WORD("replay"), WORD(in_dir("soon.csv")), WORD("--kind"), WORD("fds")), 0);
+    printed("soon.csv: growing, severity none");
+    printed("There would have been no alert.");
+    assert_int_equal(RUN(cmd_leaks, WORD("replay"), WORD(in_dir("soon.csv")), WORD("--kind"), WORD("fds"), WORD("--limit"), WORD("2000")),
+                     0);
+    printed("soon.csv: growing, severity high");
+    printed("raised    high      grows by 25 a minute for ");
+    printed(" min: if that goes on, the limit of 2000 is reached in 3");
+}
+
 static void what_is_wrong_is_said(void **state)
 {
     write_text("bad.csv", "time,value\n1,2\n2,x\n");
@@ -92,6 +111,7 @@ int main(void)
         IN_DIR(a_leak_is_found),
         IN_DIR(a_steady_series_raises_nothing),
         IN_DIR(the_limit_is_an_alert_of_its_own),
+        IN_DIR(a_limit_within_the_hour_is_an_alert_before_anything_is_proven),
         IN_DIR(what_is_wrong_is_said),
         IN_DIR(each_call_may_fail),
     };

@@ -1,0 +1,99 @@
+#include "leak/judge/nearing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define POINT (2 * MINUTE)
+#define WITHIN HOUR         /* the limit must be */
+#define LEAST_SPAN (10 * MINUTE)
+#define STEADY .8           /* of the pairs: more that rise than fall */
+#define OF_ALL_IT_KNOWS .5  /* so far ahead, in times of what it rose, is believed of growth since the start */
+#define KEEP 2              /* times further ahead is still near */
+enum { POINTS_LEAST = 6, PAIRS = NEARING_POINTS * (NEARING_POINTS - 1) / 2 };
+
+void nearing_begin(struct nearing *n)
+{
+    *n = (struct nearing){.first = -1, .top = -INFINITY};
+}
+
+static void close_part(struct nearing *n)
+{
+    if (n->n == NEARING_POINTS) {
+        n->top = fmax(n->top, n->points[0].low);
+        memmove(n->points, n->points + 1, --n->n * sizeof *n->points);
+    }
+    n->points[n->n++] = n->part;
+}
+
+bool nearing_add(struct nearing *n, int64_t time, double value)
+{
+    bool complete = n->first >= 0 && time - n->part.time >= POINT;
+    if (complete)
+        close_part(n);
+    if (complete || n->first < 0)
+        n->part = (struct nearing_point){time, value};
+    else
+        n->part.low = fmin(n->part.low, value);
+    if (n->first < 0)
+        n->first = time;
+    return complete;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of the slopes of all pairs; how many more of them rise than fall, as a share. */
+static double find_slope(const struct nearing_point *p, unsigned n, double *rising)
+{
+    double v[PAIRS];
+    int sum = 0;
+    unsigned m = 0;
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = i + 1; k < n; k++) {
+            v[m] = (p[k].low - p[i].low) / (double)(p[k].time - p[i].time);
+            sum += (v[m] > 0) - (v[m] < 0);
+            m++;
+        }
+    qsort(v, m, sizeof *v, by_value);
+    *rising = (double)sum / m;
+    return v[m / 2];
+}
+
+/* Whether what begins with point `from` leads to the limit: at the rate of all of it and of its last third. */
+static bool leads_there(const struct nearing *n, unsigned from, double before, double left, double least, double *slope)
+{
+    const struct nearing_point *first = &n->points[from], *last = &n->points[n->n - 1];
+    unsigned count = n->n - from, third = (count + 2) / 3;
+    double rising, any, ahead = n->near ? KEEP : 1, grown = last->low - fmax(first->low, before);
+    double span = (double)(last->time - first->time), within = HOUR * ahead;
+    if (first->time - n->first < span)
+        ahead *= OF_ALL_IT_KNOWS;
+    if (span < LEAST_SPAN || grown < least || left > grown * ahead)
+        return false;
+    *slope = find_slope(first, count, &rising);
+    double rate = fmin(*slope, find_slope(last - third, third + 1, &any));
+    return rising >= STEADY && left <= rate * fmin(within, span * ahead);
+}
+
+bool nearing_look(struct nearing *n, double limit, double least, struct approach *a)
+{
+    double before[NEARING_POINTS], top = n->top;
+    bool near = false;
+    for (unsigned i = 0; i < n->n; i++) {
+        before[i] = top;
+        top = fmax(top, n->points[i].low);
+    }
+    /* The shortest that suffices: a longer one has more of what was before. */
+    for (unsigned count = POINTS_LEAST; !near && count <= n->n; count++) {
+        unsigned from = n->n - count;
+        near = leads_there(n, from, before[from], limit - n->points[n->n - 1].low, least, &a->slope);
+        a->since = n->points[from].time;
+    }
+    return n->near = near;
+}

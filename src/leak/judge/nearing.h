@@ -1,0 +1,37 @@
+/*
+ * nearing: whether a series is about to meet its real limit, by what it did in the last hour alone. The trend (trend.h) asks whether growth will
+ * end, and takes hours for it; who runs out of descriptors in forty minutes cannot wait for that. Here it is not asked: steady growth to where
+ * the series never was, most of the way to the limit done, and less than an hour left at this rate. docs/detector.md has what that costs.
+ *
+ * Floors of two minutes, an hour of them. Values are whole, as the limit is. Pure; a struct that can be copied.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { NEARING_POINTS = 31 };
+
+struct nearing {
+    struct nearing_point {
+        int64_t time;
+        double low;
+    } points[NEARING_POINTS]; /* oldest first, all complete */
+    unsigned n;
+    struct nearing_point part; /* that grows now */
+    int64_t first;             /* sample of this life; below 0: none yet */
+    double top;                /* of the points that were forgotten */
+    bool near;                 /* the last answer: less is asked for it to stay so */
+};
+
+struct approach {
+    int64_t since; /* as far as the hour shows */
+    double slope;  /* a ns, above 0 */
+};
+
+/* Also when the process was started again. */
+void nearing_begin(struct nearing *n);
+/* A sample, later than any before. Whether a point became complete: the answer changes with them only. */
+bool nearing_add(struct nearing *n, int64_t time, double value);
+/* What growth by less than `least` is, is none. */
+bool nearing_look(struct nearing *n, double limit, double least, struct approach *a);
