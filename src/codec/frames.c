@@ -18,35 +18,23 @@ static const char *take_time(struct rfc3339 *last, const char *p, const char *en
     return p;
 }
 
+/* From text to its end; `newline` is where that is, NULL: the line goes on. */
 static void put(const char *data, const char *text, const char *end, const char *newline, struct mark *m)
 {
     m->off = (uint32_t)(text - data);
     m->len = (uint32_t)(end - text);
-    m->more = !newline && m->stream != WRAPPED_BARE;
+    m->more = !newline;
     m->len -= newline && m->len && end[-1] == '\r';
     m->end = (uint32_t)((newline ? newline + 1 : end) - data);
 }
 
-/* The lines of one frame, the last mark taking what is left. 0: there are not so many marks. */
-static uint32_t mark_message(const char *data, const char *text, const char *end, struct mark first, struct mark *marks, uint32_t cap,
-                             bool must)
+/* Where what is there of a line ends, whose own end is not. */
+static const char *part_end(const char *p, const char *end)
 {
-    uint32_t n = 0;
-    do {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        const char *stop = newline ? newline : end;
-        if (n + 1 == cap && newline && newline + 1 < end) {
-            if (!must)
-                return 0;
-            newline = end[-1] == '\n' ? end - 1 : NULL;
-            stop = newline ? newline : end;
-        }
-        marks[n] = first;
-        put(data, text, stop, newline, &marks[n++]);
-        text = newline ? newline + 1 : end;
-    } while (text < end);
-    return n;
+    return end > p && end[-1] == '\r' ? end - 1 : end;
 }
+
+/* ---- frames ---- */
 
 static uint32_t big_endian(const char *p)
 {
@@ -61,31 +49,76 @@ static int check_header(const struct frames *f, const char *p)
     return big_endian(p + 4) > f->max_frame ? -EMSGSIZE : 0;
 }
 
-static uint32_t mark_frames(const struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap,
-                            uint32_t *consumed, int *error)
+/* The header and the time. Returns where the text begins; NULL: too little is there, or an error. */
+static const char *begin_frame(struct frames *f, const char *p, const char *end, int *error)
 {
     struct rfc3339 last = {0};
+    struct mark m = {.stream = WRAPPED_BARE, .time = WRAPPED_NO_TIME};
+    if (end - p < FRAMES_HEADER || (*error = check_header(f, p)) < 0)
+        return NULL;
+    uint32_t len = big_endian(p + 4);
+    const char *text = p + FRAMES_HEADER;
+    if ((size_t)(end - text) < len && end - text < FRAMES_STAMP)
+        return NULL;
+    if (*p != TYPE_DAEMON) {
+        m.stream = *p == TYPE_STDERR ? WRAPPED_STDERR : WRAPPED_STDOUT;
+        const char *begin = text, *stop = (size_t)(end - text) < len ? end : text + len;
+        text = take_time(&last, text, stop, &m);
+        len -= (uint32_t)(text - begin);
+    }
+    f->left = len;
+    f->stream = m.stream;
+    f->time = m.time;
+    f->goes_on = false;
+    return text;
+}
+
+/* The lines of a message from *p on, as far as they are there. How many; none: what is there says nothing yet. */
+static uint32_t mark_message(struct frames *f, const char *data, const char **p, const char *end, struct mark *marks, uint32_t cap)
+{
+    bool whole = (size_t)(end - *p) >= f->left;
+    uint32_t n = 0;
+    if (whole)
+        end = *p + f->left;
+    do {
+        const char *newline = memchr(*p, '\n', (size_t)(end - *p));
+        const char *stop = newline ? newline : whole ? end : part_end(*p, end);
+        if (!newline && !whole && stop == *p)
+            break;
+        marks[n] = (struct mark){.stream = f->stream, .time = f->time};
+        put(data, *p, stop, newline, &marks[n]);
+        f->left -= marks[n].end - (uint32_t)(*p - data);
+        *p = data + marks[n++].end;
+        f->goes_on = !newline && f->left;
+    } while (n < cap && *p < end);
+    return n;
+}
+
+static uint32_t mark_frames(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed,
+                            int *error)
+{
     const char *p = data, *end = data + size;
     uint32_t n = 0;
-    while (n < cap && end - p >= FRAMES_HEADER && (*error = check_header(f, p)) == 0) {
-        uint32_t len = big_endian(p + 4);
-        if ((size_t)(end - p) - FRAMES_HEADER < len)
-            break;
-        const char *text = p + FRAMES_HEADER, *behind = text + len;
-        struct mark m = {.stream = WRAPPED_BARE, .time = WRAPPED_NO_TIME};
-        if (*p != TYPE_DAEMON) {
-            m.stream = *p == TYPE_STDERR ? WRAPPED_STDERR : WRAPPED_STDOUT;
-            text = take_time(&last, text, behind, &m);
+    while (n < cap && p < end) {
+        if (!f->left) {
+            bool empty = end - p >= FRAMES_HEADER && !big_endian(p + 4);
+            const char *text = begin_frame(f, p, end, error);
+            if (!text)
+                break;
+            p = text;
+            if (empty)
+                continue;
         }
-        uint32_t made = len ? mark_message(data, text, behind, m, marks + n, cap - n, n == 0) : 0;
-        if (len && made == 0)
+        uint32_t made = mark_message(f, data, &p, end, marks + n, cap - n);
+        if (!made)
             break;
         n += made;
-        p = behind;
     }
     *consumed = (uint32_t)(p - data);
     return n;
 }
+
+/* ---- a TTY ---- */
 
 /* Where the piece ends that is known by its length and by the time behind it; NULL: the line is no piece. */
 static const char *piece_end(struct rfc3339 *last, const char *text, const char *end)
@@ -97,37 +130,57 @@ static const char *piece_end(struct rfc3339 *last, const char *text, const char 
     return behind && behind < end && *behind == ' ' ? next : NULL;
 }
 
-static uint32_t mark_tty(const struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap,
-                         uint32_t *consumed)
+static uint32_t mark_tty(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed)
 {
     struct rfc3339 last = {0};
     const char *p = data, *end = data + size;
     uint32_t n = 0;
     while (n < cap && p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-        struct mark m = {.stream = WRAPPED_STDOUT};
-        const char *text = take_time(&last, p, stop, &m);
-        const char *piece = m.stream == WRAPPED_STDOUT ? piece_end(&last, text, stop) : NULL;
-        if (!piece && !newline) {
-            if ((size_t)(end - text) <= f->max_frame)
+        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end, *text = p, *piece = NULL;
+        struct mark m = {.stream = f->stream, .time = f->time};
+        if (!f->goes_on) {
+            m.stream = WRAPPED_STDOUT;
+            text = take_time(&last, p, stop, &m);
+            piece = m.stream == WRAPPED_STDOUT ? piece_end(&last, text, stop) : NULL;
+            if (!piece && !newline && end - text <= FRAMES_PIECE + FRAMES_STAMP)
                 break;
-            piece = text + f->max_frame;
         }
         if (piece) {
             stop = piece;
             newline = NULL;
+        } else if (!newline) {
+            stop = part_end(p, end);
+            if (stop == p)
+                break;
         }
-        marks[n] = m;
-        put(data, text, stop, newline, &marks[n++]);
-        p = newline ? newline + 1 : stop;
+        f->goes_on = !piece && !newline;
+        f->stream = m.stream;
+        f->time = m.time;
+        put(data, text, stop, newline, &m);
+        marks[n++] = m;
+        p = data + m.end;
     }
     *consumed = (uint32_t)(p - data);
     return n;
 }
 
-uint32_t frames_mark(const struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed,
-                     int *error)
+/* ---- either ---- */
+
+uint32_t frames_mark(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed, int *error)
 {
     *error = 0;
     return f->tty ? mark_tty(f, data, size, marks, cap, consumed) : mark_frames(f, data, size, marks, cap, consumed, error);
+}
+
+bool frames_rest(struct frames *f, const char *data, uint32_t size, struct mark *mark)
+{
+    struct rfc3339 last = {0};
+    const char *text = data;
+    if (!f->tty)
+        return false;
+    *mark = (struct mark){.stream = f->goes_on ? f->stream : WRAPPED_STDOUT, .time = f->time};
+    if (!f->goes_on)
+        text = take_time(&last, data, data + size, mark);
+    put(data, text, data + size, NULL, mark);
+    return true;
 }

@@ -9,24 +9,37 @@
  * or, of a container with a TTY, all of that without the eight bytes and all of it stdout. There a piece is known by its 16 KiB, behind
  * which the next one's time stands. Source: Docker Engine API, ContainerAttach, "Stream format"; moby/daemon/logger/copier.go.
  *
- * Bytes are given as they came, split anywhere: what is not a whole frame (TTY: line) is left for the next call, so a chunk must hold
- * max_frame + FRAMES_MORE bytes. Marks are those of wrapped.h; a message of several lines (other drivers' may be) has one for each, with one
- * time. Type 3 and what has no time are WRAPPED_BARE. Pure; any thread.
+ * Bytes are given as they came, split anywhere. What is there of a message is marked though its end is not: the reader need not keep a
+ * frame until it is whole, however long one is. Only what tells where a message begins must be there at once, at most FRAMES_KEPT bytes;
+ * it is left for the next call, as is a '\r' that may be half of a line end. A message of several lines (other drivers' may be) has a mark
+ * for each, with one time. Type 3 and what has no time are WRAPPED_BARE. Pure; any thread.
  */
 #pragma once
 
 #include "codec/wrapped.h"
 
-enum { FRAMES_HEADER = 8, FRAMES_MORE = 64, FRAMES_PIECE = 16 * 1024 };
+enum {
+    FRAMES_HEADER = 8,
+    FRAMES_STAMP = 64, /* more than any time and its blank */
+    FRAMES_PIECE = 16 * 1024,
+    FRAMES_KEPT = FRAMES_PIECE + 2 * FRAMES_STAMP,
+};
 
+/* At the beginning of a stream all but the first two are zero. A copy of it is a place in the stream that can be gone back to. */
 struct frames {
     bool tty;
-    uint32_t max_frame; /* at least 1: bytes behind the header; of a TTY: of a line, which is taken to be a piece when it gets longer */
+    uint32_t max_frame; /* at least 1: bytes behind the header; not of a TTY */
+    bool goes_on;       /* the next mark continues the last one: both are of one line of one message */
+    uint16_t stream;    /* of the message that is not through */
+    uint32_t left;      /* bytes of it that are still to come; not of a TTY */
+    int64_t time;
 };
 
 /*
- * As lines_mark(). *error is 0; -EMSGSIZE: what follows *consumed says that it is longer than max_frame; -EBADMSG: it is no
- * header. After either there is no telling where the next frame begins: the stream has to be opened again.
+ * As lines_mark(); a mark has `more` if its line goes on, in this message or in the next one. *error is 0; -EMSGSIZE: what follows
+ * *consumed says that it is longer than max_frame; -EBADMSG: it is no header. After either there is no telling where the next frame
+ * begins: the stream has to be opened again.
  */
-uint32_t frames_mark(const struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed,
-                     int *error);
+uint32_t frames_mark(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed, int *error);
+/* The stream has ended behind what frames_mark() left: of a TTY that is a line without its end. false: it is none, and the stream is torn. */
+bool frames_rest(struct frames *f, const char *data, uint32_t size, struct mark *mark);

@@ -12,33 +12,54 @@ static void expect(bool holds)
         abort();
 }
 
+/* Each line as a mark of it as a whole, which lies in `text`. */
 struct found {
     struct mark *marks;
-    uint32_t n, consumed;
+    char *text;
+    uint32_t n, len, consumed;
     int error;
 };
 
-/* As a reader does it: what was left is given again with what came. step 0: all at once. */
-static struct found read_all(const struct frames *f, const char *text, uint32_t size, uint32_t step)
+static void add(struct found *found, const struct mark *m, bool continues, const char *piece)
 {
-    struct found found = {.marks = malloc((size + 1) * sizeof(struct mark))};
+    if (!continues) {
+        found->marks[found->n] = *m;
+        found->marks[found->n].off = found->len;
+        found->marks[found->n++].len = 0;
+    }
+    struct mark *last = &found->marks[found->n - 1];
+    expect(last->stream == m->stream && last->time == m->time);
+    memcpy(found->text + found->len, piece + m->off, m->len);
+    found->len += m->len;
+    last->len += m->len;
+    last->more = m->more;
+    last->end = 0;
+}
+
+/* As a reader does it: what was left is given again with what came. step 0: all at once. */
+static struct found read_all(struct frames f, const char *text, uint32_t size, uint32_t step)
+{
+    struct found found = {.marks = malloc((size + 1) * sizeof(struct mark)), .text = malloc(size + 1)};
+    struct mark *marks = malloc((size + 1) * sizeof *marks);
     for (uint32_t have = step ? 0 : size; found.error == 0; have = size - have > step ? have + step : size) {
-        uint32_t consumed, base = found.consumed;
+        uint32_t consumed, base = found.consumed, end = 0;
         char *piece = malloc(have - base + 1); /* of its own, so that a sanitizer sees what is read behind its end */
+        bool continues = f.goes_on;
         memcpy(piece, text + base, have - base);
-        uint32_t n = frames_mark(f, piece, have - base, found.marks + found.n, size + 1 - found.n, &consumed, &found.error);
-        free(piece);
-        for (uint32_t end = 0; n; n--, found.n++) {
-            struct mark *m = &found.marks[found.n];
+        uint32_t n = frames_mark(&f, piece, have - base, marks, size + 1, &consumed, &found.error);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct mark *m = &marks[i];
             expect(m->off <= m->end && m->len <= m->end - m->off && m->end > end && m->end <= consumed);
             end = m->end;
-            m->off += base;
-            m->end += base;
+            add(&found, m, i == 0 && continues, piece);
         }
+        expect(consumed <= have - base && (found.error || have - base - consumed < FRAMES_KEPT));
+        free(piece);
         found.consumed += consumed;
         if (have == size)
             break;
     }
+    free(marks);
     return found;
 }
 
@@ -48,13 +69,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const struct frames f = {.tty = data[0] & 1, .max_frame = 1 + (data[1] << 5)};
     const char *text = (const char *)data + 3;
-    struct found all = read_all(&f, text, (uint32_t)size - 3, 0), pieces = read_all(&f, text, (uint32_t)size - 3, data[2] + 1u);
-    if (!f.tty) { /* where a TTY's endless line is cut depends on what is there */
-        expect(all.n == pieces.n && all.consumed == pieces.consumed && all.error == pieces.error);
-        for (uint32_t i = 0; i < all.n; i++)
-            expect(memcmp(&all.marks[i], &pieces.marks[i], sizeof *all.marks) == 0);
-    }
+    struct found all = read_all(f, text, (uint32_t)size - 3, 0), pieces = read_all(f, text, (uint32_t)size - 3, data[2] + 1u);
+    expect(all.n == pieces.n && all.len == pieces.len && all.error == pieces.error && memcmp(all.text, pieces.text, all.len) == 0);
+    for (uint32_t i = 0; i < all.n; i++)
+        expect(memcmp(&all.marks[i], &pieces.marks[i], sizeof *all.marks) == 0);
     free(all.marks);
+    free(all.text);
     free(pieces.marks);
+    free(pieces.text);
     return 0;
 }

@@ -99,36 +99,40 @@ scenario('each line of each stream once, with its labels and its time', async (s
 
 scenario('the end of a container, its restart, its name, and what is left of it', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
-    const early = engine.container('early').start();
+    const early = engine.container('early').start(), terminal = engine.container('terminal', {tty: true}).start();
     early.number(5);
     early.say('the last words have no line end', {unfinished: true});
+    terminal.number(5);
+    terminal.say(`${'t'.repeat(20000)} nor have these`, {unfinished: true});
     early.die();
+    terminal.die();
     const agent = await s.agent(configOf(s, loki, engine));
     const c = engine.container('again').start();
     c.number(10);
-    await allThere(loki, [early, c]);
+    await allThere(loki, [early, terminal, c]);
     c.number(3);
     c.say('torn off', {unfinished: true});
     c.die();
-    await allThere(loki, [early, c]);
+    await allThere(loki, [early, terminal, c]);
     await until('no stream is held for who does not run', () => engine.follows.size === 0);
     c.start();
     c.number(10);
-    await allThere(loki, [early, c]);
+    await allThere(loki, [early, terminal, c]);
     c.rename('anew');
     await until('the new name is known', async () => await one(agent, 'anew'));
     c.say('under another name');
-    await allThere(loki, [early, c]);
+    await allThere(loki, [early, terminal, c]);
     assert.match(labelsOf(loki, 'under another name'), /container_name="anew"/);
     c.number(5);
     c.die();
     c.remove();
     early.remove();
-    await allThere(loki, [early, c]);
+    terminal.remove();
+    await allThere(loki, [early, terminal, c]);
     await until('they are forgotten', async () => (await containersOf(agent)).total === 0);
     const metrics = (await agent.get('/metrics')).text;
     assert.doesNotMatch(metrics, /container_name="anew"/);
-    assertOnce(loki, [early, c]);
+    assertOnce(loki, [early, terminal, c]);
     assert.doesNotMatch((await agent.get('/tasks')).text, /container_stream/);
     await assertAddsUp(agent);
     await agent.stop();
@@ -249,6 +253,10 @@ const misbehaviour = {
         const whole = Buffer.concat(c.log.map((m) => engine.encode(c, m)));
         res.write(whole.subarray(0, 200));
         setTimeout(() => res.destroy(), 100);
+    }),
+    'ends its answer in the middle of a frame': (engine) => times(engine, 3, (r) => r.path.endsWith('/logs'), (res, c) => {
+        res.writeHead(200);
+        res.end(Buffer.concat(c.log.map((m) => engine.encode(c, m))).subarray(0, 200));
     }),
     'lies about a length of 2 GB': (engine) => times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => {
         res.writeHead(200);
@@ -767,19 +775,45 @@ scenario('a sink that is full holds the engine up, and the memory', async (s) =>
     await agent.stop();
 });
 
-// Containers whose frames stop just before their end, more of them than memory has for such: what others say comes in the pieces in
-// which it comes, until what is returned is called.
-async function crowd(engine, agent) {
-    const holders = Array.from({length: 6}, (_, i) => engine.container(`holder${i}`).start());
-    await until('all are followed', async () => engine.follows.size === engine.containers.size);
-    const frames = [...engine.follows].filter((f) => holders.includes(f.container)).map((f) => ({
-        res: f.res, bytes: engine.encode(f.container, {time: engine.now(), text: Buffer.alloc(240 << 10, 'h')}),
+// Containers in the middle of a frame of 240 KiB. write(n, to) sends of the n-th what is before `to` and was not sent yet.
+async function holders(engine, n) {
+    const all = Array.from({length: n}, (_, i) => engine.container(`holder${i}`).start());
+    await until('all are followed', () => engine.follows.size === engine.containers.size);
+    const frames = all.map((c) => ({
+        res: [...engine.follows].find((f) => f.container === c).res,
+        bytes: engine.encode(c, {time: engine.now(), text: Buffer.alloc(240 << 10, 'h')}), sent: 0,
     }));
-    frames.forEach(({res, bytes}) => res.write(bytes.subarray(0, -10)));
+    return (i, to = Infinity) => {
+        const {res, bytes, sent} = frames[i];
+        res.write(bytes.subarray(sent, to));
+        frames[i].sent = Math.min(bytes.length, to);
+    };
+}
+
+// Four of them hold nearly as much as memory has for lines that are not whole, a fifth is sent little by little what fills it: then what
+// others say comes in the pieces in which it comes, until what is returned is called. `talker` says "a" until each of those is given.
+async function crowd(engine, agent, talker) {
+    const write = await holders(engine, 5);
+    let brim = 0;
+    for (let i = 0; i < 4; i++)
+        write(i, 239 << 10);
+    await until('memory is short', async () => {
+        write(4, brim += 4 << 10);
+        await sleep(50 * patience);
+        for (let i = 0; i < 3; i++) {
+            const {records} = await one(agent, talker.name);
+            talker.say('a', {unfinished: true});
+            await sleep(50 * patience);
+            if ((await one(agent, talker.name)).records === records)
+                return false;
+        }
+        return true;
+    }, 60);
     return async () => {
-        frames.forEach(({res, bytes}) => res.write(bytes.subarray(-10)));
+        for (let i = 0; i < 5; i++)
+            write(i);
         await until('they are through', async () =>
-            (await containersOf(agent)).containers.filter((c) => c.name.startsWith('holder')).every((c) => c.records === 1));
+            (await containersOf(agent)).containers.filter((c) => c.name.startsWith('holder')).every((c) => c.records >= 1));
     };
 }
 
@@ -795,14 +829,9 @@ scenario('a line that came in pieces for want of memory goes on where it was, by
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const [short, long] = [engine.container('short').start(), engine.container('long').start()];
     const agent = await s.agent(configOf(s, loki, engine, {}, {memory_limit: '8MiB', disk_buffer: {enabled: false}}));
-    const disperse = await crowd(engine, agent);
     const pieces = 20 * 16384;
     const counted = async (name, n) => until(`${n} records of ${name} are read`, async () => (await one(agent, name)).records >= n);
-    await until('memory is short', async () => {
-        short.say('a', {unfinished: true});
-        await sleep(50);
-        return textOf(loki, 'short').length;
-    });
+    const disperse = await crowd(engine, agent, short);
     const filler = short.lines.join('');
     short.say(numbered(pieces / 4), {unfinished: true});
     long.say(numbered(pieces), {unfinished: true});
@@ -835,12 +864,7 @@ scenario('a sink that was given a line in pieces misses nothing when they are ot
     long.say('first');
     await allThere(loki, [long]);
     loki.answer = () => answers.status(503);
-    await crowd(engine, agent);
-    await until('memory is short', async () => {
-        long.say('a', {unfinished: true});
-        await sleep(50);
-        return /^a/m.test(ahead());
-    });
+    await crowd(engine, agent, long);
     for (let i = 0; i < 20; i++)
         long.say('b'.repeat(1000), {unfinished: true});
     await until('the file has all that is said', () => ahead().split('b').length === 20001);
@@ -854,6 +878,30 @@ scenario('a sink that was given a line in pieces misses nothing when they are ot
     await until('all is there', () => loki.lines.has('behind 9') && ahead().includes('behind 9'));
     for (let i = 0; i < 10; i++)
         assert.match(ahead(), new RegExp(`behind ${i}$`, 'm'));
+    await agent.stop();
+});
+
+scenario('messages that do not end hold nobody else up, and come whole when they do', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const config = configOf(s, loki, engine, {}, {memory_limit: '8MiB', disk_buffer: {enabled: false}});
+    config.monitors.files = {paths: [s.path('a.log')], scan_interval: '500ms'};
+    const web = engine.container('web').start();
+    const agent = await s.agent(config);
+    const n = 16, write = await holders(engine, n);
+    for (let i = 0; i < n; i++)
+        write(i, 239 << 10);
+    for (let i = 0; i < 20; i++) {
+        web.number(1);
+        fs.appendFileSync(s.path('a.log'), `file ${i}\n`);
+        await until(`line ${i} of the others has come`, () => loki.lines.has(`file ${i}`) && loki.lines.has(web.lines[i]));
+    }
+    for (let i = 0; i < n; i++)
+        write(i);
+    for (let i = 0; i < n; i++) {
+        await until(`all of number ${i} has come`, () => textOf(loki, `holder${i}`).length >= 240 << 10);
+        assertText(loki, `holder${i}`, 'h'.repeat(240 << 10));
+    }
+    await assertAddsUp(agent);
     await agent.stop();
 });
 

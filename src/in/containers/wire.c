@@ -14,8 +14,8 @@ enum {
     WIRE_BATCH = 64 << 10, /* bytes, beyond one record */
     WIRE_MARKS = 1024,
     STEP_MARKS = 64,      /* messages that are looked for at once */
-    STAMP_ROOM = 64,      /* the time before a message */
     FRAME_LEAST = 64 << 10,
+    RAW_MOST = FRAMES_KEPT + (256 << 10), /* what libcurl gives at once is less */
     NUMBERS = 1000000000, /* a time is told apart within its second */
 };
 
@@ -41,10 +41,10 @@ static void account(struct wire *w)
 int wire_begin_memory(struct wire *w)
 {
     size_t frame = longest(w) > FRAME_LEAST ? longest(w) : FRAME_LEAST;
-    w->frames = (struct frames){.tty = w->container->tty, .max_frame = (uint32_t)frame + STAMP_ROOM};
+    w->frames = (struct frames){.tty = w->container->tty, .max_frame = (uint32_t)frame + FRAMES_STAMP};
     int r = scope_begin(&w->memory, &w->scope, "unfinished");
     if (r == 0)
-        r = buf_begin(&w->raw, &w->memory, "frame", 2 * frame + (64 << 10));
+        r = buf_begin(&w->raw, &w->memory, "frame", RAW_MOST);
     for (int s = 0; s < CURSOR_STREAMS && r == 0; s++)
         r = buf_begin(&w->line[s], &w->memory, "line", 2 * longest(w) + frame + 1024);
     if (r < 0)
@@ -263,7 +263,7 @@ static bool take(struct wire *w, unsigned stream, const char *text, size_t len, 
 
 /* ---- messages ---- */
 
-/* What has no time: of a TTY it is what follows a very long line. Else the engine speaks. false: the stream is at fault. */
+/* What has no time: of a TTY it is a line like the one before. Else the engine speaks. false: the stream is at fault. */
 static bool settle_bare(struct wire *w, const char *data, struct mark *m)
 {
     if (m->stream != WRAPPED_BARE)
@@ -277,25 +277,28 @@ static bool settle_bare(struct wire *w, const char *data, struct mark *m)
     return false;
 }
 
-/* The bytes of the frame at p, if all of it is there; else what there is. */
+/* The bytes of the frame that goes on or begins at p, as far as they are there. */
 static uint32_t one_frame(const struct wire *w, const char *p, size_t size)
 {
     const unsigned char *u = (const unsigned char *)p;
-    if (w->frames.tty || size < FRAMES_HEADER)
+    uint64_t len = w->frames.left;
+    if (w->frames.tty || (!len && size < FRAMES_HEADER))
         return (uint32_t)size;
-    uint64_t len = (uint64_t)FRAMES_HEADER + ((uint32_t)u[4] << 24 | (uint32_t)u[5] << 16 | (uint32_t)u[6] << 8 | u[7]);
+    if (!len)
+        len = (uint64_t)FRAMES_HEADER + ((uint32_t)u[4] << 24 | (uint32_t)u[5] << 16 | (uint32_t)u[6] << 8 | u[7]);
     return (uint32_t)(len < size ? len : size);
 }
 
-enum taken { TAKEN, TAKEN_NOTHING /* it is not whole, or there is no room: see is_blocked */, TAKEN_FAULT };
+enum taken { TAKEN, TAKEN_NOTHING /* too little is there, or there is no room: see is_blocked */, TAKEN_FAULT };
 
-/* One frame, or one line of a TTY: all of it or nothing. */
+/* One frame, or one line of a TTY, as far as it is there: all of that or nothing. */
 static enum taken take_message(struct wire *w, const char *data, size_t size, size_t *done)
 {
     struct mark marks[STEP_MARKS];
+    struct frames behind = w->frames;
     uint32_t consumed = 0;
     int error = 0;
-    uint32_t n = frames_mark(&w->frames, data, one_frame(w, data, size), marks, w->frames.tty ? 1 : STEP_MARKS, &consumed, &error);
+    uint32_t n = frames_mark(&behind, data, one_frame(w, data, size), marks, w->frames.tty ? 1 : STEP_MARKS, &consumed, &error);
     if (error < 0) {
         snprintf(w->why, sizeof w->why,
                  error == -EMSGSIZE ? "the engine announces a message that is too long" : "what the engine sends has no frames");
@@ -314,9 +317,12 @@ static enum taken take_message(struct wire *w, const char *data, size_t size, si
     }
     for (uint32_t i = 0; i < n; i++) {
         struct mark *m = &marks[i];
-        if (cursor_meet(&w->replay, &w->cursor, m->stream, m->time) && !take(w, m->stream, data + m->off, m->len, m->more))
+        if (i || !w->frames.goes_on)
+            w->is_new = cursor_meet(&w->replay, &w->cursor, m->stream, m->time);
+        if (w->is_new && !take(w, m->stream, data + m->off, m->len, m->more))
             return TAKEN_FAULT;
     }
+    w->frames = behind;
     *done += consumed;
     return TAKEN;
 }
@@ -384,9 +390,32 @@ void wire_unblock(struct wire *w)
         http_resume(&w->request);
 }
 
+bool wire_is_torn(const struct wire *w)
+{
+    return w->frames.left || (!w->frames.tty && w->raw.len);
+}
+
+/* The last line of a TTY, whose end did not come. false: blocked. */
+static bool take_rest(struct wire *w)
+{
+    struct mark m;
+    if (!w->raw.len || !frames_rest(&w->frames, w->raw.data, (uint32_t)w->raw.len, &m) || !settle_bare(w, w->raw.data, &m))
+        return true;
+    if (!make_room(w, w->raw.len + w->line[0].len, 2) || !ready_stream(w, m.stream))
+        return false;
+    if (!w->frames.goes_on)
+        w->is_new = cursor_meet(&w->replay, &w->cursor, m.stream, m.time);
+    if (w->is_new && !take(w, m.stream, w->raw.data + m.off, m.len, true))
+        log_warn("containers", "%s: %s: its last one is lost", w->source->name, w->why);
+    w->raw.len = 0;
+    return true;
+}
+
 /* The container has stopped in the middle of a line. */
 bool wire_give_rest(struct wire *w)
 {
+    if (!take_rest(w))
+        return false;
     for (unsigned s = 0; s < CURSOR_STREAMS; s++) {
         if (!w->first[s].time)
             continue;

@@ -5,7 +5,7 @@
  * follows the last message is asked for once more, without following: then nothing is left behind. The cursor (cursor.h) makes
  * each message come once, however often the stream breaks.
  *
- * Bytes go from libcurl's buffer to the batch; only what is not whole yet is kept meanwhile: a frame, and the pieces of a line, up to
+ * Bytes go from libcurl's buffer to the batch; only lines that are not whole yet are kept meanwhile, also of a frame that is not, up to
  * max_line_bytes for stdout and stderr each. A line that is longer is given as several records. All wires together hold at
  * most a quarter of the pool that way; beyond it lines are given in the pieces in which they came. When a sink or the memory is full
  * the stream is not read on, and the engine waits.
@@ -51,6 +51,7 @@ struct wire {
     bool last_look; /* it is that one: when it has ended all is read */
     bool drained;  /* all of it was read since it stopped */
     bool placed, answered, ever, has_slot, spread;
+    bool is_new; /* the message that is not through was not read before */
     bool ended; /* with this status and error, and what came before waits for room */
     int status;
     int64_t backoff, silent_since; /* clock_mono() */

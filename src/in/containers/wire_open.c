@@ -182,6 +182,11 @@ static void free_slot(struct wire *w)
 void wire_go_on_ending(struct wire *w)
 {
     w->ended = false;
+    if (wire_is_torn(w)) {
+        snprintf(w->why, sizeof w->why, "its answer ends within a message");
+        wire_broken(w);
+        return;
+    }
     if (w->last_look) {
         looked_last(w);
         return;
@@ -422,7 +427,8 @@ static void probed(struct http_request *r, const struct http_answer *a)
         engine_doubt(e);
     if (a->status != 200)
         return;
-    uint32_t n = frames_mark(&w->frames, a->body, (uint32_t)a->body_len, marks, 16, &consumed, &error);
+    struct frames frames = {.tty = w->frames.tty, .max_frame = w->frames.max_frame};
+    uint32_t n = frames_mark(&frames, a->body, (uint32_t)a->body_len, marks, 16, &consumed, &error);
     for (uint32_t i = 0; i < n; i++)
         missed |= marks[i].stream != WRAPPED_BARE && marks[i].time > last_met(w);
     if (!missed)
