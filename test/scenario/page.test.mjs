@@ -127,7 +127,7 @@ scenario('each view shows the agent that is behind it', async (s) => {
     await assertReadable(page);
     await b.shot(page, 'settings');
     await page.click('dialog button:has-text("Put in force")');
-    await says(page, 'In force: ');
+    await says(page, 'Applied: ');
     await says(page, '3s');
     assert.equal((await agent.get('/config')).json.server.port, agent.port, 'what is in force is shown');
     b.assertClean();
