@@ -775,9 +775,9 @@ scenario('a sink that is full holds the engine up, and the memory', async (s) =>
     await agent.stop();
 });
 
-// Containers in the middle of a frame of 240 KiB. write(n, to) sends of the n-th what is before `to` and was not sent yet.
-async function holders(engine, n) {
-    const all = Array.from({length: n}, (_, i) => engine.container(`holder${i}`).start());
+// Containers in the middle of a message of 240 KiB, the first `ttys` of them with a TTY. write(n, to) sends of the n-th what is before `to` and was not sent yet.
+async function holders(engine, n, ttys = 0) {
+    const all = Array.from({length: n}, (_, i) => engine.container(`holder${i}`, {tty: i < ttys}).start());
     await until('all are followed', () => engine.follows.size === engine.containers.size);
     const frames = all.map((c) => ({
         res: [...engine.follows].find((f) => f.container === c).res,
@@ -887,7 +887,7 @@ scenario('messages that do not end hold nobody else up, and come whole when they
     config.monitors.files = {paths: [s.path('a.log')], scan_interval: '500ms'};
     const web = engine.container('web').start();
     const agent = await s.agent(config);
-    const n = 16, write = await holders(engine, n);
+    const n = 24, write = await holders(engine, n, 8);
     for (let i = 0; i < n; i++)
         write(i, 239 << 10);
     for (let i = 0; i < 20; i++) {
