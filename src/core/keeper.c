@@ -80,27 +80,6 @@ static int take_book(struct keeper *k, struct book *b)
     return r;
 }
 
-static int by_age(const void *a, const void *b)
-{
-    const struct row *const *x = a, *const *y = b;
-    uint32_t m = birth_id((*x)->account->source->thing.birth), n = birth_id((*y)->account->source->thing.birth);
-    return m < n ? -1 : m > n;
-}
-
-/* Oldest source first: where two have one key (a file went and came back) the younger one knows better. */
-static int order_rows(struct keeper *k)
-{
-    buf_clear(&k->order);
-    for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at))) {
-        struct row *row = row_at(k, at);
-        int r = buf_add(&k->order, &row, sizeof row);
-        if (r < 0)
-            return r;
-    }
-    qsort(k->order.data, k->order.len / sizeof(struct row *), sizeof(struct row *), by_age);
-    return 0;
-}
-
 static int put_source(struct keeper *k, struct source *s, int64_t now)
 {
     if (s->stored == k->sequence)
@@ -196,11 +175,8 @@ static int write_all(struct keeper *k)
     int64_t now = clock_real();
     for (unsigned i = 0; i < k->n_sinks && r == 0; i++)
         r = take_book(k, &k->sinks[i]->book);
-    if (r == 0 && k->rows.len)
-        r = order_rows(k);
-    const struct row *const *rows = (const void *)k->order.data;
-    for (size_t i = 0; i < k->order.len / sizeof *rows && r == 0; i++)
-        r = put_row(k, rows[i], now);
+    for (size_t at = 0; at < k->rows.len && r == 0; at += row_size(row_at(k, at)))
+        r = put_row(k, row_at(k, at), now);
     for (unsigned i = 0; i < k->n_sinks && r == 0; i++)
         r = write_rows(k, &k->sinks[i]->book);
     for (size_t at = 0; at < k->rows.len; at += row_size(row_at(k, at)))
@@ -296,9 +272,7 @@ static int commit_now(struct keeper *k)
         failed(k, r);
     }
     buf_clear(&k->rows);
-    buf_clear(&k->order);
     buf_shrink(&k->rows, ROWS_KEPT);
-    buf_shrink(&k->order, ROWS_KEPT);
     return r;
 }
 
@@ -459,8 +433,6 @@ static int begin(struct keeper *k)
         r = timer_begin(&k->minute, &k->scope, &k->loop, "minute", on_minute);
     if (r == 0)
         r = buf_begin(&k->rows, &k->scope, "rows", ROWS_MAX);
-    if (r == 0)
-        r = buf_begin(&k->order, &k->scope, "order of rows", ROWS_MAX);
     if (r == 0)
         r = buf_begin(&k->identity, &k->scope, "identity", IDENTITY_MAX);
     for (struct keeper_guest *g = k->guest; g && r == 0; g = g->next)

@@ -48,7 +48,7 @@ struct keeper {
     uint64_t sequence, generation;  /* of commits tried; of the database that has all accounts */
     uint64_t minutes, in_fallback;  /* in_fallback: commits when the fallback file was written */
     bool forget, fallback_failing;
-    struct buf rows, order, identity; /* of the commit being made; order: pointers to the rows */
+    struct buf rows, identity;      /* of the commit being made */
     struct audit audit;             /* of what is committed */
     _Atomic uint64_t commits, failures;
     _Atomic int64_t last_commit; /* clock_real() */

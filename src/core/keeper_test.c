@@ -328,32 +328,6 @@ static void keeper_body(void)
     scope_end(&scope);
 }
 
-/* A file that came back: its older source, still unstored, must not undo what the younger one has. */
-static void the_younger_source_of_a_key_has_the_last_word(void **state)
-{
-    int error;
-    struct scope scope = {0};
-    struct keeper k;
-    for (int younger_first = 0; younger_first < 2; younger_first++) {
-        begin(&scope);
-        struct store *store = store_open(&scope, dir, &error);
-        assert_non_null(store);
-        struct source *older = source_obtain(SOURCE_FILE, younger_first ? "file:1" : "file:2", "/var/log/a");
-        struct source *younger = source_obtain(SOURCE_FILE, older->key, "/var/log/a");
-        uint64_t much = younger_first ? 400 : 200;
-        secure(younger_first ? younger : older, 0, younger_first ? much : much - 100);
-        secure(younger_first ? older : younger, 0, younger_first ? much - 100 : much);
-        source_unref(older);
-        source_unref(younger);
-        assert_int_equal(keeper_begin(&k, &scope, store, list, 2, 5 * MILLISECOND, NULL), 0);
-        keeper_end(&k);
-        store_close(store);
-        end(&scope);
-        struct found f = read_store();
-        assert_int_equal(f.offset[0], much);
-    }
-}
-
 static void each_call_may_fail(void **state)
 {
     TORTURE(keeper_body);
@@ -367,7 +341,6 @@ int main(void)
         IN_DIR(what_does_not_add_up_is_found_and_named),
         IN_DIR(a_refused_commit_is_tried_again_as_a_whole),
         IN_DIR(a_database_that_vanishes_gets_every_account_again),
-        IN_DIR(the_younger_source_of_a_key_has_the_last_word),
         IN_DIR(each_call_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
