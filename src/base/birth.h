@@ -4,9 +4,8 @@
  * The record says what it is, whose, since when, and the stack that created it. All records together
  * are the live list of what exists; walking them is a census.
  *
- * Memory: records are type-stable slots in slabs that are never freed, only reused, so a reader may
- * look at any slot at any time. Each thread takes slots from its own slabs and may give back
- * anybody's. The high-water mark of slabs is what the registry costs: BIRTH_SLOT bytes a thing.
+ * Memory: a record lies in a slot (slots.h), which any reader may look at at any time, and costs SLOT_BYTES. What records
+ * that ended leave behind goes back to the kernel with mem_trim().
  *
  * Threads: births and deaths are wait-free and happen on any thread. Readers never wait for owners
  * and owners never for readers: a slot is guarded by a sequence counter, a reader that meets a slot
@@ -66,7 +65,7 @@ struct birth; /* the live record; opaque, see birth.c */
 
 /*
  * Records a birth. The stack is the caller's caller's, `skip` frames further up.
- * Returns NULL when there is no memory for a slab: the birth must then be refused.
+ * Returns NULL when there is no memory for it: the birth must then be refused.
  */
 struct birth *birth_new(enum birth_kind kind, uint32_t owner, const char *name, unsigned skip);
 void birth_free(struct birth *b); /* any thread; NULL is allowed */

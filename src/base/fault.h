@@ -1,7 +1,7 @@
 /*
  * fault: makes the k-th fallible call of a test fail.
  *
- * Every call that can fail stands in base (fd.c, mem.c, thread.c, birth.c, file.c) and asks
+ * Every call that can fail stands in base (fd.c, mem.c, thread.c, slots.c, file.c) and asks
  * fault_here() first. In a build without LOGCAP_FAULTS the question costs nothing. A torture test
  * runs its body with k = 1, 2, 3 ... until a run meets no fault; each run must end with an empty tree.
  */

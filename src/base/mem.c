@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/slots.h"
 
 struct block {
     struct thing thing;
@@ -39,6 +40,7 @@ void mem_trim(void)
 {
     if (mallctl)
         (void)mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+    slots_trim();
 }
 
 static void block_end(struct thing *t)

@@ -28,7 +28,10 @@ void *mem_raw_alloc_dirty(size_t size);
 void *mem_raw_resize(void *p, size_t size);
 void mem_raw_free(void *p);
 
-/* Gives the kernel what the allocator keeps for the next ones who ask: by itself it does so only while somebody allocates. */
+/*
+ * Gives the kernel what the allocator keeps for the next ones who ask, which by itself it does only while somebody allocates,
+ * and what birth records took that ended.
+ */
 void mem_trim(void);
 
 /*
