@@ -13,6 +13,7 @@
 static struct {
     pthread_mutex_t lock;
     struct scope scope; /* its own: sources come and go on any thread, under the lock */
+    struct thing all;   /* with the bytes of each */
     struct sink *const *sinks;
     unsigned n_sinks;
     struct source *head;
@@ -49,7 +50,10 @@ int sources_begin(struct scope *owner, struct sink *const *sinks, unsigned n_sin
     assert(!thing_alive(&registry.scope.thing));
     registry.sinks = sinks;
     registry.n_sinks = n_sinks;
-    return scope_begin(&registry.scope, owner, "sources");
+    int r = scope_begin(&registry.scope, owner, "sources");
+    if (r == 0 && (r = thing_begin(&registry.all, &registry.scope, BIRTH_MEMORY, "sources", 0, NULL)) < 0)
+        scope_end(&registry.scope);
+    return r;
 }
 
 static struct source *one_that_waits(void)
@@ -74,8 +78,6 @@ void sources_end(void)
     scope_end(&registry.scope);
     registry.n_sinks = 0;
 }
-
-static void source_thing_end(struct thing *t);
 
 /* ---- the table: the registry's lock is held ---- */
 
@@ -118,11 +120,17 @@ static int make_room(void)
     return 0;
 }
 
-static int enlist(struct source *s, size_t size)
+/* What it is one block of: with the accounts of its birth, its key and its name. */
+static size_t size_of(const struct source *s)
 {
-    int r = thing_alive(&registry.scope.thing) ? make_room() : -ENOMEM;
+    return (size_t)(s->name + strlen(s->name) + 1 - (const char *)s);
+}
+
+static int enlist(struct source *s)
+{
+    int r = thing_alive(&registry.all) ? make_room() : -ENOMEM;
     if (r == 0)
-        r = thing_begin(&s->thing, &registry.scope, BIRTH_HANDLE, s->name, size, source_thing_end);
+        r = thing_resize(&registry.all, registry.all.bytes + size_of(s));
     if (r < 0)
         return r;
     s->next = registry.head;
@@ -147,6 +155,7 @@ static void strike(struct source *s)
     if (s->next)
         s->next->prev = s->prev;
     registry.n--;
+    thing_resize(&registry.all, registry.all.bytes - size_of(s));
 }
 
 /* ---- life ---- */
@@ -163,9 +172,8 @@ static void account_free(const struct source *s, struct account *a)
         mem_raw_free(a);
 }
 
-static void source_thing_end(struct thing *t)
+static void free_struck(struct source *s)
 {
-    struct source *s = container_of(t, struct source, thing);
     for (struct account *a = s->accounts, *next; a; a = next) {
         next = a->next;
         account_free(s, a);
@@ -180,8 +188,7 @@ static struct source *make(enum source_kind kind, const char *key, const char *n
 {
     size_t accounts = registry.n_sinks * sizeof(struct account);
     size_t key_len = strlen(key) + 1, name_len = strlen(name) + 1;
-    size_t size = sizeof(struct source) + accounts + key_len + name_len;
-    struct source *s = mem_raw_alloc(size);
+    struct source *s = mem_raw_alloc(sizeof *s + accounts + key_len + name_len);
     if (!s)
         return NULL;
     s->kind = kind;
@@ -195,7 +202,7 @@ static struct source *make(enum source_kind kind, const char *key, const char *n
         *end = &s->first[i];
         end = &s->first[i].next;
     }
-    if (enlist(s, size) < 0) {
+    if (enlist(s) < 0) {
         mem_raw_free(s);
         return NULL;
     }
@@ -276,7 +283,7 @@ void source_unref(struct source *s)
     pthread_mutex_lock(&registry.lock);
     strike(s);
     add_totals(&registry.gone[s->kind], s);
-    thing_end(&s->thing);
+    free_struck(s);
     pthread_mutex_unlock(&registry.lock);
 }
 

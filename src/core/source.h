@@ -3,8 +3,9 @@
  * what it says of itself. The collector that reads it embeds or points to it.
  *
  * Ownership: reference counted; the collector holds one, each batch one, and each account as long as records of it wait
- * in the spool or among the dead letters. A source is born under the registry's scope (sources_begin) by whoever asks for
- * it first and freed by whoever lets go last. There is one for a key.
+ * in the spool or among the dead letters. A source is born in the registry (sources_begin) by whoever asks for it first and
+ * freed by whoever lets go last. There is one for a key. All of them are one thing, with the bytes of all: there may be
+ * many thousands, most of them idle, and the registry already lists them (/sources).
  *
  * Threads: `name`, `kind`, `key` never change. Counters are atomic, written by the collector. The status
  * text is behind the source's lock. Everybody may walk the registry.
@@ -22,8 +23,7 @@ enum source_state { SOURCE_IDLE, SOURCE_READING, SOURCE_WAITING /* for memory or
 const char *source_state_name(enum source_state state);
 
 struct source {
-    struct thing thing; /* under the registry */
-    struct source *next, *prev;
+    struct source *next, *prev; /* in the registry */
     struct source *chain; /* in the registry's table */
     _Atomic uint32_t refs;
     bool resumed; /* past_resume() was here; under the registry's lock */
