@@ -1,4 +1,7 @@
 /* cell: text in a table for people: what a terminal would act on is not printed. */
 #pragma once
 
-void cell_print(const char *text);
+#include <stdio.h>
+
+void cell_print(const char *text); /* on standard output */
+void cell_write(FILE *out, const char *text);

@@ -99,8 +99,9 @@ static bool is_known(const struct listing *l, const char *path)
         suggest_offer(&near, row->name);
         suggest_offer(&near, row->key);
     }
-    fprintf(stderr, "logcap: no source is called '%s'%s%s%s; logcap positions show lists them. Nothing was reset\n", path,
-            near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+    fprintf(stderr, "logcap: no source is called '%s'%s", path, near.best ? "; did you mean '" : "");
+    cell_write(stderr, near.best ? near.best : "");
+    fprintf(stderr, "%s; logcap positions show lists them. Nothing was reset\n", near.best ? "'?" : "");
     return false;
 }
 

@@ -92,6 +92,8 @@ static void reset_of_what_is_not_there_fails(void **state)
     complained("Nothing was reset");
     assert_int_equal(run("reset", "-c", good, "file:7", NULL), 1);
     complained("no source is called 'file:7'; did you mean 'file:");
+    assert_int_equal(run("reset", "-c", good, "/var/log/b.lag", NULL), 1);
+    complained("did you mean '/var/log/b\"?.log'?"); /* nothing that a terminal would act on */
     assert_int_equal(run("reset", "-c", good, "--sink", "lokki"), 1);
     complained("at a sink 'lokki'; did you mean 'loki'?");
     assert_int_equal(run("reset", "-c", good, "--sink", "elsewhere"), 1);
