@@ -775,6 +775,27 @@ scenario('a sink that is full holds the engine up, and the memory', async (s) =>
     await agent.stop();
 });
 
+scenario('more streams than memory has room for, and a sink that is full: neither is memory exceeded nor a line torn', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const all = Array.from({length: 256}, (_, i) => engine.container(`c${i}`).start());
+    const {answer} = loki, filler = 'z'.repeat(16000);
+    loki.answer = () => ({stores: () => [], reply: () => {}});
+    all.forEach((c) => Array.from({length: 5}, (_, i) => c.say(`${c.name} ${i} ${filler}`)));
+    const agent = await s.agent(configOf(s, loki, engine, {}, {memory_limit: '8MiB', disk_buffer: {enabled: false}}));
+    await until('all are followed', () => engine.follows.size === all.length);
+    let pool = {}, before;
+    await until('as much as may be is read', async () => {
+        [before, pool] = [pool, (await agent.get('/stats')).json.pool];
+        await sleep(200 * patience);
+        return pool.used_bytes === before.used_bytes;
+    });
+    assert.ok(pool.used_bytes <= pool.limit_bytes * 1.25, JSON.stringify(pool));
+    loki.answer = answer;
+    await allThere(loki, all, 60);
+    assertOnce(loki, all);
+    await agent.stop();
+});
+
 // Containers in the middle of a message of 240 KiB, the first `ttys` of them with a TTY. write(n, to) sends of the n-th what is before `to` and was not sent yet.
 async function holders(engine, n, ttys = 0) {
     const all = Array.from({length: n}, (_, i) => engine.container(`holder${i}`, {tty: i < ttys}).start());

@@ -124,7 +124,7 @@ struct containers {
     struct nudge flush;
     struct pool_waiter memory;
     struct wire *blocked, *filled; /* lists of wires */
-    uint64_t held;   /* bytes of messages that are not whole yet */
+    uint64_t held;   /* bytes of lines that are not whole yet */
 };
 
 static inline struct containers *monitor_of(const struct container *c)

@@ -29,13 +29,14 @@ static uint64_t longest(const struct wire *w)
 static void account(struct wire *w)
 {
     struct containers *m = monitor_of(w->container);
-    uint64_t now = w->raw.cap + w->line[0].cap + w->line[1].cap;
+    uint64_t lines = w->line[0].cap + w->line[1].cap, now = lines + w->raw.cap;
     if (now > w->claimed)
         pool_claim(m->dispatcher->pool, now - w->claimed);
     else if (now < w->claimed)
         pool_release(m->dispatcher->pool, w->claimed - now);
-    m->held += now - w->claimed;
+    m->held += lines - w->held;
     w->claimed = now;
+    w->held = lines;
 }
 
 int wire_begin_memory(struct wire *w)
@@ -337,28 +338,30 @@ static ssize_t take_messages(struct wire *w, const char *data, size_t size)
     return taken == TAKEN_FAULT ? -1 : (ssize_t)done;
 }
 
-/* What is left of what came before, and then this. false: the stream is at fault. */
-static bool take_bytes(struct wire *w, const char *data, size_t n)
+/* What is left of what came before, and then this. HTTP_LATER: nothing of it, and nothing is kept of it meanwhile. */
+static enum http_piece take_bytes(struct wire *w, const char *data, size_t n)
 {
     struct buf *raw = &w->raw;
     ssize_t done;
     if (raw->len == 0) {
         done = take_messages(w, data, n);
+        if (done == 0 && w->is_blocked)
+            return HTTP_LATER;
         if (done < 0 || ((size_t)done < n && buf_add(raw, data + done, n - (size_t)done) < 0))
-            return false;
+            return HTTP_STOP;
     } else {
         if (n && buf_add(raw, data, n) < 0)
-            return false;
+            return HTTP_STOP;
         done = take_messages(w, raw->data, raw->len);
         if (done < 0)
-            return false;
+            return HTTP_STOP;
         raw->len -= (size_t)done;
         memmove(raw->data, raw->data + done, raw->len);
     }
     if (raw->len == 0 && raw->cap)
         buf_shrink(raw, 0);
     account(w);
-    return true;
+    return HTTP_TAKEN;
 }
 
 enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
@@ -373,14 +376,14 @@ enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
     }
     w->backoff = 0;
     w->ever = true;
-    return take_bytes(w, data, n) ? HTTP_TAKEN : HTTP_STOP;
+    return take_bytes(w, data, n);
 }
 
 void wire_unblock(struct wire *w)
 {
     if (!thing_alive(&w->memory.thing))
         return;
-    if (w->raw.len && !take_bytes(w, "", 0)) {
+    if (w->raw.len && take_bytes(w, "", 0) == HTTP_STOP) {
         wire_broken(w);
         return;
     }

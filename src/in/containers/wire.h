@@ -43,7 +43,7 @@ struct wire {
     struct timer again; /* opened again, or rotated */
     struct scope memory; /* what an open stream holds */
     struct buf raw, line[CURSOR_STREAMS];
-    uint64_t claimed; /* of the pool, for those */
+    uint64_t claimed, held; /* of the pool, for those; of that for lines */
     struct frames frames;
     struct wire *next_waiting, *next_rotation, *next_blocked, *next_filled;
     bool waiting, in_rotation, rotating, is_blocked, is_filled;
