@@ -91,13 +91,15 @@ export function command(args, env = {}) {
 export class Agent {
     // server: more of that section; with TLS it is asked whether it is ready on the metrics' port.
     // through: a command with its arguments that ends in exec of what follows it, such as prlimit.
-    constructor(directory, config, {env = {}, args, through = [], server = {}} = {}) {
+    // program: another than the binary.
+    constructor(directory, config, {env = {}, args, through = [], server = {}, program = binary} = {}) {
         this.directory = directory;
         this.config = config;
         this.env = env;
         this.args = args;
         this.through = through;
         this.server = server;
+        this.program = program;
         this.stderr = '';
     }
 
@@ -118,7 +120,7 @@ export class Agent {
             ...this.config,
         }, null, 1));
         const begun = Date.now();
-        const [program, ...rest] = [...this.through, binary, ...(this.args ?? ['run', '-c', this.file])];
+        const [program, ...rest] = [...this.through, this.program, ...(this.args ?? ['run', '-c', this.file])];
         this.process = spawn(program, rest,
             {env: {...process.env, ...this.env}, stdio: ['ignore', 'pipe', 'pipe']});
         this.exited = new Promise((resolve) => {

@@ -7,45 +7,16 @@ import http from 'node:http';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {binary, command, pick, sanitized, scenario, sleep, unpacked, until} from './harness.mjs';
+import {finding, leaks, quick, webhook} from './leaks.mjs';
 
 const shim = path.join(path.dirname(binary), 'libleak.so');
 const skipShim = (sanitized || !fs.existsSync(shim)) && 'needs the shim, which does not go with sanitizers';
-
-// Everything is looked at each second.
-const quick = {
-    task_tracking: {check_interval: '1s'},
-    resource_monitoring: {check_interval: '1s', alert_cooldown: '0s'},
-};
 
 function planted(s) {
     const file = s.path('leak');
     const plant = (text) => fs.writeFileSync(file, text);
     plant('');
     return {plant, env: {LD_PRELOAD: shim, LEAK: file}};
-}
-
-const leaks = async (agent) => (await agent.get('/leaks')).json;
-const finding = async (agent, series) => (await leaks(agent)).findings.find((f) => f.series === series);
-
-// Takes what is posted, as the answers say: a status, or nothing at all.
-async function webhook(s, answers = []) {
-    const posted = [];
-    const server = http.createServer((req, res) => {
-        let body = '';
-        req.on('data', (data) => { body += data; });
-        req.on('end', () => {
-            posted.push({type: req.headers['content-type'], json: JSON.parse(body)});
-            const answer = answers.shift() ?? 200;
-            if (answer)
-                res.writeHead(answer).end();
-        });
-    });
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    s.atEnd(() => {
-        server.closeAllConnections();
-        server.close();
-    });
-    return {posted, url: `http://127.0.0.1:${server.address().port}/alerts`};
 }
 
 scenario('a descriptor that nobody closed is named with the place where it was born, everywhere', async (s) => {

@@ -65,6 +65,12 @@ class Symbols(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn('only base/child.c may', said)
 
+    def test_what_leaks_on_purpose_is_refused(self):
+        code, said = self.check('src_core_sink.c.o', 'static __attribute__((used)) void planted_task(void) {}\n')
+        self.assertEqual(code, 1)
+        self.assertIn('has planted_task, which is for tests alone', said)
+        self.assertEqual(self.check('src_core_sink.c.o', 'void __wrap_lease(void) {}\n')[0], 1)
+
     def test_nothing_to_look_at_is_a_failure(self):
         self.assertEqual(self.check('other.o', 'int f(void) { return 1; }\n')[0], 1)
 

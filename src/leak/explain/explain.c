@@ -32,6 +32,7 @@ static const struct {
     [EXPLAIN_CPU] = {"profile", "processor time for ?seconds=N (30)", NULL},
     [EXPLAIN_THREADCREATE] = {"threadcreate", "threads by the stack that began them", profile_threads},
     [EXPLAIN_FDS] = {"fds", "descriptors by the stack that opened them", profile_fds},
+    [EXPLAIN_THINGS] = {"things", "leases, batches, timers, watches and libraries' handles, by the stack that took them", profile_things},
     [EXPLAIN_BLOCKS] = {"blocks", "what the scope tree holds, exactly, by the stack that took it", profile_blocks},
 };
 

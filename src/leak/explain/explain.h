@@ -15,6 +15,7 @@ enum explain_what {
     EXPLAIN_CPU, /* "profile" */
     EXPLAIN_THREADCREATE,
     EXPLAIN_FDS,
+    EXPLAIN_THINGS, /* of the scope tree: leases, batches, timers, watches, handles */
     EXPLAIN_BLOCKS, /* what the scope tree holds */
     EXPLAINED
 };

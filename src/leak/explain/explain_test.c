@@ -151,6 +151,12 @@ static void counts_descriptors_and_blocks(void **state)
     assert_non_null(strstr(out.data, " @ 0x1\n# labels: {\"kind\":\"not in the census\"}"));
     write_as(EXPLAIN_BLOCKS, EXPLAIN_TEXT);
     assert_non_null(strstr(out.data, "# oldest: out, "));
+    struct thing handle;
+    assert_int_equal(thing_begin(&handle, &scope_root, BIRTH_HANDLE, "a handle", 0, NULL), 0);
+    write_as(EXPLAIN_THINGS, EXPLAIN_JSON);
+    assert_non_null(strstr(out.data, "{\"count\":1,\"kind\":\"handle\",\"oldest\":\"a handle\""));
+    assert_null(strstr(out.data, "reader"));
+    thing_end(&handle);
     write_as(EXPLAIN_THREADCREATE, EXPLAIN_TEXT);
     assert_string_equal(out.data, "threadcreate profile: total 0\n");
     fd_close(&f);

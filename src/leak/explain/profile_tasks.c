@@ -17,6 +17,7 @@ enum { THREADS_MAX = 4096, PATIENCE = 200 /* ms for a thread to answer */ };
 static const struct profile_sort profile_goroutine = COUNT("goroutine");
 static const struct profile_sort profile_threadcreate = COUNT("threadcreate");
 static const struct profile_sort profile_descriptors = COUNT("fds");
+static const struct profile_sort profile_others = COUNT("things");
 static const struct profile_sort profile_memory = {
     .name = "blocks",
     .values = {{"blocks", "count"}, {"space", "bytes"}},
@@ -66,6 +67,14 @@ static bool add_block(const struct birth_info *b, void *p)
     return true;
 }
 
+/* What has profiles of its own, or only holds others, is left out. */
+static bool add_thing(const struct birth_info *b, void *p)
+{
+    if (b->kind != BIRTH_SCOPE && b->kind != BIRTH_MEMORY && b->kind != BIRTH_FD && !task_is(b))
+        profile_add_birth(p, b, birth_kind_name(b->kind), one);
+    return true;
+}
+
 struct birthday {
     pid_t tid;
     int64_t born;
@@ -111,6 +120,11 @@ int profile_tasks(struct profile *p, struct scope *owner)
 int profile_threads(struct profile *p, struct scope *owner)
 {
     return begin(p, owner, &profile_threadcreate, add_thread);
+}
+
+int profile_things(struct profile *p, struct scope *owner)
+{
+    return begin(p, owner, &profile_others, add_thing);
 }
 
 int profile_blocks(struct profile *p, struct scope *owner)

@@ -14,5 +14,7 @@ int profile_tasks(struct profile *p, struct scope *owner);
 int profile_threads(struct profile *p, struct scope *owner); /* by the stack that began them */
 /* Descriptors by birth site; those that the census does not know of the kind "not in the census". */
 int profile_fds(struct profile *p, struct scope *owner);
+/* What has none of these profiles and is no memory: leases, batches, timers, watches, handles. By birth site. */
+int profile_things(struct profile *p, struct scope *owner);
 /* What the scope tree holds by birth site: count and bytes. */
 int profile_blocks(struct profile *p, struct scope *owner);

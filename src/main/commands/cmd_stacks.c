@@ -21,6 +21,7 @@ static const char help[] = "usage: logcap stacks [-c FILE] [--each | --json] [--
                            "                that began them (without PROFILE)\n"
                            "  threadcreate  threads by the stack that began them\n"
                            "  fds           descriptors by the stack that opened them\n"
+                           "  things        leases, batches, timers, watches and handles of libraries by the stack that took them\n"
                            "  blocks        memory that logcap itself holds, by the stack that took it\n"
                            "  heap, allocs  memory of libraries too, sampled: in use, and ever allocated\n"
                            "\n"

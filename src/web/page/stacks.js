@@ -7,6 +7,7 @@ import {bytes, count, duration, time} from './units.js';
 const profiles = {
     goroutine: ['Tasks', 'count', count],
     fds: ['Descriptors', 'count', count],
+    things: ['Leases, timers and other things', 'count', count],
     blocks: ['Memory that the scope tree holds', 'bytes', bytes],
     heap: ['Memory, sampled', 'inuse_space', bytes],
 };
