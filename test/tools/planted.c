@@ -1,8 +1,10 @@
 /*
- * Linked into logcap-planted, an agent that knows how to leak, for scenarios; the agent that users have is linked without it, which
- * tools/check-symbols sees to. The linker puts it between those who call service_begin() and lease_secured() and these two (--wrap).
+ * Linked into logcap-planted, an agent that knows how to leak, for scenarios; the agent that users
+ * have is linked without it, which tools/check-symbols sees to. The linker puts it between those
+ * who call service_begin() and lease_secured() and these two (--wrap).
  *
- * Environment LEAK names a file with one word, read ten times a second; empty or missing: nothing leaks.
+ * Environment LEAK names a file with one word, read ten times a second; empty or missing: nothing
+ * leaks.
  *
  *     task MS    each MS a task of the kind "planted" begins, and never ends
  *     reader MS  the same of the kind "file_reader", of which it is known how many there may be
@@ -10,7 +12,8 @@
  *     map MS     each MS 4 KiB come to a map that nothing is ever taken from
  *     lease N    each N-th lease is never returned
  *
- * What begins is the agent's, so that it is given back at the end; but a lease is not. Main's thread, except leases: any.
+ * What begins is the agent's, so that it is given back at the end; but a lease is not. Main's
+ * thread, except leases: any.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -55,8 +58,9 @@ static __attribute__((noinline)) void planted_task(const struct task_kind *kind)
 
 static __attribute__((noinline)) void planted_entry(void)
 {
-    void **more = planted_map.entries ? mem_resize(planted_map.entries, (planted_map.n + 1) * sizeof *more)
-                                      : mem_new(&planted_map_scope, sizeof *more, "map");
+    void **more = planted_map.entries
+                      ? mem_resize(planted_map.entries, (planted_map.n + 1) * sizeof *more)
+                      : mem_new(&planted_map_scope, sizeof *more, "map");
     if (!more)
         return;
     planted_map.entries = more;
@@ -96,7 +100,8 @@ static void planted_look(struct timer *t)
         planted_next = clock_mono();
     memcpy(planted_word, now, sizeof now);
     atomic_store(&planted_leases, strcmp(word, "lease") == 0 ? number : 0);
-    for (; planted_next && clock_mono() >= planted_next; planted_next = number ? planted_next + number * MILLISECOND : 0)
+    for (; planted_next && clock_mono() >= planted_next;
+         planted_next = number ? planted_next + number * MILLISECOND : 0)
         planted_once(word);
 }
 

@@ -42,7 +42,8 @@ bool explain_find(const char *name, enum explain_what *what); /* false: there is
 bool explain_has_heap(void); /* whether EXPLAIN_HEAP and EXPLAIN_ALLOCS are there */
 
 /*
- * Adds to `out`. Of tasks and threads the calling thread is none: it is there for the answer only. 0; -ENOTSUP: this build has no such profile; -EBUSY: another measurement is going on; -ECANCELED:
+ * Adds to `out`. Of tasks and threads the calling thread is none: it is there for the answer only. 0; -ENOTSUP: this build has
+ * no such profile; -EBUSY: another measurement is going on; -ECANCELED:
  * `cancel` can be read (-1: there is none); or another -errno.
  */
 int explain_write(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel);

@@ -6,12 +6,13 @@
 
 #include "base/clock.h"
 
-#define POINT (2 * MINUTE)
-#define WITHIN HOUR         /* the limit must be */
+#define POINT      (2 * MINUTE)
+#define WITHIN     HOUR /* the limit must be */
 #define LEAST_SPAN (10 * MINUTE)
-#define STEADY .8           /* of the pairs: more that rise than fall */
-#define OF_ALL_IT_KNOWS .5  /* so far ahead, in times of what it rose, is believed of growth since the start */
-#define KEEP 2              /* times further ahead is still near */
+#define STEADY     .8 /* of the pairs: more that rise than fall */
+#define OF_ALL_IT_KNOWS                                                                            \
+    .5         /* so far ahead, in times of what it rose, is believed of growth since the start */
+#define KEEP 2 /* times further ahead is still near, once it was */
 enum { POINTS_LEAST = 6, PAIRS = NEARING_POINTS * (NEARING_POINTS - 1) / 2 };
 
 void nearing_begin(struct nearing *n)
@@ -65,13 +66,15 @@ static double find_slope(const struct nearing_point *p, unsigned n, double *risi
     return v[m / 2];
 }
 
-/* Whether what begins with point `from` leads to the limit: at the rate of all of it and of its last third. */
-static bool leads_there(const struct nearing *n, unsigned from, double before, double left, double least, double *slope)
+/* Whether what begins with point `from` leads to the limit: at the rate of all of it and of its
+ * last third. */
+static bool leads_there(const struct nearing *n, unsigned from, double before, double left,
+                        double least, double *slope)
 {
     const struct nearing_point *first = &n->points[from], *last = &n->points[n->n - 1];
     unsigned count = n->n - from, third = (count + 2) / 3;
     double rising, any, ahead = n->near ? KEEP : 1, grown = last->low - fmax(first->low, before);
-    double span = (double)(last->time - first->time), within = HOUR * ahead;
+    double span = (double)(last->time - first->time), within = WITHIN * ahead;
     if (first->time - n->first < span)
         ahead *= OF_ALL_IT_KNOWS;
     if (span < LEAST_SPAN || grown < least || left > grown * ahead)
@@ -92,7 +95,8 @@ bool nearing_look(struct nearing *n, double limit, double least, struct approach
     /* The shortest that suffices: a longer one has more of what was before. */
     for (unsigned count = POINTS_LEAST; !near && count <= n->n; count++) {
         unsigned from = n->n - count;
-        near = leads_there(n, from, before[from], limit - n->points[n->n - 1].low, least, &a->slope);
+        near =
+            leads_there(n, from, before[from], limit - n->points[n->n - 1].low, least, &a->slope);
         a->since = n->points[from].time;
     }
     return n->near = near;

@@ -1,9 +1,12 @@
 /*
- * nearing: whether a series is about to meet its real limit, by what it did in the last hour alone. The trend (trend.h) asks whether growth will
- * end, and takes hours for it; who runs out of descriptors in forty minutes cannot wait for that. Here it is not asked: steady growth to where
- * the series never was, most of the way to the limit done, and less than an hour left at this rate. docs/detector.md has what that costs.
+ * nearing: whether a series is about to meet its real limit, by what it did of late alone. The
+ * trend (trend.h) asks whether growth will end, and takes hours for it; who runs out of descriptors
+ * in forty minutes cannot wait for that. Here it is not asked: steady growth to where the series
+ * never was, half of the way to the limit or more, and less than an hour left at this rate.
+ * docs/detector.md has what that costs.
  *
- * Floors of two minutes, an hour of them. Values are whole, as the limit is. Pure; a struct that can be copied.
+ * Floors of two minutes or of a sample, whichever is longer, an hour of them or more. Values are
+ * whole, as the limit is. Pure; a struct that can be copied.
  */
 #pragma once
 
@@ -31,7 +34,8 @@ struct approach {
 
 /* Also when the process was started again. */
 void nearing_begin(struct nearing *n);
-/* A sample, later than any before. Whether a point became complete: the answer changes with them only. */
+/* A sample, later than any before. Whether a point became complete: the answer changes with them
+ * only. */
 bool nearing_add(struct nearing *n, int64_t time, double value);
-/* What growth by less than `least` is, is none. */
+/* Growth by less than `least` is none. `a` is filled in when the answer is true. */
 bool nearing_look(struct nearing *n, double limit, double least, struct approach *a);

@@ -12,7 +12,8 @@
 #include "main/commands/reply.h"
 #include "main/commands/screen.h"
 
-enum { ANSWER_BYTES = 8 << 20, SINKS_SHOWN = 32, INTERVAL_MS = 2000, ONCE_MS = 1000, WORDS_LINES = 3, LINE = 1024, TEXT_WRAP = 80, ERROR_INDENT = 4, ERROR_LINES = 3 };
+enum { ANSWER_BYTES = 8 << 20, SINKS_SHOWN = 32, INTERVAL_MS = 2000, ONCE_MS = 1000, WORDS_LINES = 3, LINE = 1024, TEXT_WRAP = 80 };
+enum { ERROR_INDENT = 4, ERROR_LINES = 3 };
 
 static const char help[] = "usage: logcap top [-c FILE] [--once]\n"
                            "\n"
