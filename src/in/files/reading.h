@@ -1,15 +1,23 @@
 /*
  * reading: what is known while one batch of a file is read and marked; the parts of tail share it. Only for them.
  *
- *   tail.c           reads, and hands over
+ *   tail.c           says what is read in a turn
+ *   reading.c        reads it into a batch, and hands that over
  *   tail_lines.c     marks bare lines
  *   tail_wrapped.c   marks a container's log
+ *   tail_over.c      joins a record over a rotation
  */
 #pragma once
 
+#include "base/clock.h"
 #include "core/past.h"
 #include "in/files/followed_internal.h"
 #include "in/files/outlets.h"
+#include "in/files/tail.h"
+
+struct again_next;
+
+enum { CHUNK_MORE = 64 * 1024 }; /* bytes of a chunk beyond max_line_bytes */
 
 struct reading {
     struct files *f;
@@ -40,6 +48,11 @@ struct reading {
 };
 
 /* Read through `plain`: a rest. */
+static inline bool file_is_plain(const struct file *file)
+{
+    return file->reader && file->reader->plain;
+}
+
 static inline bool reading_is_plain(const struct reading *r)
 {
     return r->file->reader->plain;
@@ -50,6 +63,29 @@ static inline bool reading_partial_is_due(const struct reading *r)
 {
     return r->file->flush && clock_mono() - r->file->grown >= r->f->options->partial_flush;
 }
+
+/* The source waits for memory or a sink: TURN_BLOCKED. */
+enum turn reading_blocked(struct files *f, struct file *file);
+/* With the outlets' stream, if lines are bare. NULL: EDQUOT, and the pool will say when there is memory; ENOMEM. */
+struct batch *reading_new_batch(struct reading *r, uint32_t size, uint32_t marks);
+/* Fill the batch from the offset on. 0 or -errno; of a file -ESTALE: before the offset lies something else than was read. */
+ssize_t reading_from_file(struct reading *r);
+ssize_t reading_from_plain(struct reading *r);
+/* What must be known to make the same records of the same bytes. */
+void reading_write_recipe(struct reading *r);
+/* Of a rest, which cannot be read again: the tail before the next offset, and what was read behind it. */
+void reading_keep_carry(struct reading *r, uint32_t used);
+/* The batch is not ours any more; the file is read on from `to`. */
+void reading_hand_over(struct reading *r, uint64_t to);
+/* Only the batch: it stands for bytes that were stepped over. */
+void reading_give(struct files *f, struct file *file, struct batch *b);
+/* How long what has no end yet waits for it. */
+void reading_wait_for_end(struct reading *r);
+
+/* Of a rotated file that ends within a record: the rest of it is in the next one. false: it is not, and the file is read by itself. */
+bool reading_on_in_next(struct files *f, struct file *file, enum turn *turn);
+/* The same as before a kill, as the span's settings say. false: it cannot be the same again. */
+bool reading_join_again(struct reading *r, const struct again_next *it, enum turn *turn);
 
 /* Mark what was read, as records with their times; 0, or -ENOMEM: not now. */
 int reading_mark_lines(struct reading *r);
