@@ -8,7 +8,10 @@
 
 enum {
     CHARACTER = 4, /* bytes of UTF-8 at most */
-    BEGINS = 0x8000, /* in mark.stream, between the two passes: a record begins with this line */
+    /* In mark.stream, between the two passes: a record begins with this line, or can take none behind it. */
+    BEGINS = 0x8000,
+    ENDS = 0x4000,
+    EDGES = BEGINS | ENDS,
     NONE = UINT32_MAX,
 };
 
@@ -83,6 +86,8 @@ static void add_line(struct finding *f, struct mark *line, uint32_t start)
     f->longer |= o->bytes > f->m->max_bytes;
     bool full = o->lines >= pipeline_max_lines(f->p) || o->bytes >= f->m->max_bytes;
     o->open = !o->whole || (f->multiline && !full);
+    if (!o->open)
+        line->stream |= ENDS;
 }
 
 /* Marks where records begin, and finds the last place that none lies across. */
@@ -165,7 +170,7 @@ static void join_neighbours(struct messages *m, struct pipeline *p, struct batch
     for (uint32_t i = 0; i < n; i++) {
         struct mark *line = &b->marks[i];
         bool begins = line->stream & BEGINS, joined = i + 1 < n && !(line[1].stream & BEGINS);
-        line->stream &= (uint16_t)~BEGINS;
+        line->stream &= (uint16_t)~EDGES;
         m->malformed += line->stream == WRAPPED_BARE;
         if (begins)
             line->time = pipeline_time(p, b, line, anchor, tie);
@@ -257,7 +262,7 @@ static void put_record(struct joining *j, uint32_t first, uint32_t end)
             is_torn |= line->len > 0;
             continue;
         }
-        struct mark piece = {.off = line->off, .len = line->len, .end = end, .stream = line->stream & (uint16_t)~BEGINS, .time = time};
+        struct mark piece = {.off = line->off, .len = line->len, .end = end, .stream = line->stream & (uint16_t)~EDGES, .time = time};
         put_piece(j, piece, &left, &is_torn);
         time = j->out[j->n - 1].time;
     }
@@ -278,7 +283,7 @@ static void join_lines(struct joining *j, struct pipeline *p, uint32_t n, int64_
     uint32_t start = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct mark *line = &j->b->marks[i];
-        unsigned stream = line->stream & (unsigned)~BEGINS;
+        unsigned stream = line->stream & (unsigned)~EDGES;
         bool begins = line->stream & BEGINS;
         j->next[i] = NONE;
         if (begins && stream != WRAPPED_BARE)
@@ -296,7 +301,7 @@ static void join_lines(struct joining *j, struct pipeline *p, uint32_t n, int64_
         else
             j->next[j->last[stream]] = i;
         j->last[stream] = i;
-        if (!line->more && !pipeline_is_multiline(p))
+        if (line->stream & ENDS)
             end_record(j, stream, start);
     }
     unsigned earlier = j->first[0] < j->first[1] ? 0 : 1;
@@ -304,10 +309,10 @@ static void join_lines(struct joining *j, struct pipeline *p, uint32_t n, int64_
     end_record(j, !earlier, start);
 }
 
-static void forget_begins(struct batch *b)
+static void forget_edges(struct batch *b)
 {
     for (uint32_t i = 0; i < b->n; i++)
-        b->marks[i].stream &= (uint16_t)~BEGINS;
+        b->marks[i].stream &= (uint16_t)~EDGES;
 }
 
 static int join_mixed(struct messages *m, struct pipeline *p, struct batch *b, uint32_t n, struct scope *scratch, int64_t anchor,
@@ -341,6 +346,6 @@ int messages_make(struct messages *m, struct pipeline *p, struct batch *b, struc
     }
     int r = join_mixed(m, p, b, n, scratch, anchor, tie);
     if (r < 0)
-        forget_begins(b);
+        forget_edges(b);
     return r;
 }
