@@ -148,7 +148,7 @@ static enum contest_class class_of(const struct contest_model *m)
     case CONTEST_PLATEAU:
         return m->to > .6 ? CONTEST_LATE_FLAT : CONTEST_SOON_FLAT;
     case CONTEST_DAY:
-        return CONTEST_COURSE;
+        return m->warm_up ? CONTEST_COURSE_ON_TOP : CONTEST_COURSE;
     default:
         return CONTEST_STEPS;
     }
@@ -259,6 +259,26 @@ static void try_on_top(const struct field *f)
     }
 }
 
+static void try_day_on_top(const struct field *f, enum contest_warm_up warm_up, double to)
+{
+    for (unsigned k = 1; k <= HARMONICS; k++) {
+        struct basis b = f->common;
+        add_day(f, &b, k);
+        if (add_shape(f, &b, warm_up == CONTEST_STRAIGHT_WARM_UP ? CONTEST_PLATEAU : CONTEST_SATURATING, 0, to))
+            offer_with_steps(f, &b, (struct contest_model){.shape = CONTEST_DAY, .warm_up = warm_up, .warm_to = to}, -1, b.n + 1);
+    }
+}
+
+/* A day's course, of which less than a day and a half was seen, on top of what ended. */
+static void try_days_on_top(const struct field *f)
+{
+    static const double soon[] = {.03, .08, .17}, flat[] = {.15, .3, .45, .6};
+    for (unsigned i = 0; i < COUNT(soon); i++)
+        try_day_on_top(f, CONTEST_SATURATING_WARM_UP, soon[i]);
+    for (unsigned i = 0; i < COUNT(flat); i++)
+        try_day_on_top(f, CONTEST_STRAIGHT_WARM_UP, flat[i]);
+}
+
 /* The model with each of its times moved a little. */
 static void vary(const struct field *f, const struct contest_model *best, double by)
 {
@@ -361,6 +381,11 @@ void contest_hold(struct contest *c, const struct windows *w)
         prepare(&f, memories[i], day);
         try_on_top(&f);
         refine_endless(&f);
+    }
+    bool half_known = !day && w->span > DAY / 2;
+    for (unsigned i = 0; i < COUNT(memories) && half_known && c->endless.bic < c->ends.bic; i++) {
+        prepare(&f, memories[i], day);
+        try_days_on_top(&f);
     }
     in_seconds(&c->ends, w->span);
     in_seconds(&c->endless, w->span);

@@ -3,7 +3,7 @@
  * errors that follow each other (AR(1)), and judged by BIC: what it leaves over, against how many numbers it needs.
  *
  *   ends      a level with up to six steps (one in the midst of a piece takes two); a saturating rise, a straight rise to a plateau, a
- *             day's course, with up to four
+ *             day's course, with up to four; a day's course on top of a rise that ended, with up to two
  *   endless   a straight line, one from some time on, an accelerating one; with up to four steps, or with a warm-up that saturates or ends
  *             and up to two
  *
@@ -23,7 +23,7 @@ enum contest_warm_up { CONTEST_NO_WARM_UP, CONTEST_SATURATING_WARM_UP, CONTEST_S
 struct contest_model {
     enum contest_shape shape;
     double from, to;   /* s: from when on it grows; until when, or the time constant */
-    enum contest_warm_up warm_up; /* endless: besides */
+    enum contest_warm_up warm_up; /* besides; of what ends, of a day's course alone */
     double warm_from, warm_to; /* s: as `from`, `to` */
     unsigned steps;
     double memory;     /* of the errors, from piece to piece */
@@ -32,8 +32,17 @@ struct contest_model {
     double bic;
 };
 
-/* Of what ends: steps, saturated soon or late, a plateau soon or late, a day's course. */
-enum contest_class { CONTEST_STEPS, CONTEST_SOON_FULL, CONTEST_LATE_FULL, CONTEST_SOON_FLAT, CONTEST_LATE_FLAT, CONTEST_COURSE, CONTEST_CLASSES };
+/* Of what ends: steps, saturated soon or late, a plateau soon or late, a day's course, one on top of what was full or flat soon. */
+enum contest_class {
+    CONTEST_STEPS,
+    CONTEST_SOON_FULL,
+    CONTEST_LATE_FULL,
+    CONTEST_SOON_FLAT,
+    CONTEST_LATE_FLAT,
+    CONTEST_COURSE,
+    CONTEST_COURSE_ON_TOP, /* only looked for while growth wins */
+    CONTEST_CLASSES
+};
 
 struct contest {
     struct contest_model ends, endless; /* the best of each */

@@ -150,6 +150,20 @@ static void a_day_is_taken_off_once_it_is_known(void **state)
     assert_true(c.ends.bic < c.endless.bic);
 }
 
+static double warm_up_and_day(double h)
+{
+    return 100 * (1 - exp(-h)) + 40 * sin(2 * M_PI * (h - 14) / 24);
+}
+
+/* As long as no day is known it may be one, on top of what has ended. */
+static void a_warm_up_and_half_a_day_look_like_growth(void **state)
+{
+    hold(17, warm_up_and_day);
+    assert_true(c.classes[CONTEST_COURSE_ON_TOP].bic < c.endless.bic);
+    hold(17, line_with_warm_up);
+    assert_true(c.classes[CONTEST_COURSE_ON_TOP].bic > c.endless.bic + 8);
+}
+
 /* Nothing to divide by, nothing that is new. */
 static void what_is_exact_or_tiny_is_no_trouble(void **state)
 {
@@ -175,6 +189,7 @@ int main(void)
         TEST(each_way_to_end_is_recognized),
         TEST(each_way_to_go_on_is_recognized),
         TEST(a_day_is_taken_off_once_it_is_known),
+        TEST(a_warm_up_and_half_a_day_look_like_growth),
         TEST(what_is_exact_or_tiny_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

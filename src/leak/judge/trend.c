@@ -31,7 +31,7 @@ struct found {
     const struct windows *w;
     struct contest contest;
     double lasted; /* s */
-    double soon, late, day; /* by how much the bic of growth is better */
+    double soon, late, day, on_top; /* by how much the bic of growth is better */
 };
 
 static int by_value(const void *a, const void *b)
@@ -97,6 +97,7 @@ static void measure(struct found *f, const struct windows *w)
     f->soon = fmin(c->classes[CONTEST_STEPS].bic, fmin(c->classes[CONTEST_SOON_FULL].bic, c->classes[CONTEST_SOON_FLAT].bic)) - growth;
     f->late = fmin(c->classes[CONTEST_LATE_FULL].bic, c->classes[CONTEST_LATE_FLAT].bic) - growth;
     f->day = w->span < CYCLE ? c->classes[CONTEST_COURSE].bic - growth : INFINITY;
+    f->on_top = c->classes[CONTEST_COURSE_ON_TOP].bic - growth;
 }
 
 static bool lasted(const struct found *f, const struct proof *p)
@@ -123,6 +124,12 @@ static bool has_ended(const struct found *f)
     return m->shape != CONTEST_DAY && m->to < .6 * f->w->span;
 }
 
+/* Enough to tell somebody: told from all that ends, and hardly slower of late. */
+static bool is_sure(const struct found *f, const struct trend *t)
+{
+    return f->soon >= plenty.soon && f->late >= plenty.late && fmin(f->day, f->on_top) >= plenty.day && goes_on(f, t, .4);
+}
+
 static void answer(struct trend *out, const struct found *f, bool endless)
 {
     const struct proof *p = &enough;
@@ -139,7 +146,7 @@ static void answer(struct trend *out, const struct found *f, bool endless)
         out->half_a_day = f->w->span < 12 * HOURS;
     } else {
         out->answer = lasted(f, p) ? TREND_ENDLESS : TREND_GROWING;
-        out->sure = out->answer == TREND_ENDLESS && f->soon >= plenty.soon && f->late >= plenty.late && f->day >= plenty.day;
+        out->sure = out->answer == TREND_ENDLESS && is_sure(f, out);
         out->ripe = lasted(f, &plenty);
     }
 }
