@@ -5,10 +5,11 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 
-/* A group is as many slots as a word has bits, and has its pages for itself. Where pages are larger nothing is trimmed. */
+/* A group is as many slots as a word has bits, and has its pages for itself. Larger pages would be shared: see slots_trim(). */
 enum { PAGE = 4096, GROUP = 64, GROUP_BYTES = GROUP * SLOT_BYTES, GROUPS = 21 };
 static_assert(GROUP_BYTES % PAGE == 0, "a group has its pages for itself");
 
@@ -207,6 +208,8 @@ static void slab_trim(struct slab *s)
 
 void slots_trim(void)
 {
+    if (sysconf(_SC_PAGESIZE) != PAGE)
+        return;
     struct arena *a = atomic_load_explicit(&arenas, memory_order_acquire);
     for (; a; a = a->next)
         for (struct slab *s = atomic_load_explicit(&a->slabs, memory_order_acquire); s; s = s->next)

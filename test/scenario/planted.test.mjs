@@ -113,7 +113,7 @@ scenario('leases that are never returned are named, and who gave them', async (s
         const samples = await samplesUntilNamed(agent, 'things:lease', () => plant('lease 2'));
         assert.ok(samples <= SAMPLES, `it took ${samples} samples`);
         const lease = (await grown(agent, 'things')).find((one) => one.kind === 'lease');
-        assert.match(linesOf(lease), /^give \S+\/src\/in\/files\/tail\.c:\d+/);
+        assert.match(linesOf(lease), /^reading_give \S+\/src\/in\/files\/reading\.c:\d+/);
     } finally {
         writing = false;
         await load;

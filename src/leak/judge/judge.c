@@ -241,8 +241,10 @@ static void conclude(struct judge *j)
     look_at_lately(j);
     look_at_approach(j);
     v->limit_in = v->slope > 0 && j->settings.limit > 0 ? time_left(j, v->slope) : -1;
-    if (is_near(j))
-        v->limit_in = fmin(v->limit_in, time_left(j, j->approach.slope * MINUTE));
+    if (is_near(j)) {
+        double left = time_left(j, j->approach.slope * MINUTE);
+        v->limit_in = v->limit_in < 0 ? left : fmin(v->limit_in, left);
+    }
     if (v->state == LEAK_LEAKING && j->sure)
         blame(j, severity_of_leak(j), LEAK_BY_TREND, 0);
     apply_thresholds(j);

@@ -6,14 +6,12 @@
 
 #include "base/clock.h"
 
-#define POINT      (2 * MINUTE)
-#define WITHIN     HOUR /* the limit must be */
-#define LEAST_SPAN (10 * MINUTE)
-#define STEADY     .8 /* of the pairs: more that rise than fall */
-#define OF_ALL_IT_KNOWS                                                                            \
-    .5         /* so far ahead, in times of what it rose, is believed of growth since the start */
-#define KEEP 2 /* times further ahead is still near, once it was */
-enum { POINTS_LEAST = 6, PAIRS = NEARING_POINTS * (NEARING_POINTS - 1) / 2 };
+#define POINT           (2 * MINUTE)
+#define WITHIN          HOUR /* the limit must be */
+#define STEADY          .8   /* of the pairs: more that rise than fall */
+#define OF_ALL_IT_KNOWS .5   /* times what it rose is believed to come, of growth since the start */
+#define KEEP            2    /* times further ahead is still near, once it was */
+enum { POINTS_LEAST = 6 /* ten minutes */, PAIRS = NEARING_POINTS * (NEARING_POINTS - 1) / 2 };
 
 void nearing_begin(struct nearing *n)
 {
@@ -77,7 +75,7 @@ static bool leads_there(const struct nearing *n, unsigned from, double before, d
     double span = (double)(last->time - first->time), within = WITHIN * ahead;
     if (first->time - n->first < span)
         ahead *= OF_ALL_IT_KNOWS;
-    if (span < LEAST_SPAN || grown < least || left > grown * ahead)
+    if (grown < least || left > grown * ahead)
         return false;
     *slope = find_slope(first, count, &rising);
     double rate = fmin(*slope, find_slope(last - third, third + 1, &any));
