@@ -533,15 +533,25 @@ static int engine_begin(struct server *s, struct engine *e, const char *cert, co
     return r;
 }
 
+static struct engine *free_engine(struct server *s)
+{
+    struct engine *e = &s->engines[ENGINE_TLS];
+    while (e == s->tls || e == s->tls_before)
+        e++;
+    return e;
+}
+
 int server_renew(struct server *s, const char *cert, const char *key)
 {
-    struct engine *other = &s->engines[s->tls == &s->engines[ENGINE_TLS] ? ENGINE_TLS_OTHER : ENGINE_TLS];
-    if (thing_alive(&other->scope.thing))
-        scope_end(&other->scope);
-    int r = engine_begin(s, other, cert, key);
-    if (r == 0)
-        s->tls = other;
-    return r;
+    struct engine *next = free_engine(s);
+    int r = engine_begin(s, next, cert, key);
+    if (r < 0)
+        return r;
+    if (s->tls_before)
+        scope_end(&s->tls_before->scope);
+    s->tls_before = s->tls;
+    s->tls = next;
+    return 0;
 }
 
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config)

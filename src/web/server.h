@@ -5,7 +5,7 @@
  * census shows who is connected since when. libmicrohttpd gets the accepted socket, parses, and closes it; its
  * epoll is watched on our loop. With a certificate there are two of the library: one speaks TLS, the other does not, and
  * each listener says whose its connections are. With another certificate (server_renew()) there is a third, for what connects
- * from then on; the one before stays for its connections until the next renewal, which cuts those that are left.
+ * from then on; the one before stays for its connections until the next renewal, which cuts those that are left once it has succeeded.
  *
  * Slow and hostile clients: a connection without a byte for `idle` is closed, one that has not finished its
  * request and read the reply within `deadline` too. At `max_connections` the one that has waited longest without
@@ -48,7 +48,8 @@ struct engine {
     struct timer timer;
     bool ending;
 };
-enum { ENGINE_PLAIN, ENGINE_TLS, ENGINE_TLS_OTHER, ENGINES };
+/* Three that speak TLS: of the present certificate, of the one before, and room to begin the next before that one is cut. */
+enum { ENGINE_PLAIN, ENGINE_TLS, ENGINES = ENGINE_TLS + 3 };
 
 struct listener {
     struct fd fd;
@@ -126,7 +127,7 @@ struct server {
     struct scope clients_scope;
     struct client *clients; /* newest first */
     struct engine engines[ENGINES];
-    struct engine *tls; /* the one for new connections; NULL: none */
+    struct engine *tls, *tls_before; /* the one for new connections, and of the certificate before; NULL: none */
     struct timer retry_accept;
     _Atomic uint64_t accepted, refused, evicted, timed_out, requests, unauthorized;
     _Atomic uint32_t open;
@@ -134,7 +135,7 @@ struct server {
 
 /* 0 or -errno; -EKEYREJECTED: the certificate or its key cannot be used. */
 int server_begin(struct server *s, struct scope *owner, struct loop *loop, const struct server_config *config);
-/* Whoever connects from now on gets this certificate. 0, or as server_begin(), and the one before is used on. Only in before_tls(). */
+/* Whoever connects from now on gets this certificate. 0, or as server_begin(), and all is as it was. Only in before_tls(). */
 int server_renew(struct server *s, const char *cert, const char *key);
 /* Adds listeners for all addresses of `host`. 0 or -errno, and a sentence in `why`. Port 0: any. */
 int server_listen(struct server *s, const char *host, uint32_t port, int tag, bool tls, char *why, size_t size);

@@ -168,15 +168,18 @@ scenario('a renewed certificate is for whoever connects from then on', async (s)
     const descriptors = async () => JSON.parse((await asked(agent, '/stats')).text).process.fds;
     const kept = new https.Agent({keepAlive: true, maxSockets: 1, maxCachedSessions: 0});
     const feed = await asked(agent, '/live');
+    const goesOn = async () => {
+        const heard = feed.text.length;
+        await until('the feed goes on, or is cut', () => feed.over || feed.text.length > heard);
+        assert.equal(feed.over, false, 'the feed is cut');
+    };
     assert.deepEqual([await by(), feed.by, (await asked(agent, '/health', kept)).by], [first, first, first]);
 
     // Who connected before goes on.
     const second = certificate(s);
     assert.equal(await by(), second);
     assert.equal((await asked(agent, '/health', kept)).by, first);
-    const heard = feed.text.length;
-    await until('the feed goes on', () => feed.text.length > heard);
-    assert.equal(feed.over, false);
+    await goesOn();
 
     // Between the two files, and with a file that is none, it is as before; that is said once.
     for (let i = 0; i < 3; i++) {
@@ -184,6 +187,7 @@ scenario('a renewed certificate is for whoever connects from then on', async (s)
         assert.equal(await by(), second);
     }
     assert.equal(agent.stderr.match(/cannot be used \(they are no certificate with its key\)/g).length, 1, agent.stderr);
+    await goesOn();
     const meanwhile = [];
     const third = certificate(s, () => meanwhile.push(spawnSync(process.execPath, ['-e', `
         require('https').get({host: '127.0.0.1', port: ${agent.port}, path: '/health', rejectUnauthorized: false},
