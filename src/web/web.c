@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "web/routes.h"
 
-enum { IDLE_S = 10, DEADLINE_S = 30 };
+enum { IDLE_S = 10, DEADLINE_S = 30, REFUSED_S = 60 };
 
 static void web_run(struct thread *t)
 {
@@ -51,17 +51,24 @@ static uint64_t hash_of(const char *cert, const char *key)
     return XXH3_64bits_withSeed(key, strlen(key), XXH3_64bits(cert, strlen(cert)));
 }
 
-/* Their files are looked at whenever somebody connects, like those of other secrets. What cannot be used is tried each time. */
+/*
+ * Their files are looked at whenever somebody connects, like those of other secrets. What could not be used is tried again now and
+ * then, since it may have been for want of memory or descriptors, but not for each who connects: that is anybody.
+ */
 static void follow_certificate(struct server *s)
 {
     struct web *w = s->config.arg;
     const char *cert = secret_get(&w->cert), *key = secret_get(&w->key);
     uint64_t hash = cert && key ? hash_of(cert, key) : w->certificate;
     if (hash == w->certificate)
+        w->refused = 0;
+    if (hash == w->certificate || (hash == w->refused && w->loop.now < w->try_again))
         return;
     int r = server_renew(s, cert, key);
+    w->try_again = w->loop.now + REFUSED_S * SECOND;
     if (r == 0) {
         w->certificate = hash;
+        w->refused = 0;
         log_info("web", "%s is another certificate now: whoever connects gets it", w->cert.file);
     } else if (hash != w->refused) {
         w->refused = hash;

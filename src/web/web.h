@@ -77,7 +77,8 @@ struct web {
     _Atomic uint32_t feeds; /* who follows, over all kinds */
     struct server server;
     struct secret cert, key; /* of TLS, PEM */
-    uint64_t certificate, refused; /* hashes of both: what is used, and what could not be */
+    uint64_t certificate, refused; /* hashes of both: what is used, and what could not be since (0: nothing) */
+    int64_t try_again;             /* what was refused, loop.now */
     struct thread thread;
     struct web_context *context;
     char host_name[256];

@@ -163,7 +163,8 @@ function asked(agent, where, through = false) {
 
 scenario('a renewed certificate is for whoever connects from then on', async (s) => {
     const first = certificate(s);
-    const agent = await s.agent(s.config({local: true}), {server: {tls: {cert_file: s.path('tls.crt'), key_file: s.path('tls.key')}}});
+    const tls = {cert_file: s.path('tls.crt'), key_file: s.path('tls.key')};
+    const agent = await s.agent({...s.config({local: true}), log: {level: 'debug'}}, {server: {tls}});
     const by = async () => (await asked(agent, '/health')).by;
     const descriptors = async () => JSON.parse((await asked(agent, '/stats')).text).process.fds;
     const kept = new https.Agent({keepAlive: true, maxSockets: 1, maxCachedSessions: 0});
@@ -181,12 +182,16 @@ scenario('a renewed certificate is for whoever connects from then on', async (s)
     assert.equal((await asked(agent, '/health', kept)).by, first);
     await goesOn();
 
-    // Between the two files, and with a file that is none, it is as before; that is said once.
-    for (let i = 0; i < 3; i++) {
-        fs.writeFileSync(s.path('tls.crt'), 'no certificate\n');
+    // Between the two files, and with a file that is none, it is as before.
+    const good = fs.readFileSync(tls.cert_file);
+    for (const _ of ['once', 'again']) {
+        for (let i = 0; i < 3; i++) {
+            fs.writeFileSync(tls.cert_file, 'no certificate\n');
+            assert.equal(await by(), second);
+        }
+        fs.writeFileSync(tls.cert_file, good);
         assert.equal(await by(), second);
     }
-    assert.equal(agent.stderr.match(/cannot be used \(they are no certificate with its key\)/g).length, 1, agent.stderr);
     await goesOn();
     const meanwhile = [];
     const third = certificate(s, () => meanwhile.push(spawnSync(process.execPath, ['-e', `
@@ -206,4 +211,7 @@ scenario('a renewed certificate is for whoever connects from then on', async (s)
     assert.equal((await asked(agent, '/ready')).status, 200);
     kept.destroy();
     await agent.stop();
+    // Each of the three that did not fit was said once, and not tried for each who connected.
+    assert.equal(agent.stderr.match(/cannot be used \(they are no certificate with its key\)/g).length, 3, agent.stderr);
+    assert.equal(agent.stderr.match(/libmicrohttpd: Failed to initialize TLS/g).length, 3, agent.stderr);
 });
