@@ -20,6 +20,12 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* Only opening it tells: it may be a link to one, and not every file system says what an entry is. */
+static bool may_be_directory(const struct dirent *e)
+{
+    return e->d_type != DT_REG && e->d_name[0] != '.';
+}
+
 static bool any_below(struct scope *scope, const char *directory, int depth)
 {
     struct dir d;
@@ -30,7 +36,7 @@ static bool any_below(struct scope *scope, const char *directory, int depth)
         return r != -ENOENT && r != -ENOTDIR;
     for (struct dirent *e; !found && (e = dir_next(&d));)
         found = ends_with(e->d_name, ".journal") || ends_with(e->d_name, ".journal~") ||
-                (depth > 0 && e->d_type == DT_DIR && e->d_name[0] != '.' &&
+                (depth > 0 && may_be_directory(e) &&
                  snprintf(path, sizeof path, "%s/%s", directory, e->d_name) < (int)sizeof path && any_below(scope, path, depth - 1));
     dir_close(&d);
     return found;
@@ -75,7 +81,7 @@ static void look_below(struct journal *j, const char *directory, int depth)
             continue;
         if (ends_with(e->d_name, ".journal"))
             look_at(j, path);
-        else if (depth > 0 && e->d_type == DT_DIR)
+        else if (depth > 0 && may_be_directory(e))
             look_below(j, path, depth - 1);
     }
     dir_close(&d);

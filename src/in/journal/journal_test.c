@@ -543,6 +543,13 @@ static bool are_there(const char *directory)
     return found;
 }
 
+static void write_empty(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fclose(f);
+}
+
 static void files_of_a_journal_are_found(void **state)
 {
     char machine[120], file[160];
@@ -552,9 +559,21 @@ static void files_of_a_journal_are_found(void **state)
     assert_false(are_there(journals));
     assert_int_equal(mkdir(machine, 0755), 0);
     assert_false(are_there(journals)); /* as the package leaves it on a host without the service */
-    FILE *f = fopen(file, "w");
-    assert_non_null(f);
-    fclose(f);
+    write_empty(file);
+    assert_true(are_there(journals));
+}
+
+static void files_are_found_behind_a_link(void **state)
+{
+    char machine[120], elsewhere[120], file[160];
+    snprintf(machine, sizeof machine, "%s/0123456789abcdef", journals);
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", home);
+    snprintf(file, sizeof file, "%s/system.journal", elsewhere);
+    assert_int_equal(symlink(elsewhere, machine), 0);
+    assert_false(are_there(journals)); /* it leads nowhere */
+    assert_int_equal(mkdir(elsewhere, 0755), 0);
+    assert_false(are_there(journals));
+    write_empty(file);
     assert_true(are_there(journals));
 }
 
@@ -598,6 +617,7 @@ int main(void)
         AT_HOME(many_streams_are_many_batches),
         AT_HOME(without_a_journal_nothing_stops),
         AT_HOME(files_of_a_journal_are_found),
+        AT_HOME(files_are_found_behind_a_link),
         AT_HOME(beginning_and_ending_survive_torture),
     };
     if (access(REMOTE, X_OK) != 0) {
