@@ -31,7 +31,7 @@ static const char help[] =
 struct spool_command {
     struct scope scope;
     const char *file, *state_dir, *sink;
-    const struct config *config; /* NULL: --state-dir */
+    const struct config *config; /* NULL: which sinks are configured is not known */
     struct buf answer;
 };
 
@@ -160,15 +160,32 @@ static int wrong(const char *why)
     return EXIT_USAGE;
 }
 
+/* What waits is shown whatever is wrong elsewhere in the configuration. */
+static bool load_for_list(struct spool_command *s)
+{
+    const struct config *place = load_place_or_say(&s->scope, s->file);
+    if (!place)
+        return false;
+    s->state_dir = place->state_dir;
+    s->config = load_if_right(&s->scope, s->file);
+    if (!s->config)
+        fputs("logcap: the configuration is not right, so which sinks are configured is not known; logcap check says why\n", stderr);
+    return true;
+}
+
+static bool load_for_purge(struct spool_command *s)
+{
+    s->config = load_or_say(&s->scope, s->file);
+    if (s->config)
+        s->state_dir = s->config->state_dir;
+    return s->config;
+}
+
 static int work(struct spool_command *s, bool purges)
 {
-    if (purges || !s->state_dir) {
-        s->config = load_or_say(&s->scope, s->file);
-        if (!s->config)
-            return EXIT_USAGE;
-        s->state_dir = s->config->state_dir;
-    }
-    return purges ? purge(s) : list(s);
+    if (purges)
+        return load_for_purge(s) ? purge(s) : EXIT_USAGE;
+    return s->state_dir || load_for_list(s) ? list(s) : EXIT_USAGE;
 }
 
 int cmd_spool(int argc, char **argv)

@@ -4,7 +4,7 @@
 
 enum { ERRORS_BYTES = 64 << 10 };
 
-static struct config *load(struct scope *owner, const char *path,
+static struct config *load(struct scope *owner, const char *path, bool say,
                            struct config *(*loading)(struct scope *owner, const char *path, struct buf *errors))
 {
     struct buf errors;
@@ -13,7 +13,7 @@ static struct config *load(struct scope *owner, const char *path,
         return NULL;
     }
     struct config *c = loading(owner, path, &errors);
-    if (!c)
+    if (!c && say)
         fputs(errors.data ? errors.data : "logcap: out of memory\n", stderr);
     buf_end(&errors);
     return c;
@@ -21,10 +21,15 @@ static struct config *load(struct scope *owner, const char *path,
 
 struct config *load_or_say(struct scope *owner, const char *path)
 {
-    return load(owner, path, config_load);
+    return load(owner, path, true, config_load);
+}
+
+struct config *load_if_right(struct scope *owner, const char *path)
+{
+    return load(owner, path, false, config_load);
 }
 
 struct config *load_place_or_say(struct scope *owner, const char *path)
 {
-    return load(owner, path, config_load_place);
+    return load(owner, path, true, config_load_place);
 }
