@@ -88,6 +88,15 @@ static bool add_source(const struct store_source *source, void *arg)
     return true;
 }
 
+static void say_near(const struct suggest *near)
+{
+    if (!near->best)
+        return;
+    fputs("; did you mean '", stderr);
+    cell_write(stderr, near->best);
+    fputs("'?", stderr);
+}
+
 /* Whether this path names a source; if not, it is said. */
 static bool is_known(const struct listing *l, const char *path)
 {
@@ -99,9 +108,9 @@ static bool is_known(const struct listing *l, const char *path)
         suggest_offer(&near, row->name);
         suggest_offer(&near, row->key);
     }
-    fprintf(stderr, "logcap: no source is called '%s'%s", path, near.best ? "; did you mean '" : "");
-    cell_write(stderr, near.best ? near.best : "");
-    fprintf(stderr, "%s; logcap positions show lists them. Nothing was reset\n", near.best ? "'?" : "");
+    fprintf(stderr, "logcap: no source is called '%s'", path);
+    say_near(&near);
+    fputs("; logcap positions show lists them. Nothing was reset\n", stderr);
     return false;
 }
 
@@ -222,9 +231,9 @@ static int choose(struct listing *l)
     int r = l->args->sink ? keep_those_at_sink(l) : 0;
     if (r < 0 || !l->args->sink || l->rows)
         return r;
-    const char *near = l->near_sink.best;
-    fprintf(stderr, "logcap: nothing has a position at a sink '%s'%s%s%s. Nothing was reset\n", l->args->sink,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    fprintf(stderr, "logcap: nothing has a position at a sink '%s'", l->args->sink);
+    say_near(&l->near_sink);
+    fputs(". Nothing was reset\n", stderr);
     return 1;
 }
 

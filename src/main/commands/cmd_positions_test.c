@@ -102,6 +102,18 @@ static void reset_of_what_is_not_there_fails(void **state)
     assert_int_equal(lines(), 7);
 }
 
+static void what_it_says_is_not_acted_on_by_a_terminal(void **state)
+{
+    int error;
+    struct store *s = store_open(&scope_root, dir, &error);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_put_position(s, &(struct store_position){"file:0", "sys\033log", 1, 0, NULL}), 0);
+    assert_int_equal(store_commit(s), 0);
+    store_close(s);
+    assert_int_equal(run("reset", "-c", good, "--sink", "sys_log"), 1);
+    complained("at a sink 'sys_log'; did you mean 'sys?log'?");
+}
+
 static void reset_is_refused_beside_an_agent(void **state)
 {
     int error;
@@ -132,6 +144,7 @@ int main(void)
         WITH_ROWS(show_lists_positions),
         WITH_ROWS(reset_forgets_what_it_names),
         WITH_ROWS(reset_of_what_is_not_there_fails),
+        WITH_ROWS(what_it_says_is_not_acted_on_by_a_terminal),
         WITH_ROWS(reset_is_refused_beside_an_agent),
         WITH_ROWS(wrong_usage_says_so),
     };

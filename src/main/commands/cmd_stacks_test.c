@@ -47,9 +47,9 @@ static void says_what_went_wrong(void **state)
     assert_string_equal(asked, "GET /debug/pprof/no%20such?format=text&seconds=0 HTTP/1.1");
     assert_string_equal(command.out, "");
     assert_string_equal(command.err, "what was asked for\n");
-    body = "{\"error\":\"no such profile: \\\"x\\\"\"}\n";
+    body = "{\"error\":\"no such profile: \\\"\\u001bx\\\"\"}\n";
     assert_int_equal(RUN(cmd_stacks, WORD("-c"), WORD(in_dir("c.yaml")), WORD("x")), EXIT_FAILED);
-    assert_string_equal(command.err, "logcap: the agent says: no such profile: \"x\"\n");
+    assert_string_equal(command.err, "logcap: the agent says: no such profile: \"?x\"\n"); /* nothing that a terminal would act on */
     http_server_stop(&server);
     assert_int_equal(RUN(cmd_stacks, WORD("-c"), WORD(in_dir("c.yaml"))), EXIT_FAILED);
     complained("logcap: no agent answers at 127.0.0.1 port ");

@@ -8,6 +8,7 @@
 
 #include "codec/json.h"
 #include "main/commands/ask.h"
+#include "main/commands/cell.h"
 #include "main/commands/commands.h"
 #include "main/commands/load.h"
 
@@ -118,6 +119,13 @@ int reply_read(struct reply *r, struct scope *scope, const char *json, size_t si
     return e;
 }
 
+static void say(const char *error)
+{
+    fputs("logcap: the agent says: ", stderr);
+    cell_write(stderr, error);
+    putc('\n', stderr);
+}
+
 int reply_ask(struct reply *r, struct scope *scope, const struct config *c, const char *path, struct buf *answer)
 {
     char error[ERROR_BYTES] = "";
@@ -131,7 +139,7 @@ int reply_ask(struct reply *r, struct scope *scope, const struct config *c, cons
     else if (e < 0)
         fputs("logcap: the agent's answer makes no sense; is it a logcap of this version?\n", stderr);
     else if (status >= 400)
-        fprintf(stderr, "logcap: the agent says: %s\n", reply_text(r, "error"));
+        say(reply_text(r, "error"));
     return e < 0 || status >= 400 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -140,7 +148,7 @@ void reply_complain(struct scope *scope, const struct buf *answer)
     struct reply r;
     const char *error = reply_read(&r, scope, answer->data, answer->len) == 0 ? reply_text(&r, "error") : "";
     if (*error)
-        fprintf(stderr, "logcap: the agent says: %s\n", error);
+        say(error);
     else
         fwrite(answer->data, 1, answer->len, stderr);
 }
