@@ -13,7 +13,7 @@
 #include "main/commands/screen.h"
 
 enum { ANSWER_BYTES = 8 << 20, SINKS_SHOWN = 32, INTERVAL_MS = 2000, ONCE_MS = 1000, WORDS_LINES = 3, LINE = 1024, TEXT_WRAP = 80 };
-enum { ERROR_INDENT = 4, ERROR_LINES = 3 };
+enum { ERROR_INDENT = 4, ERROR_LINES = 3, ERROR_LEAST_WIDTH = 4 };
 
 static const char help[] = "usage: logcap top [-c FILE] [--once]\n"
                            "\n"
@@ -119,7 +119,7 @@ static void show_error(struct top *t, unsigned i)
     const char *error = reply_text(&t->stats, "sinks.%u.error", i);
     int wide = (int)width_of(t) - ERROR_INDENT;
     for (unsigned n = 0; *error && n < ERROR_LINES; n++) {
-        int fits = fitting_words(error, wide > ERROR_INDENT ? wide : ERROR_INDENT);
+        int fits = fitting_words(error, wide > ERROR_LEAST_WIDTH ? wide : ERROR_LEAST_WIDTH);
         screen_line(&t->screen, "%*s%.*s", ERROR_INDENT, "", fits, error);
         error += fits;
         error += *error == ' ';
