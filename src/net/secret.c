@@ -7,8 +7,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-enum { SECRET_MAX = 16 * 1024 };
-
 void secret_begin(struct secret *s, struct scope *owner, const char *fixed, const char *file)
 {
     *s = (struct secret){.file = file, .fixed = fixed, .owner = owner};
@@ -28,9 +26,13 @@ static int read_file(struct secret *s)
     int r = fd_open(&f, s->owner, s->file, O_RDONLY | O_NONBLOCK, 0);
     if (r < 0)
         return r;
-    char *text = mem_new(s->owner, SECRET_MAX, "secret");
-    ssize_t n = text ? fd_read(f.n, text, SECRET_MAX - 1) : -ENOMEM;
+    char *text = mem_new(s->owner, SECRET_MAX + 1, "secret");
+    ssize_t n = text ? fd_read(f.n, text, SECRET_MAX + 1) : -ENOMEM;
     fd_close(&f);
+    if (n > SECRET_MAX) {
+        explicit_bzero(text, (size_t)n);
+        n = -EFBIG;
+    }
     if (n < 0) {
         mem_free(text);
         return (int)n;
@@ -60,7 +62,7 @@ const char *secret_get(struct secret *s)
         s->said = false;
     } else if (!s->said) {
         s->said = true;
-        log_error("http", "cannot read the secret in %s: %s", s->file, strerror(-r));
+        log_error("secret", "cannot read %s: %s", s->file, strerror(-r));
     }
     return s->value;
 }

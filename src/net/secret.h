@@ -1,8 +1,8 @@
 /*
- * secret: a password or token, given as such or in a file that is read again when it changed.
+ * secret: a password, a token, or a certificate or its key, given as such or in a file that is read again when it changed.
  *
- * A file that cannot be read is said once; what was read before goes on being used.
- * Thread: the sink's. The value is wiped when it is replaced and when the secret ends.
+ * A file that cannot be read, or is larger than SECRET_MAX, is said once; what was read before goes on being used.
+ * Thread: one at a time: a sink's, or web's. The value is wiped when it is replaced and when the secret ends.
  */
 #pragma once
 
@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+
+enum { SECRET_MAX = 16 * 1024 }; /* bytes of its file */
 
 struct secret {
     const char *file; /* "": `fixed` is the value */
