@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/probe.h"
 #include "base/task.h"
+#include "leak/explain/asker.h"
 
 enum { THREADS_MAX = 4096, PATIENCE = 200 /* ms for a thread to answer */ };
 
@@ -47,7 +47,7 @@ static bool add_task(const struct birth_info *b, void *p)
 
 static bool add_thread(const struct birth_info *b, void *p)
 {
-    if (b->kind == BIRTH_THREAD && b->fd != gettid())
+    if (b->kind == BIRTH_THREAD && !asker_is(b->fd))
         profile_add_birth(p, b, task_kind_name(b), one);
     return true;
 }
@@ -109,7 +109,7 @@ int profile_tasks(struct profile *p, struct scope *owner)
     struct probe *threads = mem_new(&p->scope, THREADS_MAX * sizeof *threads, "threads");
     r = threads ? probe_threads(threads, THREADS_MAX, PATIENCE * MILLISECOND, &p->scope) : -errno;
     for (int i = 0; i < r; i++)
-        if (threads[i].tid != gettid())
+        if (!asker_is(threads[i].tid))
             add_probe(p, &threads[i]);
     mem_free(threads);
     if (r < 0)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/probe.h"
 #include "base/task.h"
+#include "leak/explain/asker.h"
 #include "leak/explain/lines.h"
 
 enum { THREADS_MAX = 4096, PATIENCE_MS = 200, ONE_MOST = 64 * 1024 };
@@ -24,16 +25,15 @@ struct stacks {
     int64_t now;
 };
 
-/* The thread that makes the answer is none of what there is. */
 static bool is_shown(const struct birth_info *b)
 {
-    return task_is(b) && !(b->kind == BIRTH_THREAD && b->fd == gettid());
+    return task_is(b) && !(b->kind == BIRTH_THREAD && asker_is(b->fd));
 }
 
-static void forget_this_thread(struct stacks *s)
+static void forget_asker(struct stacks *s)
 {
     for (int i = 0; i < s->n_threads; i++)
-        if (s->threads[i].tid == gettid())
+        if (asker_is(s->threads[i].tid))
             s->threads[i--] = s->threads[--s->n_threads];
 }
 
@@ -48,7 +48,7 @@ static int take(struct stacks *s)
     if (!s->threads)
         return -errno;
     s->n_threads = probe_threads(s->threads, THREADS_MAX, PATIENCE_MS * MILLISECOND, &s->scope);
-    forget_this_thread(s);
+    forget_asker(s);
     s->now = clock_mono();
     return s->n_threads < 0 ? s->n_threads : 0;
 }
