@@ -138,6 +138,34 @@ scenario('the end of a container, its restart, its name, and what is left of it'
     await agent.stop();
 });
 
+scenario('the last words of a container with a TTY have room, however full the batch before them is', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const config = configOf(s, loki, engine);
+    config.monitors.files.max_line_bytes = '1KiB';
+    const all = [];
+    for (let n = 1006; n <= 1022; n++) {
+        const c = engine.container(`c${n}`, {tty: true}).start();
+        for (let i = 0; i < n; i++)
+            c.say(String(i % 10));
+        c.say('u'.repeat(16000), {unfinished: true});
+        c.die();
+        all.push(c);
+    }
+    engine.answer = ({path: at}, res) => { // all at once: one batch
+        const c = at.endsWith('/logs') && all.find((x) => at.includes(x.id));
+        if (c)
+            res.end(Buffer.concat(c.log.map((m) => engine.encode(c, m))));
+        return Boolean(c);
+    };
+    const agent = await s.agent(config);
+    for (const c of all) {
+        await until(`all of ${c.name} is there`, () => textOf(loki, c.name).length >= c.lines.join('').length);
+        assertText(loki, c.name, c.lines.join(''));
+    }
+    await assertAddsUp(agent);
+    await agent.stop();
+});
+
 scenario('what starts while nobody hears the events is found by the list', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const agent = await s.agent(configOf(s, loki, engine));

@@ -404,7 +404,8 @@ static bool take_rest(struct wire *w)
     struct mark m;
     if (!w->raw.len || !frames_rest(&w->frames, w->raw.data, (uint32_t)w->raw.len, &m) || !settle_bare(w, w->raw.data, &m))
         return true;
-    if (!make_room(w, w->raw.len + w->line[0].len, 2) || !ready_stream(w, m.stream))
+    size_t need = w->raw.len + w->line[0].len;
+    if (!make_room(w, need, 2 + need / longest(w)) || !ready_stream(w, m.stream))
         return false;
     if (!w->frames.goes_on)
         w->is_new = cursor_meet(&w->replay, &w->cursor, m.stream, m.time);
