@@ -166,6 +166,54 @@ scenario('the last words of a container with a TTY have room, however full the b
     await agent.stop();
 });
 
+// Each: how much of its end the engine still tells. Whatever it is, the last words come once.
+const ends = {
+    'at once': (engine, c) => {
+        c.die();
+        c.remove();
+    },
+    'after its log was read to its end, before anybody says that it stopped': async (engine, c) => {
+        engine.mute = true;
+        const asked = engine.opened;
+        c.die();
+        await until('it is asked for the last time', () => engine.opened > asked);
+        c.remove();
+        engine.mute = false;
+    },
+    'after its log could not be read for a moment': async (engine, c) => {
+        const over = times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => fail(res, 500));
+        c.die();
+        await until('it was asked twice', over);
+        c.remove();
+    },
+    'in the middle of a message': (engine, c) => {
+        for (const f of engine.follows)
+            f.res.end(engine.encode(c, {time: engine.now(), text: Buffer.alloc(1000, 'm')}).subarray(0, 500));
+        c.lines.push('m'.repeat(c.tty ? 469 : 461));
+        c.die();
+        c.remove();
+    },
+};
+for (const [when, end] of Object.entries(ends))
+    for (const tty of [false, true])
+        scenario(`a container${tty ? ' with a TTY' : ''} that is removed ${when} loses no last words`, async (s) => {
+            const [loki, engine] = [await s.loki(), await engineOf(s)];
+            const c = engine.container('brief', {tty}).start();
+            const agent = await s.agent(configOf(s, loki, engine));
+            await until('it is followed', () => engine.follows.size === 1);
+            c.number(3);
+            if (!/message/.test(when))
+                c.say('the last words', {unfinished: true});
+            await until('it is heard', async () => (await one(agent, 'brief')).records === 3);
+            await end(engine, c);
+            await allThere(loki, [c]);
+            await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+            assertOnce(loki, [c]);
+            assert.equal((await containersOf(agent)).gone_before_read, 0);
+            await assertAddsUp(agent);
+            await agent.stop();
+        });
+
 scenario('what starts while nobody hears the events is found by the list', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const agent = await s.agent(configOf(s, loki, engine));

@@ -39,17 +39,41 @@ static void account(struct wire *w)
     w->held = lines;
 }
 
+static size_t longest_frame(const struct wire *w)
+{
+    return longest(w) > FRAME_LEAST ? longest(w) : FRAME_LEAST;
+}
+
+/* Of the stream before nothing is left: what it did not finish comes again. */
+static void begin_anew(struct wire *w)
+{
+    w->is_fresh = false;
+    w->frames = (struct frames){.tty = w->container->tty, .max_frame = (uint32_t)longest_frame(w) + FRAMES_STAMP};
+    w->replay = (struct cursor_replay){0};
+    memset(w->first, 0, sizeof w->first);
+    w->raw.len = 0;
+    buf_shrink(&w->raw, 0);
+    for (int s = 0; s < CURSOR_STREAMS; s++) {
+        w->skip[s] = w->cursor.at[s].given;
+        w->line[s].len = 0;
+        buf_shrink(&w->line[s], 0);
+    }
+    account(w);
+}
+
 int wire_begin_memory(struct wire *w)
 {
-    size_t frame = longest(w) > FRAME_LEAST ? longest(w) : FRAME_LEAST;
-    w->frames = (struct frames){.tty = w->container->tty, .max_frame = (uint32_t)frame + FRAMES_STAMP};
+    if (thing_alive(&w->memory.thing))
+        return 0;
     int r = scope_begin(&w->memory, &w->scope, "unfinished");
     if (r == 0)
         r = buf_begin(&w->raw, &w->memory, "frame", RAW_MOST);
     for (int s = 0; s < CURSOR_STREAMS && r == 0; s++)
-        r = buf_begin(&w->line[s], &w->memory, "line", 2 * longest(w) + frame + 1024);
+        r = buf_begin(&w->line[s], &w->memory, "line", 2 * longest(w) + longest_frame(w) + 1024);
     if (r < 0)
         scope_end(&w->memory);
+    else
+        begin_anew(w);
     return r;
 }
 
@@ -370,6 +394,8 @@ enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
     if (w->is_blocked)
         return HTTP_LATER;
     w->silent_since = clock_mono();
+    if (w->is_fresh)
+        begin_anew(w);
     if (n == 0) {
         wire_answered(w);
         return HTTP_TAKEN;
@@ -384,6 +410,7 @@ void wire_unblock(struct wire *w)
     if (!thing_alive(&w->memory.thing))
         return;
     if (w->raw.len && take_bytes(w, "", 0) == HTTP_STOP) {
+        wire_end_memory(w);
         wire_broken(w);
         return;
     }
@@ -415,7 +442,7 @@ static bool take_rest(struct wire *w)
     return true;
 }
 
-/* The container has stopped in the middle of a line. */
+/* The container has stopped, or is gone, in the middle of a line. */
 bool wire_give_rest(struct wire *w)
 {
     if (!take_rest(w))

@@ -3,7 +3,8 @@
  *
  * Followed while the container runs; of one that does not run what there is is read once. After a stream has ended by itself what
  * follows the last message is asked for once more, without following: then nothing is left behind. The cursor (cursor.h) makes
- * each message come once, however often the stream breaks.
+ * each message come once, however often the stream breaks. A line that it left unfinished is kept until the engine answers
+ * again, and tells it again; when the container is gone by then, it is a record as it is.
  *
  * Bytes go from libcurl's buffer to the batch; only lines that are not whole yet are kept meanwhile, also of a frame that is not, up to
  * max_line_bytes for stdout and stderr each. A line that is longer is given as several records. All wires together hold at
@@ -41,7 +42,7 @@ struct wire {
     enum wire_state state;
     struct http_request request;
     struct timer again; /* opened again, or rotated */
-    struct scope memory; /* what an open stream holds */
+    struct scope memory; /* what an open stream holds, and one that ended, until the next one answers */
     struct buf raw, line[CURSOR_STREAMS];
     uint64_t claimed, held; /* of the pool, for those; of that for lines */
     struct frames frames;
@@ -51,8 +52,9 @@ struct wire {
     bool last_look; /* it is that one: when it has ended all is read */
     bool drained;  /* all of it was read since it stopped */
     bool placed, answered, ever, has_slot, spread;
+    bool is_fresh; /* nothing was heard since it was asked for */
     bool is_new; /* the message that is not through was not read before */
-    bool ended; /* with this status and error, and what came before waits for room */
+    bool ended; /* with this status, and what came before waits for room */
     int status;
     int64_t backoff, silent_since; /* clock_mono() */
     struct source *source;

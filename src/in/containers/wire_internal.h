@@ -5,6 +5,7 @@
 
 #include "in/containers/monitor.h"
 
+/* Nothing when it is there: then it is of the stream before, until the next one answers. */
 int wire_begin_memory(struct wire *w);
 void wire_end_memory(struct wire *w);
 enum http_piece wire_piece(struct http_request *r, const char *data, size_t n);

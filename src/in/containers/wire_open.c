@@ -83,13 +83,13 @@ static void rotated(struct wire *w)
 
 /* ---- letting go ---- */
 
+/* What it left unfinished stays. */
 static void drop_connection(struct wire *w)
 {
     struct engine *e = w->container->engine;
     http_cancel(&w->request);
     unlist(w);
     wire_flush(w);
-    wire_end_memory(w);
     timer_clear(&w->again);
     rotated(w);
     w->answered = w->ended = false;
@@ -109,6 +109,7 @@ void wire_close(struct wire *w)
     if (!thing_alive(&w->scope.thing))
         return;
     drop_connection(w);
+    wire_end_memory(w);
     if (w->state != WIRE_REFUSED)
         w->state = WIRE_IDLE;
     if (w->source)
@@ -151,7 +152,6 @@ static void looked_last(struct wire *w)
 {
     struct container *c = w->container;
     if (c->running) { /* as far as is known: it is asked, and followed again */
-        wire_end_memory(w);
         engine_inspect(c->engine, c);
         pause_wire(w);
         return;
@@ -168,6 +168,24 @@ static void looked_last(struct wire *w)
     atomic_store(&w->source->state, c->gone ? SOURCE_GONE : SOURCE_IDLE);
 }
 
+static void gone(struct wire *w)
+{
+    struct container *c = w->container;
+    if (!w->ever && w->next == 0)
+        atomic_fetch_add(&stats(w)->gone_before_read, 1);
+    if (!wire_give_rest(w)) {
+        w->ended = true;
+        return;
+    }
+    wire_flush(w);
+    wire_end_memory(w);
+    w->drained = true;
+    w->state = WIRE_IDLE;
+    atomic_store(&w->source->state, SOURCE_GONE);
+    if (!c->gone)
+        engine_list(c->engine);
+}
+
 static void free_slot(struct wire *w)
 {
     struct engine *e = w->container->engine;
@@ -182,6 +200,10 @@ static void free_slot(struct wire *w)
 void wire_go_on_ending(struct wire *w)
 {
     w->ended = false;
+    if (w->status != 200) {
+        gone(w);
+        return;
+    }
     if (wire_is_torn(w)) {
         snprintf(w->why, sizeof w->why, "its answer ends within a message");
         wire_broken(w);
@@ -192,24 +214,9 @@ void wire_go_on_ending(struct wire *w)
         return;
     }
     wire_flush(w);
-    wire_end_memory(w);
     w->last_look = true;
     w->follows = false;
     open_now(w);
-}
-
-static void gone(struct wire *w)
-{
-    struct container *c = w->container;
-    if (!w->ever && w->next == 0)
-        atomic_fetch_add(&stats(w)->gone_before_read, 1);
-    wire_flush(w);
-    wire_end_memory(w);
-    w->drained = true;
-    w->state = WIRE_IDLE;
-    atomic_store(&w->source->state, SOURCE_GONE);
-    if (!c->gone)
-        engine_list(c->engine);
 }
 
 static void done(struct http_request *r, const struct http_answer *a)
@@ -232,15 +239,19 @@ static void done(struct http_request *r, const struct http_answer *a)
     }
     if (a->status == 404 || a->status == 409) { /* 409: it is being removed */
         drop_connection(w);
+        w->status = a->status;
         gone(w);
     } else if (is_unreadable(a)) {
         drop_connection(w);
+        wire_end_memory(w);
         w->state = WIRE_REFUSED;
         atomic_store(&w->source->state, SOURCE_FAILED);
         source_set_error(w->source, "%s", engine_why_not(a, why));
         container_say(w->container, "its log driver %s does not let logs be read", w->container->driver);
     } else {
         bool fault = w->why[0];
+        if (fault || w->is_blocked) /* what came last is not taken */
+            wire_end_memory(w);
         drop_connection(w);
         if (fault)
             atomic_fetch_add(&stats(w)->malformed, 1);
@@ -295,10 +306,7 @@ static void ask(struct wire *w)
         snprintf(since, sizeof since, "&since=%" PRId64 ".%09" PRId64, from / SECOND, from % SECOND);
     engine_path(e, path, sizeof path, "/containers/%s/logs?stdout=true&stderr=true&timestamps=true%s%s", c->id,
                 w->follows ? "&follow=true" : "", since);
-    w->replay = (struct cursor_replay){0};
-    memset(w->first, 0, sizeof w->first);
-    for (int s = 0; s < CURSOR_STREAMS; s++)
-        w->skip[s] = w->cursor.at[s].given;
+    w->is_fresh = true;
     w->why[0] = 0;
     w->state = WIRE_OPENING;
     w->silent_since = clock_mono();
@@ -370,6 +378,7 @@ static void rotate(struct wire *w)
         return;
     }
     drop_connection(w);
+    wire_end_memory(w);
     w->state = WIRE_IDLE;
     atomic_fetch_add(&w->container->rotations, 1);
     atomic_fetch_add(&stats(w)->rotations, 1);
