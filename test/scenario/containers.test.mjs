@@ -214,6 +214,40 @@ for (const [when, end] of Object.entries(ends))
             await agent.stop();
         });
 
+scenario('a log that always ends within a message is asked for less and less, and what there is of it is given', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const [ended, running] = ['ended', 'running'].map((name) => engine.container(name).start());
+    const whole = [ended, running].map((c) => {
+        c.number(2);
+        c.say(`the last one of ${c.name} ${'m'.repeat(300)}`);
+        return Buffer.concat(c.log.map((m) => engine.encode(c, m)));
+    });
+    ended.die();
+    ended.lines[2] = ended.lines[2].slice(0, -100);
+    const asked = [0, 0];
+    let torn = true;
+    engine.answer = ({path: at}, res) => {
+        const i = at.endsWith('/logs') ? [ended, running].findIndex((c) => at.includes(c.id)) : -1;
+        if (i >= 0)
+            asked[i]++;
+        if (i < 0 || !torn)
+            return false;
+        res.end(whole[i].subarray(0, -101));
+        return true;
+    };
+    const began = Date.now();
+    const agent = await s.agent(configOf(s, loki, engine));
+    await until('what there is of it is at the sink', () => loki.lines.has(ended.lines[2]), 60);
+    assert.equal(asked[0], 5);
+    // The pauses are a quarter of a second, a half, one, two at least, and so on.
+    const most = 2 + Math.log2(1 + (Date.now() - began) / 250);
+    assert.ok(asked[1] <= most, `asked for ${asked[1]} times, not ${most}`);
+    torn = false;
+    await allThere(loki, [ended, running], 60);
+    assertOnce(loki, [ended, running]);
+    await agent.stop();
+});
+
 scenario('what starts while nobody hears the events is found by the list', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const agent = await s.agent(configOf(s, loki, engine));

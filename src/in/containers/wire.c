@@ -203,6 +203,8 @@ static void put_record(struct wire *w, unsigned stream, const char *text, size_t
     assert(marked);
     b->used += (uint32_t)len;
     w->next++;
+    w->backoff = 0; /* what only came again is no progress */
+    w->torn = 0;
 }
 
 /* A record of a line that goes on. */
@@ -400,7 +402,6 @@ enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
         wire_answered(w);
         return HTTP_TAKEN;
     }
-    w->backoff = 0;
     w->ever = true;
     return take_bytes(w, data, n);
 }

@@ -4,7 +4,8 @@
  * Followed while the container runs; of one that does not run what there is is read once. After a stream has ended by itself what
  * follows the last message is asked for once more, without following: then nothing is left behind. The cursor (cursor.h) makes
  * each message come once, however often the stream breaks. A line that it left unfinished is kept until the engine answers
- * again, and tells it again; when the container is gone by then, it is a record as it is.
+ * again, and tells it again; when the container is gone by then, it is a record as it is. So is what there is of a message within
+ * which the log of one that does not run ends each time it is asked for.
  *
  * Bytes go from libcurl's buffer to the batch; only lines that are not whole yet are kept meanwhile, also of a frame that is not, up to
  * max_line_bytes for stdout and stderr each. A line that is longer is given as several records. All wires together hold at
@@ -56,7 +57,8 @@ struct wire {
     bool is_new; /* the message that is not through was not read before */
     bool ended; /* with this status, and what came before waits for room */
     int status;
-    int64_t backoff, silent_since; /* clock_mono() */
+    unsigned torn; /* how often its answer ended within a message, since the last record and while it did not run */
+    int64_t backoff, asked, silent_since; /* clock_mono() */
     struct source *source;
     struct stream *streams[CURSOR_STREAMS];
     struct cursor cursor;

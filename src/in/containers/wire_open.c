@@ -9,7 +9,7 @@
 #include "in/containers/engine.h"
 #include "in/containers/wire_internal.h"
 
-enum { PATH_TEXT = 400, PROBE_MOST = 1 << 20 };
+enum { PATH_TEXT = 400, PROBE_MOST = 1 << 20, TORN_MOST = 4 };
 
 static struct containers_stats *stats(struct wire *w)
 {
@@ -163,6 +163,8 @@ static void looked_last(struct wire *w)
     }
     wire_flush(w);
     wire_end_memory(w);
+    w->backoff = 0;
+    w->torn = 0;
     w->drained = true;
     w->state = WIRE_IDLE;
     atomic_store(&w->source->state, c->gone ? SOURCE_GONE : SOURCE_IDLE);
@@ -205,9 +207,12 @@ void wire_go_on_ending(struct wire *w)
         return;
     }
     if (wire_is_torn(w)) {
-        snprintf(w->why, sizeof w->why, "its answer ends within a message");
-        wire_broken(w);
-        return;
+        if (w->container->running || w->torn++ < TORN_MOST) {
+            snprintf(w->why, sizeof w->why, "its answer ends within a message");
+            wire_broken(w);
+            return;
+        }
+        container_say(w->container, "its log ends within a message: what is there of it is read");
     }
     if (w->last_look) {
         looked_last(w);
@@ -229,6 +234,8 @@ static void done(struct http_request *r, const struct http_answer *a)
         unlink_from(&e->first_rotation, w, offsetof(struct wire, next_rotation));
     w->in_rotation = false;
     rotated(w);
+    if (clock_mono() - w->asked > MINUTE) /* it was well for long */
+        w->backoff = 0;
     if (a->status == 200 && w->answered) {
         w->ended = true;
         w->status = 200;
@@ -309,7 +316,7 @@ static void ask(struct wire *w)
     w->is_fresh = true;
     w->why[0] = 0;
     w->state = WIRE_OPENING;
-    w->silent_since = clock_mono();
+    w->asked = w->silent_since = clock_mono();
     int r = wire_begin_memory(w);
     if (r == 0)
         r = http_follow(&w->request, &e->http, &container_stream_kind, w->source->name, path, wire_piece, done);
