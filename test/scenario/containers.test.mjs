@@ -248,6 +248,21 @@ scenario('a log that always ends within a message is asked for less and less, an
     await agent.stop();
 });
 
+scenario('what an engine says of a TTY instead of its log is no log', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const c = engine.container('terminal', {tty: true}).start();
+    c.number(3);
+    c.die();
+    const over = times(engine, 2, (r) => r.path.endsWith('/logs'), (res) => res.end('Error grabbing logs: unexpected EOF'));
+    const agent = await s.agent(configOf(s, loki, engine));
+    await allThere(loki, [c]);
+    assert.ok(over());
+    assertOnce(loki, [c]);
+    assert.match(agent.stderr, /the engine says: Error grabbing logs: unexpected EOF/);
+    assert.equal((await containersOf(agent)).malformed, 2);
+    await agent.stop();
+});
+
 scenario('what starts while nobody hears the events is found by the list', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const agent = await s.agent(configOf(s, loki, engine));

@@ -421,24 +421,38 @@ void wire_unblock(struct wire *w)
         http_resume(&w->request);
 }
 
-bool wire_is_torn(const struct wire *w)
+/* The last line of a TTY, whose end did not come. false: there is none, or (w->why) nobody knows when it was said. */
+static bool find_rest(struct wire *w, struct mark *m)
 {
-    return w->frames.left || (!w->frames.tty && w->raw.len);
+    return w->raw.len && frames_rest(&w->frames, w->raw.data, (uint32_t)w->raw.len, m) && settle_bare(w, w->raw.data, m);
 }
 
-/* The last line of a TTY, whose end did not come. false: blocked. */
+bool wire_is_torn(struct wire *w)
+{
+    struct mark m;
+    return w->frames.left || (w->raw.len && !find_rest(w, &m));
+}
+
+/* false: blocked. */
 static bool take_rest(struct wire *w)
 {
     struct mark m;
-    if (!w->raw.len || !frames_rest(&w->frames, w->raw.data, (uint32_t)w->raw.len, &m) || !settle_bare(w, w->raw.data, &m))
+    if (!find_rest(w, &m)) {
+        if (w->why[0])
+            log_warn("containers", "%s: %s", w->source->name, w->why);
         return true;
+    }
     size_t need = w->raw.len + w->line[0].len;
     if (!make_room(w, need, 2 + need / longest(w)) || !ready_stream(w, m.stream))
         return false;
+    if (buf_reserve(&w->line[m.stream], m.len) < 0) {
+        timer_set(&monitor_of(w->container)->look, SECOND);
+        return block(w);
+    }
     if (!w->frames.goes_on)
         w->is_new = cursor_meet(&w->replay, &w->cursor, m.stream, m.time);
-    if (w->is_new && !take(w, m.stream, w->raw.data + m.off, m.len, true))
-        log_warn("containers", "%s: %s: its last one is lost", w->source->name, w->why);
+    bool taken = !w->is_new || take(w, m.stream, w->raw.data + m.off, m.len, true);
+    assert(taken);
     w->raw.len = 0;
     return true;
 }

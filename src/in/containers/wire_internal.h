@@ -15,7 +15,7 @@ void wire_broken(struct wire *w);
 void wire_answered(struct wire *w);
 /* It has ended, and what came before was waiting for room. */
 void wire_go_on_ending(struct wire *w);
-/* Its answer ended within a message. */
-bool wire_is_torn(const struct wire *w);
+/* Its answer ended within a message; w->why may say more. */
+bool wire_is_torn(struct wire *w);
 /* Lines that are not whole are records as they are. false: blocked. */
 bool wire_give_rest(struct wire *w);

@@ -208,7 +208,8 @@ void wire_go_on_ending(struct wire *w)
     }
     if (wire_is_torn(w)) {
         if (w->container->running || w->torn++ < TORN_MOST) {
-            snprintf(w->why, sizeof w->why, "its answer ends within a message");
+            if (!w->why[0])
+                snprintf(w->why, sizeof w->why, "its answer ends within a message");
             wire_broken(w);
             return;
         }
