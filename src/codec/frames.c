@@ -58,7 +58,7 @@ static const char *begin_frame(struct frames *f, const char *p, const char *end,
         return NULL;
     uint32_t len = big_endian(p + 4);
     const char *text = p + FRAMES_HEADER;
-    if ((size_t)(end - text) < len && end - text < FRAMES_STAMP)
+    if ((size_t)(end - text) < len && end - text < (*p == TYPE_DAEMON ? FRAMES_DAEMON : FRAMES_STAMP))
         return NULL;
     if (*p != TYPE_DAEMON) {
         m.stream = *p == TYPE_STDERR ? WRAPPED_STDERR : WRAPPED_STDOUT;
@@ -165,6 +165,16 @@ static uint32_t mark_tty(struct frames *f, const char *data, uint32_t size, stru
 }
 
 /* ---- either ---- */
+
+uint32_t frames_one(const struct frames *f, const char *data, uint32_t size)
+{
+    uint64_t len = f->left;
+    if (f->tty || (!len && size < FRAMES_HEADER))
+        return size;
+    if (!len)
+        len = (uint64_t)FRAMES_HEADER + big_endian(data + 4);
+    return len < size ? (uint32_t)len : size;
+}
 
 uint32_t frames_mark(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed, int *error)
 {

@@ -21,6 +21,7 @@
 enum {
     FRAMES_HEADER = 8,
     FRAMES_STAMP = 64, /* more than any time and its blank */
+    FRAMES_DAEMON = 192, /* of what the daemon says so much comes at once */
     FRAMES_PIECE = 16 * 1024,
     FRAMES_KEPT = FRAMES_PIECE + 2 * FRAMES_STAMP,
 };
@@ -35,6 +36,8 @@ struct frames {
     int64_t time;
 };
 
+/* Of `size` bytes those of the frame that goes on or begins there; all, of a TTY or when its header is not there. */
+uint32_t frames_one(const struct frames *f, const char *data, uint32_t size);
 /*
  * As lines_mark(); a mark has `more` if its line goes on, in this message or in the next one. *error is 0; -EMSGSIZE: what follows
  * *consumed says that it is longer than max_frame; -EBADMSG: it is no header. After either there is no telling where the next frame

@@ -178,6 +178,35 @@ static void what_has_no_time_is_bare(void **state)
     assert_mark(2, WRAPPED_STDOUT, 0, "in");
 }
 
+static void what_the_daemon_says_is_not_cut(void **state)
+{
+    static const char says[] = "Error grabbing logs: error decoding a message at offset 1234567 of a file of some name: unexpected EOF";
+    struct frames f = {.max_frame = 1024};
+    uint32_t consumed;
+    int error;
+    used = 0;
+    frame(3, says, sizeof says - 1);
+    assert_int_equal(frames_mark(&f, chunk, used - 1, marks, 64, &consumed, &error), 0);
+    assert_int_equal(consumed, 0);
+    assert_int_equal(frames_mark(&f, chunk, used, marks, 64, &consumed, &error), 1);
+    assert_mark(0, WRAPPED_BARE, 1, says);
+}
+
+static void one_frame_is_told_from_what_follows(void **state)
+{
+    struct frames f = {.max_frame = 1024};
+    used = 0;
+    frame(1, T "one\n", sizeof T + 3);
+    uint32_t first = used;
+    frame(1, T "two\n", sizeof T + 3);
+    assert_int_equal(frames_one(&f, chunk, used), first);
+    assert_int_equal(frames_one(&f, chunk, first - 1), first - 1);
+    assert_int_equal(frames_one(&f, chunk, FRAMES_HEADER - 1), FRAMES_HEADER - 1);
+    f.left = 3;
+    assert_int_equal(frames_one(&f, chunk + first - 3, 3 + used - first), 3);
+    assert_int_equal(frames_one(TTY, chunk, used), used);
+}
+
 static void lines_of_one_message_share_its_time(void **state)
 {
     uint32_t consumed;
@@ -273,6 +302,8 @@ int main(void)
         TEST(a_length_may_have_any_byte),
         TEST(absurd_lengths_and_headers_are_refused),
         TEST(what_has_no_time_is_bare),
+        TEST(what_the_daemon_says_is_not_cut),
+        TEST(one_frame_is_told_from_what_follows),
         TEST(lines_of_one_message_share_its_time),
         TEST(a_tty_has_lines),
         TEST(pieces_of_a_tty_are_known_by_their_length),

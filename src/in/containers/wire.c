@@ -304,18 +304,6 @@ static bool settle_bare(struct wire *w, const char *data, struct mark *m)
     return false;
 }
 
-/* The bytes of the frame that goes on or begins at p, as far as they are there. */
-static uint32_t one_frame(const struct wire *w, const char *p, size_t size)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    uint64_t len = w->frames.left;
-    if (w->frames.tty || (!len && size < FRAMES_HEADER))
-        return (uint32_t)size;
-    if (!len)
-        len = (uint64_t)FRAMES_HEADER + ((uint32_t)u[4] << 24 | (uint32_t)u[5] << 16 | (uint32_t)u[6] << 8 | u[7]);
-    return (uint32_t)(len < size ? len : size);
-}
-
 enum taken { TAKEN, TAKEN_NOTHING /* too little is there, or there is no room: see is_blocked */, TAKEN_FAULT };
 
 /* One frame, or one line of a TTY, as far as it is there: all of that or nothing. */
@@ -325,7 +313,8 @@ static enum taken take_message(struct wire *w, const char *data, size_t size, si
     struct frames behind = w->frames;
     uint32_t consumed = 0;
     int error = 0;
-    uint32_t n = frames_mark(&behind, data, one_frame(w, data, size), marks, w->frames.tty ? 1 : STEP_MARKS, &consumed, &error);
+    uint32_t one = frames_one(&w->frames, data, (uint32_t)size);
+    uint32_t n = frames_mark(&behind, data, one, marks, w->frames.tty ? 1 : STEP_MARKS, &consumed, &error);
     if (error < 0) {
         snprintf(w->why, sizeof w->why,
                  error == -EMSGSIZE ? "the engine announces a message that is too long" : "what the engine sends has no frames");
