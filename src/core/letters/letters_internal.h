@@ -50,8 +50,8 @@ struct letter_group {
     struct account *account;
     uint64_t bytes;
     uint32_t n;
-    enum group_state state; /* under the book's lock while the lease is away */
-    struct refused *refused; /* likewise */
+    _Atomic enum group_state state; /* a sink sets it under that lock; the keeper looks at all without it */
+    struct refused *refused; /* under the book's lock while the lease is away */
 };
 
 struct letter_round {
