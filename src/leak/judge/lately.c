@@ -1,16 +1,11 @@
 #include "leak/judge/lately.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "leak/judge/order.h"
 
 enum { LATEST = 5, PAIRS = LATELY * (LATELY - 1) / 2, REMEMBERED = 64 };
 #define RISING .6 /* of the pairs: more that rise than fall. Of noise one in 1,000 windows does */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 void lately_add(struct lately *r, int64_t time, double value)
 {
@@ -30,7 +25,7 @@ double lately_level(const struct lately *r)
     unsigned n = r->n < LATEST ? r->n : LATEST;
     for (unsigned i = 0; i < n; i++)
         v[i] = r->value[(r->next + LATELY - 1 - i) % LATELY];
-    qsort(v, n, sizeof *v, by_value);
+    order_values(v, n);
     return n ? v[(n - 1) / 2] : 0;
 }
 
@@ -53,7 +48,7 @@ bool lately_rises(const struct lately *r, double *slope)
         }
     if (sum < RISING * PAIRS)
         return false;
-    qsort(v, PAIRS, sizeof *v, by_value);
+    order_values(v, PAIRS);
     *slope = v[PAIRS / 2];
     return *slope > 0;
 }

@@ -1,10 +1,10 @@
 #include "leak/judge/nearing.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "leak/judge/order.h"
 
 #define POINT           (2 * MINUTE)
 #define WITHIN          HOUR /* the limit must be */
@@ -41,12 +41,6 @@ bool nearing_add(struct nearing *n, int64_t time, double value)
     return complete;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median of the slopes of all pairs; how many more of them rise than fall, as a share. */
 static double find_slope(const struct nearing_point *p, unsigned n, double *rising)
 {
@@ -59,7 +53,7 @@ static double find_slope(const struct nearing_point *p, unsigned n, double *risi
             sum += (v[m] > 0) - (v[m] < 0);
             m++;
         }
-    qsort(v, m, sizeof *v, by_value);
+    order_values(v, m);
     *rising = (double)sum / m;
     return v[m / 2];
 }

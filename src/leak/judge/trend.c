@@ -1,10 +1,10 @@
 #include "leak/judge/trend.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "leak/judge/contest.h"
+#include "leak/judge/order.h"
 
 #define HOURS 3600.0    /* s */
 #define LEAST_SHARE .03 /* of the level: a smaller rise is none */
@@ -34,12 +34,6 @@ struct found {
     double soon, late, day, on_top; /* by how much the bic of growth is better */
 };
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The variance of Kendall's S for n values (Sen 1968). */
 static double variance(double n)
 {
@@ -68,7 +62,7 @@ static void find_slope(const struct windows *w, double from, double *slope, doub
     }
     if (!n)
         return;
-    qsort(v, n, sizeof *v, by_value);
+    order_values(v, n);
     double days = floor((w->span - from) / DAY) + 1;
     double c = 1.96 * sqrt(daily ? n / (days * (days - 1) / 2) * variance(days) : variance(m));
     long below = lround((n - c) / 2), above = lround((n + c) / 2);
@@ -83,7 +77,7 @@ static double level_of(const struct trace *t, const struct windows *w)
     unsigned n = 0;
     for (unsigned i = w->n - (w->n + 3) / 4; i < w->n; i++)
         v[n++] = w->value[i];
-    qsort(v, n, sizeof *v, by_value);
+    order_values(v, n);
     return t->zero + v[n / 4];
 }
 

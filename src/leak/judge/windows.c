@@ -1,22 +1,16 @@
 #include "leak/judge/windows.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+#include "leak/judge/order.h"
 
 static double median(const double *values, unsigned n)
 {
     double v[BASIS_ROWS];
     memcpy(v, values, n * sizeof *v);
-    qsort(v, n, sizeof *v, by_value);
+    order_values(v, n);
     return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
