@@ -9,7 +9,7 @@
 
 #include "base/fault.h"
 
-/* A group is as many slots as a word has bits, and has its pages for itself. Larger pages would be shared: see slots_trim(). */
+/* A group is as many slots as a word has bits, and has its pages for itself. Larger pages would be shared: then nothing is trimmed. */
 enum { PAGE = 4096, GROUP = 64, GROUP_BYTES = GROUP * SLOT_BYTES, GROUPS = 21 };
 static_assert(GROUP_BYTES % PAGE == 0, "a group has its pages for itself");
 
