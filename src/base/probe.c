@@ -190,3 +190,10 @@ int probe_threads(struct probe *probes, unsigned max, int64_t patience, struct s
             read_text(probes[i].tid, "wchan", probes[i].where, sizeof probes[i].where, scratch);
     return error < 0 ? error : (int)n;
 }
+
+char probe_state(pid_t tid, struct scope *scratch)
+{
+    struct probe t = {.tid = tid, .state = '?'};
+    describe(&t, scratch);
+    return t.state;
+}

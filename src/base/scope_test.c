@@ -153,6 +153,60 @@ static void max_tasks_refuses_births(void **state)
     scope_end(&a);
 }
 
+static bool note_one(const struct birth_info *b, void *arg)
+{
+    *(bool *)arg |= strcmp(b->name, "one of many") == 0;
+    return true;
+}
+
+static void tasks_that_ended_are_gone(void **state)
+{
+    static const struct task_kind kind = {.name = "test", .heartbeat = 1, .remedy = TASK_BEGUN_ANEW};
+    static struct task tasks[100];
+    struct scope a;
+    bool found = false;
+    assert_int_equal(scope_begin(&a, &scope_root, "a"), 0);
+    uint64_t before = task_count(), all = birth_count(BIRTH_NONE);
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(task_begin(&tasks[i], &a, &kind, "one of many"), 0);
+        assert_int_equal(task_count(), before + 100);
+        for (int i = 0; i < 100; i++)
+            task_end(&tasks[round % 2 ? i : 99 - i]);
+    }
+    birth_walk(note_one, &found);
+    assert_false(found);
+    assert_int_equal(task_count(), before);
+    assert_int_equal(birth_count(BIRTH_NONE), all);
+    scope_end(&a);
+}
+
+static void note_remedy(const struct task_kind *kind, uint64_t begun_anew, void *arg)
+{
+    if (strcmp(kind->name, "anew") == 0)
+        *(uint64_t *)arg += 10 + begun_anew;
+}
+
+static void kinds_say_what_is_done_and_how_often_it_was(void **state)
+{
+    static const struct task_kind anew = {.name = "anew", .heartbeat = 1, .remedy = TASK_BEGUN_ANEW};
+    struct task t;
+    struct scope a;
+    uint64_t sum = 0;
+    task_remedies(note_remedy, &sum);
+    assert_int_equal(sum, 0);
+    assert_int_equal(scope_begin(&a, &scope_root, "a"), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(task_begin(&t, &a, &anew, "stalls"), 0);
+        task_end(&t);
+        if (i)
+            task_begun_anew(&anew);
+    }
+    task_remedies(note_remedy, &sum);
+    assert_int_equal(sum, 12);
+    scope_end(&a);
+}
+
 static void buf_body(void)
 {
     struct scope a;
@@ -219,6 +273,8 @@ int main(void)
         TEST(the_census_names_a_descriptor),
         TEST(threads_are_joined_by_their_scope),
         TEST(max_tasks_refuses_births),
+        TEST(tasks_that_ended_are_gone),
+        TEST(kinds_say_what_is_done_and_how_often_it_was),
         TEST(buffers_and_descriptors_survive_torture),
         TEST(the_census_is_consistent_under_change),
     };

@@ -1,5 +1,6 @@
 #include "base/task.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -21,6 +22,49 @@ uint64_t task_refused(void)
     return atomic_load_explicit(&refused, memory_order_relaxed);
 }
 
+/* ---- kinds with a remedy ---- */
+
+enum { REMEDIES = 16 }; /* as many kinds, at most, that say TASK_BEGUN_ANEW or TASK_NEW_PROCESS */
+
+static struct {
+    const struct task_kind *_Atomic kind; /* set once */
+    _Atomic uint64_t begun_anew;
+} remedies[REMEDIES];
+
+/* Its place; taken when it has none yet. */
+static unsigned remedy_of(const struct task_kind *kind)
+{
+    for (unsigned i = 0; i < REMEDIES; i++) {
+        const struct task_kind *here = NULL;
+        if (atomic_compare_exchange_strong(&remedies[i].kind, &here, kind) || here == kind)
+            return i;
+    }
+    assert(!"more kinds with a remedy than REMEDIES");
+    return 0;
+}
+
+void task_begun_anew(const struct task_kind *kind)
+{
+    atomic_fetch_add(&remedies[remedy_of(kind)].begun_anew, 1);
+}
+
+void task_remedies(void (*fn)(const struct task_kind *kind, uint64_t begun_anew, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < REMEDIES; i++) {
+        const struct task_kind *kind = atomic_load(&remedies[i].kind);
+        if (kind)
+            fn(kind, atomic_load(&remedies[i].begun_anew), arg);
+    }
+}
+
+const char *task_remedy_name(enum task_remedy remedy)
+{
+    static const char *const names[] = {"reported", "begun anew", "new process"};
+    return names[remedy];
+}
+
+/* ---- life ---- */
+
 int task_begin_as(struct task *t, struct scope *owner, enum birth_kind kind,
                   const struct task_kind *task_kind, const char *name, void (*end)(struct thing *))
 {
@@ -33,6 +77,8 @@ int task_begin_as(struct task *t, struct scope *owner, enum birth_kind kind,
     if (r < 0)
         return r;
     birth_set_task_kind(t->thing.birth, task_kind);
+    if (task_kind->remedy != TASK_REPORTED)
+        (void)remedy_of(task_kind);
     return 0;
 }
 

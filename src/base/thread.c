@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "base/probe.h"
 
-static const struct task_kind thread_kind = {.name = "thread", .heartbeat = 10 * SECOND};
+static const struct task_kind thread_kind = {.name = "thread", .heartbeat = 10 * SECOND, .remedy = TASK_NEW_PROCESS};
 
 enum { STACK_BYTES = 512 * 1024, COMM_MAX = 15 };
 

@@ -189,7 +189,7 @@ struct http_config {
 /* What the watch thread judges tasks by (leak/). Thresholds are in tasks beyond what is expected of their kinds; 0: none. */
 struct task_tracking_config {
     bool enabled, tracking_enabled, stack_trace_on_leak;
-    int64_t check_interval, retention_period;
+    int64_t check_interval, retention_period, restart_hung_after /* 0: never */;
     uint64_t leak_threshold /* over the baseline */, warn_threshold;
     const char *alert_webhook;
 };

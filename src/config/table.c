@@ -44,7 +44,7 @@ static const struct option agent[] = {
      .doc = "The form of logcap's own messages."},
     {"server.host", OPTION_STRING, AT(struct config, server.host), .initial = "127.0.0.1",
      .doc = "The address that the HTTP API and the page listen on. On one that other machines reach (0.0.0.0) all but "
-            "/metrics, /health and /ready needs server.token or server.password; without either it is not served there."},
+            "/metrics, /health, /livez and /ready needs server.token or server.password; without either it is not served there."},
     {"server.port", OPTION_COUNT, AT(struct config, server.port), .initial = "8401", .least = 0, .most = 65535,
      .doc = "The port of the HTTP API and the page. 0: the kernel chooses."},
     {"server.max_connections", OPTION_COUNT, AT(struct config, server.max_connections), .initial = "128",
@@ -142,6 +142,10 @@ static const struct option agent[] = {
      .initial = "true", .doc = "Whether alerts about tasks carry the stacks that started what is too many."},
     {"task_tracking.alert_webhook", OPTION_SECRET, AT(struct config, task_tracking.alert_webhook), .initial = "\"\"",
      .doc = "An address that alerts about tasks are posted to. Empty: resource_monitoring.alert_webhook_url."},
+    {"task_tracking.restart_hung_after", OPTION_TIME, AT(struct config, task_tracking.restart_hung_after), .initial = "5m",
+     .least = 0, .most = 24 * HOUR,
+     .doc = "A thread that gives no sign of life for so long, and that the kernel does not hold, makes the service manager's "
+            "watchdog, or the liveness probe on /livez, restart the agent. 0: never. See docs/leaks.md."},
     {"task_tracking.retention_period", OPTION_TIME, AT(struct config, task_tracking.retention_period), .initial = "24h",
      .least = 15 * MINUTE, .most = 3650 * 24 * HOUR,
      .doc = "How long the history of all series is kept in state.db, over restarts: hours for all of it, minutes for at "

@@ -221,6 +221,7 @@ static int begin_leakwatch(struct agent *a)
     leakwatch_expect(w, "container_inspect", asks_expected, a, true);
     leakwatch_expect(w, "webhook_post", posts_expected, a, true);
     leakwatch_expect(w, "thread", threads_expected, a, false);
+    w->restarter = service_restarter();
     strays_except(&w->strays, ".journal"); /* libsystemd keeps the journal's files open and their numbers to itself */
     return leakwatch_start(w, &a->dispatcher, a->past);
 }
@@ -275,6 +276,8 @@ static int begin_moving(struct agent *a)
         r = begin_web(a);
     if (r == 0)
         r = service_begin(&a->service, &a->scope, &a->loop);
+    a->restart = (struct restart){.config = &a->config, .started = a->started};
+    service_withhold(&a->service, restart_is_due, &a->restart);
     return r;
 }
 

@@ -16,6 +16,7 @@
 #include "in/collector.h"
 #include "leak/watch/leakwatch.h"
 #include "main/reload.h"
+#include "main/restart.h"
 #include "main/service.h"
 #include "web/web.h"
 
@@ -46,6 +47,7 @@ struct agent {
     struct web_context web_context;
     int64_t started; /* clock_mono() */
     struct service service;
+    struct restart restart;
     struct reload reload;
 };
 

@@ -52,7 +52,8 @@ static void notify_with_status(const char *state, const char *status)
 static void watchdog_due(struct timer *t)
 {
     struct service *s = container_of(t, struct service, watchdog);
-    notify("WATCHDOG=1");
+    if (!s->is_over || !s->is_over(s->arg))
+        notify("WATCHDOG=1");
     timer_set(t, s->interval);
 }
 
@@ -81,6 +82,20 @@ int service_begin(struct service *s, struct scope *owner, struct loop *l)
 void service_end(struct service *s)
 {
     timer_end(&s->watchdog);
+}
+
+void service_withhold(struct service *s, bool (*is_over)(void *arg), void *arg)
+{
+    s->is_over = is_over;
+    s->arg = arg;
+}
+
+/* The kubelet says that it is there to each container of its pods; whether a probe asks for /livez it does not say. */
+const char *service_restarter(void)
+{
+    if (watchdog_usec() && getenv("NOTIFY_SOCKET"))
+        return "the service manager";
+    return getenv("KUBERNETES_SERVICE_HOST") ? "the kubelet, if its liveness probe asks for /livez," : NULL;
 }
 
 void service_ready(const char *status)

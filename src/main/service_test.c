@@ -86,6 +86,43 @@ static void test_watchdog(void **state)
     assert_int_equal(s.interval, 10 * MILLISECOND);
 }
 
+static bool hangs_from_the_second_on(void *arg)
+{
+    return ++*(unsigned *)arg > 1;
+}
+
+static void test_watchdog_withheld(void **state)
+{
+    struct run run = {0};
+    struct service s;
+    unsigned asked = 0, n = 0;
+    setenv("WATCHDOG_USEC", "20000", 1);
+    assert_int_equal(loop_begin(&run.loop, &scope_root, "test"), 0);
+    assert_int_equal(service_begin(&s, &run.loop.scope, &run.loop), 0);
+    service_withhold(&s, hangs_from_the_second_on, &asked);
+    assert_int_equal(timer_begin(&run.end, &run.loop.scope, &run.loop, "end", end_run), 0);
+    timer_set(&run.end, 100 * MILLISECOND);
+    assert_int_equal(loop_run(&run.loop), 0);
+    service_end(&s);
+    loop_end(&run.loop);
+    while (strcmp(heard(), "WATCHDOG=1") == 0)
+        n++;
+    assert_int_equal(n, 1);
+    assert_true(asked >= 2);
+}
+
+static void test_restarter(void **state)
+{
+    assert_null(service_restarter());
+    setenv("WATCHDOG_USEC", "20000", 1);
+    assert_string_equal(service_restarter(), "the service manager");
+    setenv("WATCHDOG_PID", "1", 1);
+    assert_null(service_restarter());
+    setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
+    assert_non_null(strstr(service_restarter(), "kubelet"));
+    unsetenv("KUBERNETES_SERVICE_HOST");
+}
+
 static void test_no_watchdog_unless_asked(void **state)
 {
     struct service s;
@@ -145,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MANAGED(test_states),
         MANAGED(test_watchdog),
+        MANAGED(test_watchdog_withheld),
+        MANAGED(test_restarter),
         MANAGED(test_no_watchdog_unless_asked),
         MANAGED(test_another_process_watchdog),
         MANAGED(test_socket_in_the_file_system),

@@ -10,6 +10,7 @@
 #include "core/letters/letters.h"
 #include "in/containers/containers.h"
 #include "in/files/files.h"
+#include "leak/watch/hung.h"
 #include "leak/watch/leakwatch.h"
 #include "web/process.h"
 #include "web/routes.h"
@@ -291,6 +292,25 @@ void health_answer(struct web *w, struct request *q)
     struct doc d = {.out = &q->out};
     doc_object(&d, NULL);
     q->status = health_write(&d, w, &q->scope) ? 200 : 503;
+    doc_object_end(&d);
+}
+
+/* Not what /health says: much is unhealthy that a new process would find as it is. */
+void livez_answer(struct web *w, struct request *q)
+{
+    const struct web_context *c = w->context;
+    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started};
+    struct hung h = hung_look(&rule, &q->scope, clock_mono());
+    struct doc d = {.out = &q->out};
+    q->status = h.remedy == HUNG_NOW ? 503 : 200;
+    doc_object(&d, NULL);
+    doc_bool(&d, "alive", h.remedy != HUNG_NOW);
+    if (h.remedy != HUNG_NOTHING) {
+        doc_string(&d, "hangs", h.thread.name);
+        doc_real(&d, "silent_seconds", (double)h.silent / SECOND);
+        doc_real(&d, "restart_after_seconds", (double)h.due / SECOND);
+        doc_bool(&d, "held_by_the_kernel", h.remedy == HUNG_HELD);
+    }
     doc_object_end(&d);
 }
 

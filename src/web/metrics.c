@@ -10,6 +10,7 @@
 #include "core/letters/letters.h"
 #include "in/containers/containers.h"
 #include "in/files/files.h"
+#include "leak/watch/hung.h"
 #include "net/http_library.h"
 #include "web/families.h"
 #include "web/leaks_metrics.h"
@@ -170,6 +171,21 @@ static void write_alive(struct buf *out)
         labelled(out, "logcap_alive", "kind", birth_kind_name(k), (double)birth_count(k));
     plain(out, "logcap_tasks_refused_total", "counter", "Tasks that were refused at max_tasks.", (double)task_refused());
     plain(out, "goroutines", "gauge", "Tasks and threads that run, under the predecessor's name.", (double)task_count());
+}
+
+static void write_begun_anew(const struct task_kind *kind, uint64_t begun_anew, void *arg)
+{
+    if (kind->remedy == TASK_BEGUN_ANEW)
+        labelled(arg, "logcap_task_restarts_total", "kind", kind->name, (double)begun_anew);
+}
+
+static void write_remedies(struct buf *out, const struct web_context *c, struct scope *scratch)
+{
+    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started};
+    family(out, "logcap_task_restarts_total", "counter", "Tasks that missed their heartbeat and were begun anew, by kind.");
+    task_remedies(write_begun_anew, out);
+    plain(out, "logcap_restart_due", "gauge", "1 when a thread hangs so that only a new process helps.",
+          hung_look(&rule, scratch, clock_mono()).remedy == HUNG_NOW);
 }
 
 static void write_process(struct buf *out, const struct web_context *c, struct scope *scratch)
@@ -339,6 +355,7 @@ void metrics_answer(struct web *w, struct request *q)
     q->content_type = "text/plain; version=0.0.4; charset=utf-8";
     write_process(out, c, &q->scope);
     write_alive(out);
+    write_remedies(out, c, &q->scope);
     write_sources(out);
     write_sinks(out, c);
     struct containers *containers = c->containers ? c->containers() : NULL;

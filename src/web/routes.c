@@ -13,6 +13,7 @@ static const struct route routes[] = {
     {"/page/*", ROUTE_GET, "its files", asset_answer},
     {"/help", ROUTE_GET, "this list", index_answer},
     {"/health", ROUTE_GET | ROUTE_OPEN, "how it is: healthy, degraded (200), unhealthy (503)", health_answer},
+    {"/livez", ROUTE_GET | ROUTE_OPEN, "for liveness probes: 503 when a thread hangs so that only a new process helps, else 200", livez_answer},
     {"/ready", ROUTE_GET | ROUTE_OPEN, "whether everything has started (200 or 503)", ready_answer},
     {"/stats", ROUTE_GET, "sinks, memory, threads, log", stats_answer},
     {"/live", ROUTE_GET, "the same and more once a second, as server-sent events", live_answer},
@@ -105,7 +106,7 @@ static bool may_ask(struct web *w, struct request *q)
     if (q->listener->loopback)
         return true;
     atomic_fetch_add(&w->server.unauthorized, 1);
-    request_fail(q, 403, "on an address that other machines reach only /metrics, /health and /ready answer, until server.token "
+    request_fail(q, 403, "on an address that other machines reach only /metrics, /health, /livez and /ready answer, until server.token "
                          "or server.password is set");
     return false;
 }

@@ -31,6 +31,7 @@ void asset_answer(struct web *w, struct request *q);
 void live_answer(struct web *w, struct request *q);
 void tail_answer(struct web *w, struct request *q);
 void health_answer(struct web *w, struct request *q);
+void livez_answer(struct web *w, struct request *q);
 void ready_answer(struct web *w, struct request *q);
 void stats_answer(struct web *w, struct request *q);
 void positions_answer(struct web *w, struct request *q);

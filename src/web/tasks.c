@@ -75,13 +75,25 @@ static void write_all(struct doc *d, const struct symbols *s, const struct censu
         doc_string(d, "owner", census_path(c, b->owner, path, sizeof path));
         doc_real(d, "age_seconds", (double)(now - b->born) / SECOND);
         doc_real(d, "last_beat_seconds", b->beat ? (double)(now - b->beat) / SECOND : -1);
-        doc_string(d, "state", b->state == BIRTH_WAITING ? "waiting" : "running");
+        doc_string(d, "state", task_hangs(b, now) ? "hangs" : b->state == BIRTH_WAITING ? "waiting" : "running");
         if (b->kind == BIRTH_THREAD)
             doc_int(d, "tid", b->fd);
         stack_write(d, s, b);
         doc_object_end(d);
     }
     doc_array_end(d);
+}
+
+static void write_remedy(const struct task_kind *kind, uint64_t begun_anew, void *arg)
+{
+    struct doc *d = arg;
+    doc_object(d, NULL);
+    doc_string(d, "kind", kind->name);
+    doc_real(d, "heartbeat_seconds", (double)kind->heartbeat / SECOND);
+    doc_string(d, "when_missed", task_remedy_name(kind->remedy));
+    if (kind->remedy == TASK_BEGUN_ANEW)
+        doc_uint(d, "restarts", begun_anew);
+    doc_object_end(d);
 }
 
 void tasks_answer(struct web *w, struct request *q)
@@ -104,6 +116,9 @@ void tasks_answer(struct web *w, struct request *q)
     for (int k = BIRTH_SCOPE; k < BIRTH_KINDS; k++)
         doc_uint(&d, birth_kind_name(k), birth_count(k));
     doc_object_end(&d);
+    doc_array(&d, "heartbeats");
+    task_remedies(write_remedy, &d);
+    doc_array_end(&d);
     if (full && strcmp(full, "0") != 0)
         write_all(&d, &symbols, &c, now, request_page(q, PAGE));
     else

@@ -39,7 +39,7 @@ static void say_who_may_ask(const struct web *w, const struct http_config *c)
     if (!is_on_the_network(&w->server, WEB_ALL))
         return;
     if (!auth_is_configured(c))
-        log_warn("web", "server.host is %s, which other machines reach: only /metrics, /health and /ready answer there until "
+        log_warn("web", "server.host is %s, which other machines reach: only /metrics, /health, /livez and /ready answer there until "
                  "server.token or server.password is set", c->host);
     else if (!*c->cert_file)
         log_warn("web", "server.host is %s, which other machines reach: without server.tls secrets go over the network as they are",

@@ -279,6 +279,33 @@ scenario('what starts while nobody hears the events is found by the list', async
     await agent.stop();
 });
 
+scenario('a stream of events that tells nothing any more is noticed by the list, and opened anew', async (s) => {
+    const [loki, engine] = [await s.loki(), await engineOf(s)];
+    const agent = await s.agent(configOf(s, loki, engine, {list_interval: '1s'}));
+    const asked = () => engine.requests.filter((path) => path.startsWith('/events')).length;
+    const restarts = async () => Number((await agent.get('/metrics')).text.match(/^logcap_task_restarts_total\{kind="container_events"\} (\d+)$/m)[1]);
+    await until('lists were compared', async () => (await containersOf(agent)).lists >= 3);
+    assert.deepEqual([asked(), await restarts()], [1, 0]);
+    engine.forsakeEvents();
+    const c = engine.container('silent').start();
+    c.number(10);
+    await until('it is opened anew', () => asked() === 2);
+    await until('it is counted', async () => await restarts() === 1);
+    assert.match(agent.stderr, /its list has containers of which no event told; the stream of events is opened anew/);
+    const told = (await containersOf(agent)).events;
+    const later = engine.container('told').start();
+    later.number(10);
+    await until('what happens is told again', async () => (await containersOf(agent)).events > told);
+    await allThere(loki, [c, later]);
+    const {heartbeats} = (await agent.get('/tasks')).json;
+    assert.equal(heartbeats.find((x) => x.kind === 'container_events').restarts, 1);
+    assert.match(command(['tasks', '-c', agent.file]).stdout, /^container_events +30 s begun anew +1$/m);
+    const lists = (await containersOf(agent)).lists;
+    await until('lists were compared', async () => (await containersOf(agent)).lists >= lists + 3);
+    assert.equal(await restarts(), 1, 'and it is well');
+    await agent.stop();
+});
+
 scenario('logcap that is stopped, or killed, goes on where it was', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];
     const all = ['a', 'b', 'c'].map((name) => engine.container(name, {tty: name === 'b'}).start());

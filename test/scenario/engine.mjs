@@ -170,6 +170,11 @@ export class Engine {
         this.#listeners.clear();
     }
 
+    // Leaves them open, and tells them nothing any more; those that are opened later are told.
+    forsakeEvents() {
+        this.#listeners.clear();
+    }
+
     serve(req, res) {
         const url = new URL(req.url, 'http://engine');
         const request = {req, res, path: url.pathname.replace(/^\/v1\.\d+/, ''), query: url.searchParams};

@@ -1,5 +1,18 @@
 // What the detector of an agent says, for the scenarios that ask it.
+import fs from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
+import {binary, sanitized} from './harness.mjs';
+
+// test/tools/leak.c: plant('close 5') and so on, under an agent that has this environment.
+const shim = path.join(path.dirname(binary), 'libleak.so');
+export const skipShim = (sanitized || !fs.existsSync(shim)) && 'needs the shim, which does not go with sanitizers';
+export function planted(s) {
+    const file = s.path('leak');
+    const plant = (text) => fs.writeFileSync(file, text);
+    plant('');
+    return {plant, env: {LD_PRELOAD: shim, LEAK: file}};
+}
 
 // Everything is looked at each second.
 export const quick = {

@@ -7,17 +7,7 @@ import http from 'node:http';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {binary, command, pick, sanitized, scenario, sleep, unpacked, until} from './harness.mjs';
-import {finding, leaks, quick, webhook} from './leaks.mjs';
-
-const shim = path.join(path.dirname(binary), 'libleak.so');
-const skipShim = (sanitized || !fs.existsSync(shim)) && 'needs the shim, which does not go with sanitizers';
-
-function planted(s) {
-    const file = s.path('leak');
-    const plant = (text) => fs.writeFileSync(file, text);
-    plant('');
-    return {plant, env: {LD_PRELOAD: shim, LEAK: file}};
-}
+import {finding, leaks, planted, quick, skipShim, webhook} from './leaks.mjs';
 
 scenario('a descriptor that nobody closed is named with the place where it was born, everywhere', async (s) => {
     const {plant, env} = planted(s);
@@ -81,6 +71,7 @@ scenario('a thread that hangs is named while all else goes on', async (s) => {
     }, 120);
     const f = await finding(agent, 'tasks:thread');
     assert.match(f.text, /the thread "\w+" has given no sign of life for \d+ s while it runs; started at \w+/);
+    assert.match(f.text, /nobody restarts the agent by itself: it runs under no service manager with a watchdog$/);
     assert.equal(f.severity, 'high');
     const {suspects} = await leaks(agent);
     assert.equal(suspects[0].why, 'no sign of life');

@@ -6,23 +6,27 @@
  *     thread     one thread is started that nobody knows
  *     free N     each N-th free() of 32 bytes or more does nothing
  *     hang       the next fdatasync() never returns
+ *     disk       the same, and the kernel holds the thread, as when a disk does not answer
  *
  * What is done once is done once in the process.
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <malloc.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CLOSE, THREAD, FREE, HANG, WORDS };
+enum { CLOSE, THREAD, FREE, HANG, DISK, WORDS };
 
 static _Atomic int64_t looked;
 static _Atomic long wanted[WORDS], counted[WORDS];
@@ -38,7 +42,7 @@ static int64_t now_ms(void)
 /* System calls alone: it is asked from within free(). */
 static void look(void)
 {
-    static const char *const words[WORDS] = {"close", "thread", "free", "hang"};
+    static const char *const words[WORDS] = {"close", "thread", "free", "hang", "disk"};
     const char *path = getenv("LEAK");
     int64_t ms = now_ms(), last = looked;
     char text[64] = "";
@@ -78,6 +82,21 @@ static void *sleep_for_ever(void *arg)
     return arg;
 }
 
+static int end_with_parent(void *arg)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* What vfork() does: this thread is in state D until the child ends, which is with the process. */
+static void be_held(void)
+{
+    static char stack[16 << 10] __attribute__((aligned(16)));
+    clone(end_with_parent, stack + sizeof stack, CLONE_VM | CLONE_VFORK, NULL);
+}
+
 static int regular(int fd)
 {
     struct stat st;
@@ -112,5 +131,7 @@ int fdatasync(int fd)
 {
     if (due_once(HANG))
         sleep_for_ever(NULL);
+    if (due_once(DISK))
+        be_held();
     return (int)syscall(SYS_fdatasync, fd);
 }

@@ -16,7 +16,7 @@ enum { PATH_TEXT = 400, VERSION_MOST = 256 << 10 };
 #define ANSWER_WITHIN (20 * SECOND)
 #define CONNECT_WITHIN (5 * SECOND)
 
-static const struct task_kind inspect_kind = {"container_inspect", 0, 60 * SECOND};
+static const struct task_kind inspect_kind = {"container_inspect", 0, 60 * SECOND, TASK_REPORTED};
 
 static void greet(struct engine *e);
 static void list(struct engine *e);
@@ -220,8 +220,10 @@ void engine_doubt(struct engine *e)
 static void learn(struct engine *e, const struct facts *f)
 {
     struct container *c = engine_find(e, f->id);
-    if (!c)
+    if (!c) {
         c = container_new(e, f->id);
+        e->untold |= http_busy(&e->events) && e->round > e->heard_round;
+    }
     if (!c || c->removed)
         return;
     c->round = e->round;
@@ -271,16 +273,33 @@ static void sweep(struct engine *e)
     }
 }
 
+/*
+ * The heartbeat of the stream of events, which may say nothing for days: when a list has somebody of whom no event told, and none came at
+ * all until the next list, what happens is not heard there any more.
+ */
+static void check_events(struct engine *e, bool was_untold)
+{
+    bool stalled = was_untold && e->told == e->told_then && http_busy(&e->events);
+    e->told_then = e->told;
+    if (!stalled)
+        return;
+    log_warn("containers", "%s: its list has containers of which no event told; the stream of events is opened anew", e->address.text);
+    task_begun_anew(&container_events_kind);
+    engine_unhear(e);
+    engine_hear(e);
+}
+
 static void listed(struct http_request *r, const struct http_answer *a)
 {
     struct engine *e = container_of(r, struct engine, ask);
-    bool again = e->list_again;
+    bool again = e->list_again, was_untold = e->untold;
     if (a->status != 200) {
         engine_unhear(e);
         failed(e, a);
         return;
     }
     e->round++;
+    e->untold = false;
     atomic_fetch_add(&e->monitor->stats.lists, 1);
     if (read_list(e, a->body, a->body_len)) {
         sweep(e);
@@ -288,6 +307,7 @@ static void listed(struct http_request *r, const struct http_answer *a)
         atomic_fetch_add(&e->monitor->stats.malformed, 1);
         log_warn("containers", "%s: its list of containers makes no sense; nothing is taken to be gone", e->address.text);
     }
+    check_events(e, was_untold);
     e->list_again = false;
     timer_set(&e->again, again ? 0 : e->monitor->options->list_interval);
     serve_inspects(e); /* who was found while the engine was down waits */

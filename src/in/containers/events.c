@@ -67,6 +67,7 @@ static void one_line(struct engine *e, const char *line, size_t n)
     }
     if (facts_event(f, line, n, e->monitor->options)) {
         atomic_fetch_add(&e->monitor->stats.events, 1);
+        e->told++;
         if (f->time > e->last_event)
             e->last_event = f->time;
         apply(e, f);
@@ -145,6 +146,8 @@ void engine_hear(struct engine *e)
         snprintf(since, sizeof since, "&since=%" PRId64 ".%09" PRId64, e->last_event / SECOND, e->last_event % SECOND);
     /* {"type":["container"]} */
     engine_path(e, path, sizeof path, "/events?filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%5D%%7D%s", since);
+    e->heard_round = round_from_now(e) + 1;
+    e->untold = false;
     if (http_follow(&e->events, &e->http, &container_events_kind, e->address.text, path, piece, done) < 0)
         timer_set(&e->events_again, engine_backoff(&e->events_backoff));
 }

@@ -90,6 +90,9 @@ struct engine {
     struct nudge event_came;
     bool event_too_long;
     int64_t last_event;   /* its clock */
+    uint64_t told, told_then; /* events; as of the last list */
+    uint64_t heard_round;     /* the first list of which the stream of events must have told all that is new */
+    bool untold;              /* in the last list was somebody of whom no event told */
     struct container *containers;
     uint64_t n_containers;
     struct container *bucket[BUCKETS];

@@ -452,6 +452,7 @@ static void probed(struct http_request *r, const struct http_answer *a)
         return;
     atomic_fetch_add(&w->container->stalls, 1);
     atomic_fetch_add(&e->monitor->stats.stalls, 1);
+    task_begun_anew(&container_stream_kind);
     log_warn("containers", "%s: the engine has more than its stream gave; it is opened anew", w->source->name);
     wire_close(w);
     wire_consider(w);

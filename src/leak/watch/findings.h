@@ -13,7 +13,7 @@
 #include "base/birth.h"
 #include "leak/watch/series.h"
 
-enum { FINDINGS_MAX = 128, FINDING_KEY = 96, FINDING_TEXT = 400 };
+enum { FINDINGS_MAX = 128, FINDING_KEY = 96, FINDING_TEXT = 480 };
 
 struct finding {
     char key[FINDING_KEY];     /* also what the thing is called: the series' name, or "fds:unowned/17" */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "leak/watch/details.h"
+#include "leak/watch/hung.h"
 #include "leak/watch/leakwatch.h"
 #include "leak/watch/sites.h"
 
@@ -162,23 +163,25 @@ static void raise_excess(struct leakwatch *w)
 
 static void raise_hanging(struct leakwatch *w)
 {
+    const struct hung_rule rule = {w->config->task_tracking.restart_hung_after, w->started};
     for (unsigned i = 0; i < w->n_suspects; i++) {
         const struct suspect *s = &w->suspects[i];
-        char series[SERIES_NAME], key[FINDING_KEY], site[200];
+        char series[SERIES_NAME], key[FINDING_KEY], site[200], fate[HUNG_TEXT];
         if (!s->hangs)
             continue;
+        struct hung h = hung_judge(&s->birth, s->state, &rule, s->birth.beat + s->for_ns);
         snprintf(series, sizeof series, "tasks:%s", s->birth.task_kind->name);
         snprintf(key, sizeof key, "%s/hangs/%u", series, s->birth.id);
-        struct finding *f = raise_exact(w, SERIES_OF_TASKS, series, key, LEAK_HIGH);
+        struct finding *f = raise_exact(w, SERIES_OF_TASKS, series, key, h.remedy == HUNG_NOW ? LEAK_CRITICAL : LEAK_HIGH);
         if (!f)
             continue;
         f->birth = s->birth;
         f->has_birth = true;
         f->current = (double)s->for_ns / SECOND;
         f->since = clock_mono() - s->for_ns;
-        snprintf(f->text, sizeof f->text, "the %s \"%s\" has given no sign of life for %.0f s while it runs; started at %s",
+        snprintf(f->text, sizeof f->text, "the %s \"%s\" has given no sign of life for %.0f s while it runs; started at %s%s",
                  s->birth.kind == BIRTH_THREAD ? "thread" : "task", s->birth.name, (double)s->for_ns / SECOND,
-                 born_at(w, &s->birth, site, sizeof site));
+                 born_at(w, &s->birth, site, sizeof site), hung_say(&h, w->restarter, fate));
     }
 }
 

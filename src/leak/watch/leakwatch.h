@@ -62,6 +62,7 @@ struct leakwatch {
     struct scope scope;
     const struct config *config;
     int64_t started; /* clock_mono() */
+    const char *restarter; /* who begins this process anew when a thread hangs (hung.h); NULL: nobody. Set before start */
     struct expectation expectations[EXPECTATIONS];
     unsigned n_expectations;
     struct tally tally;

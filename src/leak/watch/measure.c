@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/probe.h"
 #include "leak/watch/leakwatch.h"
 
 /* A point of a series; its judge gets it in judge_section(). Locked. */
@@ -143,6 +144,16 @@ static void note_tasks(struct leakwatch *w)
     memcpy(w->suspects, t->suspects, w->n_suspects * sizeof *w->suspects);
 }
 
+/* Whether it holds those that hang. */
+static void ask_kernel(struct leakwatch *w)
+{
+    for (unsigned i = 0; i < w->tally.n_suspects; i++) {
+        struct suspect *s = &w->tally.suspects[i];
+        if (s->hangs && s->birth.kind == BIRTH_THREAD)
+            s->state = probe_state(s->birth.fd, &w->scope);
+    }
+}
+
 void measure_tasks(struct leakwatch *w)
 {
     int64_t began = clock_read(CLOCK_THREAD_CPUTIME_ID);
@@ -151,6 +162,7 @@ void measure_tasks(struct leakwatch *w)
         return;
     }
     ask_expectations(w);
+    ask_kernel(w);
     leakwatch_lock(w);
     note_tasks(w);
     w->totals.section_cpu[SERIES_OF_TASKS] = clock_read(CLOCK_THREAD_CPUTIME_ID) - began;

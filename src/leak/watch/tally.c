@@ -90,9 +90,10 @@ static int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs
     *hangs = false;
     if (!k)
         return 0;
-    if (k->heartbeat && b->state == BIRTH_RUNNING && now - b->beat > TALLY_HEARTBEATS * k->heartbeat) {
+    int64_t silent = task_hangs(b, now);
+    if (silent) {
         *hangs = true;
-        return now - b->beat;
+        return silent;
     }
     return k->max_age && now - b->born > k->max_age ? now - b->born : 0;
 }

@@ -28,6 +28,7 @@ struct suspect {
     struct birth_info birth;
     bool hangs; /* it runs and gave no sign of life; else it is older than its kind becomes */
     int64_t for_ns; /* since its last sign of life, or its age */
+    char state;     /* of a thread that hangs, as in proc(5); for whoever takes the tally to fill in */
 };
 
 struct tally {
@@ -46,9 +47,6 @@ struct tally {
     struct buf owners; /* scopes: their ids, and which group they are of */
     int64_t now;
 };
-
-/* A task that runs and has given no sign of life for so many heartbeats of its kind hangs. */
-enum { TALLY_HEARTBEATS = 2 };
 
 int tally_begin(struct tally *t, struct scope *owner);
 /* 0, or -errno and it is not to be used. now: clock_mono(). */

@@ -10,7 +10,7 @@
 static const char help[] = "usage: logcap tasks [-c FILE] [--full] [--json]\n"
                            "\n"
                            "Asks the running agent which tasks and threads it runs: how many of each kind, the oldest, and where they\n"
-                           "were begun.\n"
+                           "were begun; and what is done about those that miss their heartbeat.\n"
                            "\n"
                            "  -c, --config FILE  the agent's configuration, which says where it listens\n"
                            "      --full         each task, with its owner, age and last sign of life\n"
@@ -45,12 +45,23 @@ static void print_each(const struct reply *r)
     }
 }
 
+static void print_heartbeats(const struct reply *r)
+{
+    unsigned n = (unsigned)reply_number(r, "heartbeats.#");
+    if (n)
+        printf("\n%-16s %12s %-14s %9s\n", "kind", "heartbeat", "when missed", "restarts");
+    for (unsigned i = 0; i < n; i++)
+        printf("%-16s %10.0f s %-14s %9s\n", reply_text(r, "heartbeats.%u.kind", i), reply_number(r, "heartbeats.%u.heartbeat_seconds", i),
+               reply_text(r, "heartbeats.%u.when_missed", i), reply_text(r, "heartbeats.%u.restarts", i));
+}
+
 static void print(const struct reply *r, bool full)
 {
     if (full)
         print_each(r);
     else
         print_groups(r);
+    print_heartbeats(r);
     printf("\n%s tasks; %s were refused at max_tasks\n", reply_text(r, "count"), reply_text(r, "refused"));
 }
 
