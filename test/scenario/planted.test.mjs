@@ -152,9 +152,9 @@ for (const [what, kind, base, sigma, perHour, round] of [
             assert.equal(done.code, 0, done.stderr);
             return {...JSON.parse(done.stdout), from};
         };
-        // Nothing before; an hour of it is growth; four hours are a leak, and behind eighteen somebody is told.
+        // Nothing before; fifteen samples of it are growth; four hours are a leak, and behind eighteen somebody is told.
         assert.equal(judged(-Math.ceil(4 * sigma / perHour * 120) - 1).verdict, 'steady');
-        assert.equal(judged(120).verdict, 'growing');
+        assert.equal(judged(15).verdict, 'growing');
         const leak = judged(4 * 120);
         assert.equal(leak.verdict, 'leaking');
         assert.ok(Math.abs(leak.since - leak.from) < 3600, `since ${leak.since}, not ${leak.from}`);

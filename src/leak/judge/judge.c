@@ -113,17 +113,27 @@ static void look_for_trend(struct judge *j, int64_t now)
     describe(&j->by_trend, &t);
 }
 
-/* What began moments ago is growth already, though not yet a trend; if it was never so high: else it may be a tooth, or a day. */
+/* Whether it rises at some scale; to where it never was: else it may be a tooth, or a day. */
+static bool rises_anew(const struct judge *j, struct rise *rise)
+{
+    for (unsigned scale = 0; scale < LATELY_SCALES; scale++)
+        if (lately_rises(&j->lately, scale, rise) && rise->level >= trace_top(&j->trace, rise->since))
+            return true;
+    return false;
+}
+
+/* What began moments ago is growth already, though not yet a trend. */
 static void look_at_lately(struct judge *j)
 {
     struct verdict *v = &j->verdict;
-    double slope, over = lately_level(&j->lately) - j->baseline;
+    struct rise rise;
+    double over = v->current - j->baseline;
     if (v->state >= LEAK_GROWING || !j->has_baseline || over < fmax(j->settings.least, SIGMAS * lately_sigma(&j->lately)) ||
-        !lately_rises(&j->lately, &slope) || v->current < trace_top(&j->trace))
+        !rises_anew(j, &rise))
         return;
     v->state = LEAK_GROWING;
-    v->since = j->lately.time[j->lately.next];
-    v->slope = v->slope_low = v->slope_high = slope * MINUTE;
+    v->since = rise.since;
+    v->slope = v->slope_low = v->slope_high = rise.slope * MINUTE;
     v->confidence = 0.5;
 }
 
@@ -163,7 +173,8 @@ static void blame(struct judge *j, enum leak_severity severity, enum leak_rule r
 static void apply_thresholds(struct judge *j)
 {
     const struct judge_settings *s = &j->settings;
-    double over = j->has_baseline ? j->verdict.current - j->baseline : 0, slope;
+    double over = j->has_baseline ? j->verdict.current - j->baseline : 0;
+    struct rise rise;
     if (s->limit > 0 && j->value >= AT_LIMIT * s->limit) {
         j->verdict.state = LEAK_AT_LIMIT;
         blame(j, LEAK_CRITICAL, LEAK_BY_LIMIT, s->limit);
@@ -177,8 +188,8 @@ static void apply_thresholds(struct judge *j)
               LEAK_BY_INCREASE, j->baseline + s->increase);
     if (s->warn > 0 && j->value >= s->warn)
         blame(j, LEAK_WARNING, LEAK_BY_ABSOLUTE, s->warn);
-    if (s->rate > 0 && j->has_baseline && over > SIGMAS * lately_sigma(&j->lately) && lately_rises(&j->lately, &slope) &&
-        slope * (double)s->interval > s->rate / 100 * fmax(fabs(j->baseline), 1))
+    if (s->rate > 0 && j->has_baseline && over > SIGMAS * lately_sigma(&j->lately) && lately_rises(&j->lately, 0, &rise) &&
+        rise.slope * (double)s->interval > s->rate / 100 * fmax(fabs(j->baseline), 1))
         blame(j, LEAK_WARNING, LEAK_BY_RATE, s->rate);
 }
 

@@ -470,6 +470,37 @@ static void fast_growth_is_seen_within_fifteen_samples(void **state)
     assert_int_equal(v->rule, LEAK_BY_RATE);
 }
 
+/* In sigmas of the noise an hour, from the second hour on. */
+static double sigmas_an_hour;
+
+static double slow_drip(double h)
+{
+    return flat(h) + 10 * sigmas_an_hour * fmax(0, h - 1);
+}
+
+static bool is_seen_in_time(unsigned k)
+{
+    double far = 1 + 4 / sigmas_an_hour, sample = 30. / 3600;
+    bool seen = false;
+    begin(&judge_defaults);
+    seed = 1000 * (k + 1);
+    feed(0, far, slow_drip);
+    for (unsigned i = 0; i < 15; i++)
+        seen |= feed(far + i * sample, far + (i + 1) * sample, slow_drip)->state >= LEAK_GROWING;
+    return seen;
+}
+
+/* 8 sigma an hour are a fifteenth each sample, 4 a thirtieth: lost in the noise of fifteen. */
+static void slow_growth_is_seen_within_fifteen_samples_of_four_sigma(void **state)
+{
+    unsigned seen = 0;
+    for (sigmas_an_hour = 4; sigmas_an_hour <= 8; sigmas_an_hour += 4)
+        for (unsigned k = 0; k < 50; k++)
+            seen += is_seen_in_time(k);
+    if (seen < 97)
+        fail_msg("%u of 100", seen);
+}
+
 static double to_a_new_level(double h)
 {
     return flat(h) + (h > 10 ? 400 : 0);
@@ -506,6 +537,7 @@ int main(void)
         TEST(one_odd_sample_is_no_increase),
         TEST(absolute_thresholds_and_the_limit_are_of_the_whole),
         TEST(fast_growth_is_seen_within_fifteen_samples),
+        TEST(slow_growth_is_seen_within_fifteen_samples_of_four_sigma),
         TEST(the_baseline_follows_a_step_but_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,54 +1,68 @@
 #include "leak/judge/lately.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "leak/judge/order.h"
 
-enum { LATEST = 5, PAIRS = LATELY * (LATELY - 1) / 2, REMEMBERED = 64 };
+enum { LATEST = 5, REMEMBERED = 64 };
 #define RISING .6 /* of the pairs: more that rise than fall. Of noise one in 1,000 windows does */
 
-void lately_add(struct lately *r, int64_t time, double value)
+static struct pairs_point middle(const struct pairs_point *p)
 {
-    if (r->n) {
-        double change = fabs(value - r->value[(r->next + LATELY - 1) % LATELY]);
-        r->change += (change - r->change) / (r->n < LATELY ? r->n : REMEMBERED);
-    }
-    r->time[r->next] = time;
-    r->value[r->next] = value;
-    r->next = (r->next + 1) % LATELY;
-    r->n += r->n < LATELY;
+    return (struct pairs_point){p[0].time + (p[1].time - p[0].time) / 2, (p[0].value + p[1].value) / 2};
 }
 
-double lately_level(const struct lately *r)
+/* Two points of a scale are one of the next. */
+static void add_point(struct lately *l, struct pairs_point p)
+{
+    for (unsigned k = 0; k < LATELY_SCALES; k++) {
+        struct lately_scale *s = &l->scales[k];
+        if (s->n == LATELY)
+            memmove(s->points, s->points + 1, --s->n * sizeof *s->points);
+        s->points[s->n++] = p;
+        if (++s->taken % 2)
+            break;
+        p = middle(&s->points[s->n - 2]);
+    }
+}
+
+static double level(const struct lately_scale *s)
 {
     double v[LATEST];
-    unsigned n = r->n < LATEST ? r->n : LATEST;
+    unsigned n = s->n < LATEST ? s->n : LATEST;
     for (unsigned i = 0; i < n; i++)
-        v[i] = r->value[(r->next + LATELY - 1 - i) % LATELY];
+        v[i] = s->points[s->n - 1 - i].value;
     order_values(v, n);
     return n ? v[(n - 1) / 2] : 0;
 }
 
-double lately_sigma(const struct lately *r)
+void lately_add(struct lately *l, int64_t time, double value)
 {
-    return r->change * sqrt(M_PI) / 2; /* the mean of |a - b| is 2 sigma over the root of pi */
+    const struct lately_scale *s = &l->scales[0];
+    if (s->n) {
+        double change = fabs(value - s->points[s->n - 1].value);
+        l->change += (change - l->change) / (s->n < LATELY ? s->n : REMEMBERED);
+    }
+    add_point(l, (struct pairs_point){time, value});
 }
 
-bool lately_rises(const struct lately *r, double *slope)
+double lately_level(const struct lately *l)
 {
-    double v[PAIRS];
-    int sum = 0, n = 0;
-    if (r->n < LATELY)
+    return level(&l->scales[0]);
+}
+
+double lately_sigma(const struct lately *l)
+{
+    return l->change * sqrt(M_PI) / 2; /* the mean of |a - b| is 2 sigma over the root of pi */
+}
+
+bool lately_rises(const struct lately *l, unsigned scale, struct rise *rise)
+{
+    const struct lately_scale *s = &l->scales[scale];
+    double rising;
+    if (s->n < LATELY)
         return false;
-    for (unsigned i = 0; i < LATELY; i++)
-        for (unsigned k = i + 1; k < LATELY; k++) {
-            unsigned a = (r->next + i) % LATELY, b = (r->next + k) % LATELY;
-            sum += (r->value[b] > r->value[a]) - (r->value[b] < r->value[a]);
-            v[n++] = (r->value[b] - r->value[a]) / (double)(r->time[b] - r->time[a]);
-        }
-    if (sum < RISING * PAIRS)
-        return false;
-    order_values(v, PAIRS);
-    *slope = v[PAIRS / 2];
-    return *slope > 0;
+    *rise = (struct rise){s->points[0].time, pairs_slope(s->points, s->n, &rising), level(s)};
+    return rising >= RISING && rise->slope > 0;
 }

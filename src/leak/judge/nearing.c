@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "leak/judge/order.h"
 
 #define POINT           (2 * MINUTE)
 #define WITHIN          HOUR /* the limit must be */
 #define STEADY          .8   /* of the pairs: more that rise than fall */
 #define OF_ALL_IT_KNOWS .5   /* times what it rose is believed to come, of growth since the start */
 #define KEEP            2    /* times further ahead is still near, once it was */
-enum { POINTS_LEAST = 6 /* ten minutes */, PAIRS = NEARING_POINTS * (NEARING_POINTS - 1) / 2 };
+enum { POINTS_LEAST = 6 /* ten minutes */ };
 
 void nearing_begin(struct nearing *n)
 {
@@ -21,7 +20,7 @@ void nearing_begin(struct nearing *n)
 static void close_part(struct nearing *n)
 {
     if (n->n == NEARING_POINTS) {
-        n->top = fmax(n->top, n->points[0].low);
+        n->top = fmax(n->top, n->points[0].value);
         memmove(n->points, n->points + 1, --n->n * sizeof *n->points);
     }
     n->points[n->n++] = n->part;
@@ -33,29 +32,12 @@ bool nearing_add(struct nearing *n, int64_t time, double value)
     if (complete)
         close_part(n);
     if (complete || n->first < 0)
-        n->part = (struct nearing_point){time, value};
+        n->part = (struct pairs_point){time, value};
     else
-        n->part.low = fmin(n->part.low, value);
+        n->part.value = fmin(n->part.value, value);
     if (n->first < 0)
         n->first = time;
     return complete;
-}
-
-/* The median of the slopes of all pairs; how many more of them rise than fall, as a share. */
-static double find_slope(const struct nearing_point *p, unsigned n, double *rising)
-{
-    double v[PAIRS];
-    int sum = 0;
-    unsigned m = 0;
-    for (unsigned i = 0; i < n; i++)
-        for (unsigned k = i + 1; k < n; k++) {
-            v[m] = (p[k].low - p[i].low) / (double)(p[k].time - p[i].time);
-            sum += (v[m] > 0) - (v[m] < 0);
-            m++;
-        }
-    order_values(v, m);
-    *rising = (double)sum / m;
-    return v[m / 2];
 }
 
 /* Whether what begins with point `from` leads to the limit: at the rate of all of it and of its
@@ -63,16 +45,16 @@ static double find_slope(const struct nearing_point *p, unsigned n, double *risi
 static bool leads_there(const struct nearing *n, unsigned from, double before, double left,
                         double least, double *slope)
 {
-    const struct nearing_point *first = &n->points[from], *last = &n->points[n->n - 1];
+    const struct pairs_point *first = &n->points[from], *last = &n->points[n->n - 1];
     unsigned count = n->n - from, third = (count + 2) / 3;
-    double rising, any, ahead = n->near ? KEEP : 1, grown = last->low - fmax(first->low, before);
+    double rising, any, ahead = n->near ? KEEP : 1, grown = last->value - fmax(first->value, before);
     double span = (double)(last->time - first->time), within = WITHIN * ahead;
     if (first->time - n->first < span)
         ahead *= OF_ALL_IT_KNOWS;
     if (grown < least || left > grown * ahead)
         return false;
-    *slope = find_slope(first, count, &rising);
-    double rate = fmin(*slope, find_slope(last - third, third + 1, &any));
+    *slope = pairs_slope(first, count, &rising);
+    double rate = fmin(*slope, pairs_slope(last - third, third + 1, &any));
     return rising >= STEADY && left <= rate * fmin(within, span * ahead);
 }
 
@@ -82,13 +64,13 @@ bool nearing_look(struct nearing *n, double limit, double least, struct approach
     bool near = false;
     for (unsigned i = 0; i < n->n; i++) {
         before[i] = top;
-        top = fmax(top, n->points[i].low);
+        top = fmax(top, n->points[i].value);
     }
     /* The shortest that suffices: a longer one has more of what was before. */
     for (unsigned count = POINTS_LEAST; !near && count <= n->n; count++) {
         unsigned from = n->n - count;
         near =
-            leads_there(n, from, before[from], limit - n->points[n->n - 1].low, least, &a->slope);
+            leads_there(n, from, before[from], limit - n->points[n->n - 1].value, least, &a->slope);
         a->since = n->points[from].time;
     }
     return n->near = near;

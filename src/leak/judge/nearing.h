@@ -11,20 +11,18 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
-enum { NEARING_POINTS = 31 };
+#include "leak/judge/pairs.h"
+
+enum { NEARING_POINTS = PAIRS_POINTS };
 
 struct nearing {
-    struct nearing_point {
-        int64_t time;
-        double low;
-    } points[NEARING_POINTS]; /* oldest first, all complete */
+    struct pairs_point points[NEARING_POINTS]; /* the floors of two minutes each, oldest first, all complete */
     unsigned n;
-    struct nearing_point part; /* that grows now */
-    int64_t first;             /* sample of this life; below 0: none yet */
-    double top;                /* of the points that were forgotten */
-    bool near;                 /* the last answer: less is asked for it to stay so */
+    struct pairs_point part; /* that grows now */
+    int64_t first;     /* sample of this life; below 0: none yet */
+    double top;        /* of the points that were forgotten */
+    bool near;         /* the last answer: less is asked for it to stay so */
 };
 
 struct approach {

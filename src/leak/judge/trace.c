@@ -99,10 +99,10 @@ unsigned trace_add(struct trace *t, int64_t time, double value)
     return completed;
 }
 
-double trace_top(const struct trace *t)
+double trace_top(const struct trace *t, int64_t time)
 {
     double top = -INFINITY;
-    for (unsigned i = 0; i + 2 < t->n; i++)
+    for (unsigned i = 0; i < t->n && t->begin + (i + 1) * t->length <= time; i++)
         if (t->cells[i].n && t->cells[i].high > top)
             top = t->cells[i].high;
     return t->zero + top;

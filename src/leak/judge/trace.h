@@ -39,5 +39,5 @@ struct trace {
 void trace_begin(struct trace *t);
 /* A sample, later than any before. How many cells became complete: what a verdict rests on changes with them only. */
 unsigned trace_add(struct trace *t, int64_t time, double value);
-/* The highest top of all cells but the newest two. */
-double trace_top(const struct trace *t);
+/* The highest top of the cells that ended by then. */
+double trace_top(const struct trace *t, int64_t time);
