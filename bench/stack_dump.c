@@ -67,6 +67,7 @@ int main(int argc, char **argv)
     struct buf out;
     if (argc > 1 && strcmp(argv[1], "resolve") == 0)
         resolver_run(stdin, stdout);
+    lines_set_resolver(lines_itself);
     probe_prepare();
     begin_tasks();
     if (buf_begin(&out, &scope_root, "out", OUT_BYTES) < 0 || thread_begin(&busy, &scope_root, "busy", run, stop, NULL) < 0)

@@ -14,6 +14,7 @@
 #include "base/probe.h"
 #include "in/containers/containers.h"
 #include "in/files/files.h"
+#include "leak/explain/lines.h"
 #include "main/agent_sinks.h"
 #include "main/commands/address.h"
 #include "main/commands/commands.h"
@@ -393,6 +394,7 @@ int agent_run(const char *config_file, bool dry_run)
     } else if (r == 0) {
         log_setup(a->config->log.level, a->config->log.json);
         task_set_limit(a->config->max_tasks);
+        lines_set_resolver(lines_itself);
         probe_prepare();
         r = privilege_drop();
         if (r < 0)

@@ -15,8 +15,8 @@
 
 enum { ANSWER_BYTES = 16 << 20, ASK_BYTES = 4 << 20, PATIENCE_S = 30 };
 
-static const char *const itself[] = {"/proc/self/exe", "resolve", NULL};
-static const char *const *resolver = itself;
+const char *const lines_itself[] = {"/proc/self/exe", "resolve", NULL};
+static const char *const *resolver;
 
 void lines_set_resolver(const char *const argv[])
 {
@@ -108,7 +108,7 @@ static int write_question(struct lines *l, struct buf *ask)
     for (unsigned i = 0; i < l->n_modules; i++)
         if (wanted[i])
             buf_printf(ask, "m%lx %s\n", (unsigned long)l->modules[i].moved,
-                       l->modules[i].program && resolver == itself ? "" : l->modules[i].path);
+                       l->modules[i].program && resolver == lines_itself ? "" : l->modules[i].path);
     for (size_t i = 0; i < l->n_places; i++)
         buf_printf(ask, "a%lx\n", (unsigned long)l->places[i].address);
     return ask->failed ? -ENOMEM : 0;

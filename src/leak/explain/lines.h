@@ -53,8 +53,10 @@ struct lines {
     bool resolved;     /* the other process answered */
 };
 
-/* Who looks up: argv of the program, ended by NULL. At first /proc/self/exe resolve; NULL: nobody. */
+/* Who looks up: argv of the program, ended by NULL. At first NULL, nobody. */
 void lines_set_resolver(const char *const argv[]);
+/* This program itself, for which `resolve` must be a command: any other would start itself without end. */
+extern const char *const lines_itself[];
 
 /*
  * Looks up `n` addresses (changed: sorted, without repetition), each within the instruction that is meant. cancel: a

@@ -106,10 +106,9 @@ static void survives_torture(void **state)
 
 int main(int argc, char **argv)
 {
-    const char *const self[] = {"/proc/self/exe", "resolve", NULL};
     if (argc > 1 && strcmp(argv[1], "resolve") == 0)
         resolver_run(stdin, stdout);
-    lines_set_resolver(self);
+    lines_set_resolver(lines_itself);
     const struct CMUnitTest tests[] = {
         TEST(finds_file_line_and_what_was_inlined),
         TEST(names_places_in_libraries),
