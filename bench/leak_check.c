@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "leak/watch/leakwatch.h"
+#include "leak/tell/teller.h"
 
 enum { DESCRIPTORS = 10000, ROUNDS = 21 };
 
@@ -64,7 +64,8 @@ int main(void)
     if (scope_begin(&s, &scope_root, "bench") < 0 || buf_begin(&errors, &s, "errors", 4096) < 0)
         fail("no memory");
     struct config *c = config_parse(&s, "bench", text, sizeof text - 1, &errors);
-    if (!c || leakwatch_begin(&watch, &s, c) < 0)
+    const struct leakwatch_settings settings = c ? teller_settings(c) : (struct leakwatch_settings){0};
+    if (!c || leakwatch_begin(&watch, &s, &settings, NULL) < 0)
         fail("the watch does not begin");
     open_many(&s);
     for (int i = 0; i < ROUNDS; i++) {

@@ -77,7 +77,7 @@ uint64_t agent_pool_limit(uint64_t memory_limit)
 static int begin_core(struct agent *a)
 {
     const struct config *c = a->config;
-    int r = a->dry_run ? 0 : leakwatch_begin(&a->leakwatch, &a->scope, c);
+    int r = a->dry_run ? 0 : teller_begin(&a->teller, &a->scope, c, &a->leakwatch);
     if (r == 0)
         r = open_store(a);
     if (r == 0)
@@ -100,7 +100,7 @@ static int begin_core(struct agent *a)
     if (r == 0)
         agent_spooler_begin(a);
     if (r == 0 && a->store) {
-        letters_guest(a->letters)->next = leakwatch_guest(&a->leakwatch);
+        letters_guest(a->letters)->next = teller_guest(&a->teller);
         r = keeper_begin(&a->keeper, &a->scope, a->store, a->sink_list, a->n_sinks, c->commit_interval,
                          letters_guest(a->letters));
     }
@@ -224,7 +224,8 @@ static int begin_leakwatch(struct agent *a)
     leakwatch_expect(w, "thread", threads_expected, a, false);
     w->restarter = service_restarter();
     strays_except(&w->strays, ".journal"); /* libsystemd keeps the journal's files open and their numbers to itself */
-    return leakwatch_start(w, &a->dispatcher, a->past);
+    int r = teller_start(&a->teller, &a->dispatcher, a->past);
+    return r < 0 ? r : leakwatch_start(w);
 }
 
 static int begin_web(struct agent *a)
@@ -239,6 +240,7 @@ static int begin_web(struct agent *a)
         .keeper = &a->keeper,
         .letters = a->letters,
         .leaks = &a->leakwatch,
+        .teller = &a->teller,
         .spooler = thing_alive(&a->spooler.scope.thing) ? &a->spooler : NULL,
         .sinks = a->sink_list,
         .n_sinks = a->n_sinks,
@@ -329,6 +331,7 @@ static void agent_end(struct agent *a)
         address_remove(a->reload.first->state_dir);
     web_end(&a->web);
     leakwatch_stop(&a->leakwatch);
+    teller_stop(&a->teller);
     collector_end(&a->collector);
     for (unsigned i = 0; i < a->n_sinks; i++) {
         struct counts counts;
@@ -353,6 +356,7 @@ static void agent_end(struct agent *a)
     pool_end(&a->pool);
     streams_end();
     store_close(a->store);
+    teller_end(&a->teller);
     leakwatch_end(&a->leakwatch);
     log_info("agent", "stopped");
 }

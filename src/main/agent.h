@@ -14,7 +14,7 @@
 #include "core/past.h"
 #include "core/spool/spooler.h"
 #include "in/collector.h"
-#include "leak/watch/leakwatch.h"
+#include "leak/tell/teller.h"
 #include "main/reload.h"
 #include "main/restart.h"
 #include "main/service.h"
@@ -42,7 +42,8 @@ struct agent {
     struct spooler spooler; /* not alive: no sink uses the disk buffer, or it cannot be used */
     struct keeper keeper;
     struct collector collector;
-    struct leakwatch leakwatch; /* not alive in a dry run */
+    struct leakwatch leakwatch; /* not alive in a dry run, nor */
+    struct teller teller;
     struct web web;
     struct web_context web_context;
     int64_t started; /* clock_mono() */

@@ -199,7 +199,7 @@ static void change_agent(struct agent *a, const struct config *next)
     if (a->letters)
         letters_change(a->letters, next);
     spooler_follow(&a->spooler, next);
-    leakwatch_follow(&a->leakwatch, next);
+    teller_follow(&a->teller, next);
     a->config = next;
     a->web_context.config = next;
     web_reload(&a->web);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "config/config.h"
 #include "leak/watch/hung.h"
 
 enum { RESTART_LOOKS = 2 };

@@ -364,7 +364,9 @@ void metrics_answer(struct web *w, struct request *q)
     write_container_logs(out, c->files ? c->files() : NULL);
     write_own_metrics(out, c);
     if (c->leaks)
-        leaks_metrics(out, c->leaks);
+        leaks_metrics(out, c->leaks, "logcap");
+    if (c->teller)
+        teller_metrics(out, c->teller);
     if (c->letters)
         write_letters(out, c);
     if (c->keeper) {

@@ -37,6 +37,7 @@ struct web_reload {
 };
 
 struct leakwatch;
+struct teller;
 
 /* What the agent hands in. All of it outlives the web. */
 struct web_context {
@@ -49,6 +50,7 @@ struct web_context {
     struct letters *letters; /* NULL: there are none */
     struct spooler *spooler; /* NULL: no sink uses the disk buffer */
     struct leakwatch *leaks; /* NULL: nothing is watched */
+    const struct teller *teller; /* of what it finds; NULL too */
     struct sink *const *sinks;
     unsigned n_sinks;
     int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */

@@ -1,18 +1,15 @@
 /*
- * alert: what is said of a finding when it begins, becomes worse, or is over; and the forms in which it is said: logcap's own
- * JSON, what Alertmanager takes (POST /api/v2/alerts), what Slack's incoming webhooks take.
+ * alert: what is said of a finding when it begins, becomes worse, or is over.
  *
- * Own JSON: event (raised, worse, resolved), severity (warning, high, critical), kind (what of a series' name stands before the
+ * As JSON: event (raised, worse, resolved), severity (warning, high, critical), kind (what of a series' name stands before the
  * colon), resource (the finding's key), series, exact, text, current, baseline, threshold, slope_per_min, since, limit_in_s,
- * confidence, born_at, host, time, version; and, where they were asked for, what details.h adds.
+ * confidence, born_at, time.
  *
- * Pure. Times are clock_real() here. Source of the formats: Alertmanager's OpenAPI (api/v2/openapi.yaml, postableAlerts);
- * Slack's reference for incoming webhooks.
+ * Pure. Times are clock_real() here.
  */
 #pragma once
 
 #include "codec/doc.h"
-#include "config/config.h"
 #include "leak/watch/findings.h"
 
 struct alert {
@@ -28,9 +25,14 @@ struct alert {
     double current, baseline, threshold, slope, limit_in, confidence;
 };
 
+/* "raised", "worse", "resolved" */
+const char *alert_event_name(enum alarm_event event);
 /* "tasks" of "tasks:file_reader"; returns `kind`. */
 const char *alert_kind(const struct alert *a, char kind[SERIES_NAME]);
 /* Members of an object that is open. */
 void alert_members(struct doc *d, const struct alert *a);
-/* A whole document in `format`. details: JSON members ("\"stacks\":[...]") for the own format, or "". */
-int alert_write(const struct alert *a, enum alert_format format, const char *host, const char *details, struct buf *out);
+
+/* Who tells of alerts. Called by the watch's thread, one after the other; `details` are JSON members (details.h), or "". */
+struct alert_listener {
+    void (*hear)(struct alert_listener *l, const struct alert *a, const char *details);
+};

@@ -31,8 +31,8 @@ static void write_oldest(struct doc *d, const struct sites *sites, const struct 
 static void save_heap(struct leakwatch *w, struct doc *d, const char *kind)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/leak-heap-%s.pb.gz", w->config->state_dir, kind);
-    if (explain_save_heap(&w->scope, path) == 0)
+    snprintf(path, sizeof path, "%s/leak-heap-%s.pb.gz", w->settings.profiles ? w->settings.profiles : "", kind);
+    if (w->settings.profiles && explain_save_heap(&w->scope, path) == 0)
         doc_string(d, "heap_profile", path);
 }
 

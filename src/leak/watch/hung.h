@@ -16,7 +16,6 @@
 #pragma once
 
 #include "base/task.h"
-#include "config/config.h"
 
 enum { HUNG_PATIENCE = 12, HUNG_TEXT = 240 };
 

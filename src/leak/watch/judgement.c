@@ -5,7 +5,6 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "leak/watch/details.h"
 #include "leak/watch/hung.h"
 #include "leak/watch/leakwatch.h"
@@ -13,12 +12,11 @@
 
 #define WARM_UP_MOST (5 * MINUTE)
 #define CLEAR_AFTER (5 * MINUTE)
-enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, EXPLAINED_AT_ONCE = 5, MIB = 1 << 20 };
+enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, EXPLAINED_AT_ONCE = 5 };
 
 static int64_t interval_of(const struct leakwatch *w, enum series_section section)
 {
-    const struct config *c = w->config;
-    return section == SERIES_OF_TASKS ? c->task_tracking.check_interval : c->resource_monitoring.check_interval;
+    return w->settings.interval[section];
 }
 
 static int64_t warm_up_of(const struct leakwatch *w, enum series_section section)
@@ -44,31 +42,30 @@ static bool has_trend(const char *name)
 
 static struct judge_settings settings_of(const struct leakwatch *w, const struct series *s)
 {
-    const struct config *c = w->config;
-    const struct resource_monitoring_config *r = &c->resource_monitoring;
+    const struct leakwatch_settings *x = &w->settings;
     const struct kernel_limits *limits = &w->totals.limits;
     struct judge_settings j = judge_defaults;
     j.trend = has_trend(s->name);
     j.interval = interval_of(w, s->section);
     j.warm_up = warm_up_of(w, s->section);
     if (strcmp(s->name, "tasks") == 0) {
-        j.limit = (double)c->max_tasks;
+        j.limit = (double)x->max_tasks;
     } else if (strcmp(s->name, "tasks:unexpected") == 0) {
-        j.increase = (double)c->task_tracking.leak_threshold;
-        j.warn = (double)c->task_tracking.warn_threshold;
+        j.increase = (double)x->task_increase;
+        j.warn = (double)x->task_warn;
     } else if (strcmp(s->name, "threads") == 0) {
-        j.increase = (double)r->task_threshold;
+        j.increase = (double)x->thread_increase;
         j.limit = (double)limits->tasks;
     } else if (strcmp(s->name, "fds") == 0) {
-        j.increase = (double)r->fd_threshold;
-        j.rate = (double)r->growth_rate_threshold;
+        j.increase = (double)x->fd_increase;
+        j.rate = (double)x->growth_rate;
         j.limit = (double)limits->fds;
     } else if (strcmp(s->name, "memory:rss") == 0) {
-        j.warn = (double)r->memory_threshold_mb * MIB;
-        j.rate = (double)r->growth_rate_threshold;
+        j.warn = (double)x->memory_warn;
+        j.rate = (double)x->growth_rate;
         j.limit = (double)limits->memory;
     }
-    if (!r->alert_on_threshold)
+    if (!x->thresholds)
         j.increase = j.warn = j.rate = 0;
     return j;
 }
@@ -150,7 +147,7 @@ static void raise_excess(struct leakwatch *w)
         snprintf(series, sizeof series, "tasks:%s", e->task_kind);
         snprintf(key, sizeof key, "%s/unexpected", series);
         struct finding *f = raise_exact(w, SERIES_OF_TASKS, series, key,
-                                        severity_over(count - e->last, w->config->task_tracking.leak_threshold));
+                                        severity_over(count - e->last, w->settings.task_increase));
         if (!f)
             continue;
         f->current = (double)count;
@@ -163,7 +160,7 @@ static void raise_excess(struct leakwatch *w)
 
 static void raise_hanging(struct leakwatch *w)
 {
-    const struct hung_rule rule = {w->config->task_tracking.restart_hung_after, w->started};
+    const struct hung_rule rule = {w->settings.restart_hung_after, w->started};
     for (unsigned i = 0; i < w->n_suspects; i++) {
         const struct suspect *s = &w->suspects[i];
         char series[SERIES_NAME], key[FINDING_KEY], site[200], fate[HUNG_TEXT];
@@ -196,9 +193,9 @@ static void raise_refused(struct leakwatch *w)
         return;
     f->state = LEAK_AT_LIMIT;
     f->current = (double)task_count();
-    f->threshold = (double)w->config->max_tasks;
+    f->threshold = (double)w->settings.max_tasks;
     snprintf(f->text, sizeof f->text, "max_tasks is reached (%" PRIu64 "): %" PRIu64 " births of tasks were refused since the last check",
-             w->config->max_tasks, more);
+             w->settings.max_tasks, more);
 }
 
 /* Those of one birth site are one finding, however many there are. */
@@ -238,7 +235,7 @@ static void raise_strays(struct leakwatch *w)
         if (!f)
             continue;
         f->current++;
-        f->severity = severity_over((uint64_t)f->current, w->config->resource_monitoring.fd_threshold);
+        f->severity = severity_over((uint64_t)f->current, w->settings.fd_increase);
         if (!f->since || s->first < f->since)
             f->since = s->first;
         f->has_birth = s->has_birth;
@@ -267,41 +264,13 @@ static void on_event(struct finding *f, enum alarm_event event, void *arg)
     memcpy(a->text, f->text, sizeof a->text);
 }
 
-static void log_alert(const struct alert *a)
-{
-    const char *open = a->born_at[0] ? " [" : "", *close = a->born_at[0] ? "]" : "";
-    if (a->event == ALARM_RESOLVED)
-        log_info("leaks", "resolved: %s", a->text);
-    else if (a->severity >= LEAK_HIGH)
-        log_error("leaks", "%s: %s%s%s%s", leak_severity_name(a->severity), a->text, open, a->born_at, close);
-    else
-        log_warn("leaks", "%s: %s%s%s%s", leak_severity_name(a->severity), a->text, open, a->born_at, close);
-}
-
-/* Its own webhook if there is one, else the other. */
-static struct webhook *webhook_of(struct leakwatch *w, enum series_section section)
-{
-    struct webhook *own = section == SERIES_OF_TASKS ? &w->of_tasks : &w->of_resources;
-    struct webhook *other = section == SERIES_OF_TASKS ? &w->of_resources : &w->of_tasks;
-    return thing_alive(&own->scope.thing) ? own : thing_alive(&other->scope.thing) ? other : NULL;
-}
-
 static void say(struct leakwatch *w, struct alert *a, bool explain)
 {
-    const struct config *c = w->config;
-    const struct resource_monitoring_config *rc = &c->resource_monitoring;
-    bool stacks = a->section == SERIES_OF_TASKS ? c->task_tracking.stack_trace_on_leak : rc->stack_trace_on_leak;
-    struct webhook *hook = webhook_of(w, a->section);
     buf_clear(&w->details);
-    if (explain && stacks && a->event != ALARM_RESOLVED)
+    if (explain && w->settings.explain[a->section] && a->event != ALARM_RESOLVED)
         details_gather(w, a);
-    log_alert(a);
-    buf_clear(&w->body);
-    if (hook && alert_write(a, rc->alert_format, c->host, w->details.len ? w->details.data : "", &w->body) == 0)
-        webhook_post(hook, w->body.data, w->body.len);
-    buf_clear(&w->body);
-    if (rc->alert_records && thing_alive(&w->records.thing) && alert_write(a, ALERT_JSON, c->host, "", &w->body) == 0)
-        alert_record(&w->records, a, c->host, &w->body);
+    if (w->listener)
+        w->listener->hear(w->listener, a, w->details.len ? w->details.data : "");
 }
 
 /* Only this thread makes alerts, so it may look at them without the lock. */
@@ -315,7 +284,7 @@ static void say_new(struct leakwatch *w, uint64_t said_before)
 
 void judge_section(struct leakwatch *w, enum series_section section)
 {
-    int64_t now = clock_mono(), cooldown = w->config->resource_monitoring.alert_cooldown;
+    int64_t now = clock_mono(), cooldown = w->settings.cooldown;
     int64_t interval = interval_of(w, section);
     const struct finding_settings settings = {
         .exact = {.hold = 0, .clear = 2 * interval, .cooldown = cooldown},
@@ -339,7 +308,7 @@ void judge_section(struct leakwatch *w, enum series_section section)
     say_new(w, said);
     if (now - w->started >= warm_up_of(w, section))
         details_remember(w, now);
-    buf_shrink(&w->body, 0);
+    buf_clear(&w->details);
     buf_shrink(&w->details, 0);
     if (w->has_symbols)
         symbols_end(&w->symbols);

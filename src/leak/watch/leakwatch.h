@@ -1,18 +1,17 @@
 /*
- * leakwatch: the watch thread: measures this process, judges it, and says what is wrong.
+ * leakwatch: the watch thread: measures this process, judges it, and finds what is wrong.
  *
- * Each second the totals that cost nothing (tasks, descriptors, resident memory, heap) are noted. At task_tracking's
- * check_interval tasks are counted by kind and looked at one by one; at resource_monitoring's descriptors by type, threads,
- * memory and children. Each series is judged (judge.h) beyond what is expected of it; what the scope tree says is compared with
- * what the kernel says (strays.h); what is wrong is a finding (findings.h), and when a finding begins, becomes worse or
- * ends, an alert goes into the log, to the webhooks, into the sinks, and to whoever reads /leaks.
+ * Each second the totals that cost nothing (tasks, descriptors, resident memory, heap) are noted. At the interval of the tasks
+ * they are counted by kind and looked at one by one; at that of the resources descriptors by type, threads, memory and children. Each
+ * series is judged (judge.h) beyond what is expected of it; what the scope tree says is compared with what the kernel says
+ * (strays.h); what is wrong is a finding (findings.h), and when a finding begins, becomes worse or ends, there is an alert. Alerts
+ * are kept for whoever reads them, and told to a listener: in logcap leak/tell's teller, in libleakwatch the program.
  *
  * What is expected of a kind of task is told by whoever knows (leakwatch_expect()): a reader for each source, a client for each
  * connection. More than that, in two checks one after the other, is a finding. A kind whose number follows the demand
  * (`follows_demand`) is judged only beyond what is expected.
  *
- * Life: begin (after the configuration, before anything else is opened: what is open then is inherited), guest (for the
- * keeper), start (the thread), stop (before the sinks stop), end.
+ * Life: begin (before anything else is opened: what is open then is inherited), start (the thread), stop, end.
  * Threads: begin to end main's, follow while its loop is paused; everything within is the watch's. Others read the series,
  * the findings and the alerts between leakwatch_lock() and leakwatch_unlock(), and wait for nothing meanwhile.
  */
@@ -20,15 +19,30 @@
 
 #include "base/symbols.h"
 #include "base/thread.h"
-#include "config/config.h"
-#include "leak/watch/alert_record.h"
+#include "leak/watch/alert.h"
 #include "leak/watch/findings.h"
 #include "leak/watch/footprint.h"
-#include "leak/watch/history.h"
 #include "leak/watch/strays.h"
-#include "leak/watch/webhook.h"
+#include "loop/loop.h"
 
-enum { EXPECTATIONS = 16 };
+enum { EXPECTATIONS = 16, LEAKWATCH_DETAILS = 128 * 1024 };
+
+/* Thresholds: 0 is none. */
+struct leakwatch_settings {
+    int64_t interval[SERIES_SECTIONS]; /* between the checks of each section; 0: it is not watched */
+    bool explain[SERIES_SECTIONS];     /* alerts carry what details.h gathers */
+    bool suspects;                     /* are kept, to be shown */
+    bool thresholds;                   /* those that are about numbers, not about trends, act */
+    int64_t cooldown;
+    unsigned alerts_kept;
+    int64_t restart_hung_after; /* hung.h; 0: never */
+    uint64_t max_tasks;
+    uint64_t task_increase, task_warn; /* of tasks that nobody expects: over the baseline; absolute */
+    uint64_t thread_increase, fd_increase;
+    uint64_t memory_warn; /* bytes */
+    uint64_t growth_rate; /* of descriptors and memory: percent an interval */
+    const char *profiles; /* the directory that heap profiles are saved in; NULL: none are */
+};
 
 struct expectation {
     const char *task_kind;
@@ -60,7 +74,8 @@ struct leak_totals {
 
 struct leakwatch {
     struct scope scope;
-    const struct config *config;
+    struct leakwatch_settings settings;
+    struct alert_listener *listener; /* NULL: alerts are kept only */
     int64_t started; /* clock_mono() */
     const char *restarter; /* who begins this process anew when a thread hangs (hung.h); NULL: nobody. Set before start */
     struct expectation expectations[EXPECTATIONS];
@@ -68,7 +83,6 @@ struct leakwatch {
     struct tally tally;
     struct strays strays;
     struct numbers open;
-    struct history history;
     pthread_mutex_t lock;
     struct series_table series; /* under it, as what follows up to the thread */
     struct findings findings;
@@ -79,24 +93,20 @@ struct leakwatch {
     struct thread thread;
     struct loop loop;
     struct timer second, tasks, resources;
-    struct scope posting; /* the webhooks' */
     struct scope life; /* of the thread alone: who ends it takes it off here while the thread still works in `scope` */
-    struct webhook of_tasks, of_resources;
-    struct alert_records records;
     struct footprint *footprints; /* details.h: two */
     struct symbols symbols; /* while alerts are made */
     bool has_symbols;
-    struct buf body, details;
+    struct buf details;
     uint64_t refused_before; /* task_refused() at the last check */
     double rss_before, tasks_before;
 };
 
-int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct config *config);
+/* 0 or -errno, as leakwatch_start(). */
+int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct leakwatch_settings *settings, struct alert_listener *listener);
 void leakwatch_expect(struct leakwatch *w, const char *task_kind, uint64_t (*allowed)(void *arg), void *arg, bool follows_demand);
-struct keeper_guest *leakwatch_guest(struct leakwatch *w);
-/* 0 or -errno. */
-int leakwatch_start(struct leakwatch *w, struct dispatcher *dispatcher, struct past *past);
-void leakwatch_follow(struct leakwatch *w, const struct config *config);
+int leakwatch_start(struct leakwatch *w);
+void leakwatch_follow(struct leakwatch *w, const struct leakwatch_settings *settings); /* nothing when it was not started */
 void leakwatch_stop(struct leakwatch *w); /* nothing when it was not started */
 void leakwatch_end(struct leakwatch *w);  /* nothing when not alive */
 

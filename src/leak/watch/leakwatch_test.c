@@ -10,21 +10,15 @@
 /* Without its thread: the test takes the samples, at any moment it likes. */
 static struct scope scope;
 static struct leakwatch watch;
-static struct config *config;
 
-static const char text[] = "sinks: {null: {}}\n"
-                           "task_tracking: {check_interval: 1s, leak_threshold: 10, warn_threshold: 0}\n"
-                           "resource_monitoring: {check_interval: 1s, alert_cooldown: 0s, max_alert_history: 3}\n";
+static const struct leakwatch_settings settings = {
+    .interval = {SECOND, SECOND}, .suspects = true, .alerts_kept = 3, .task_increase = 10, .fd_increase = 100,
+};
 
 static int begin(void)
 {
-    static struct buf errors;
     int r = scope_begin(&scope, &scope_root, "test");
-    if (r < 0)
-        return r;
-    r = buf_begin(&errors, &scope, "errors", 4096);
-    config = r == 0 ? config_parse(&scope, "c", text, sizeof text - 1, &errors) : NULL;
-    return config ? leakwatch_begin(&watch, &scope, config) : -ENOMEM;
+    return r < 0 ? r : leakwatch_begin(&watch, &scope, &settings, NULL);
 }
 
 static void end(void)

@@ -10,11 +10,10 @@
 /* A point of a series; its judge gets it in judge_section(). Locked. */
 static struct series *note(struct leakwatch *w, enum series_section section, const char *name, double value, double expected)
 {
-    const struct config *c = w->config;
-    int64_t interval = section == SERIES_OF_TASKS ? c->task_tracking.check_interval : c->resource_monitoring.check_interval;
+    int64_t interval = w->settings.interval[section];
     bool each_second = strcmp(name, "tasks") == 0 || strcmp(name, "fds") == 0 || strcmp(name, "memory:rss") == 0 ||
                        strcmp(name, "memory:heap") == 0;
-    struct series *s = series_obtain(&w->series, name, section, each_second ? 1 : (unsigned)(interval / SECOND));
+    struct series *s = series_obtain(&w->series, name, section, each_second || interval < SECOND ? 1 : (unsigned)(interval / SECOND));
     if (!s)
         return NULL;
     series_note(&w->series, s, clock_real() / SECOND, value);
@@ -140,7 +139,7 @@ static void note_tasks(struct leakwatch *w)
     to->old = t->old;
     to->samples++;
     to->last_check = clock_real();
-    w->n_suspects = w->config->task_tracking.tracking_enabled ? t->n_suspects : 0;
+    w->n_suspects = w->settings.suspects ? t->n_suspects : 0;
     memcpy(w->suspects, t->suspects, w->n_suspects * sizeof *w->suspects);
 }
 

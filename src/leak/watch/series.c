@@ -46,6 +46,8 @@ struct series *series_obtain(struct series_table *t, const char *name, enum seri
 
 static void add_row(struct series_table *t, const struct series *s, const struct step *step, unsigned length)
 {
+    if (!t->kept)
+        return;
     struct series_row row = {.length = length, .begin = step->begin, .least = step->least, .most = step->most};
     row.mean = step->sum / step->n;
     memcpy(row.name, s->name, sizeof row.name);

@@ -24,7 +24,7 @@
 enum { SERIES_MAX = 200, SERIES_NAME = 64, SERIES_KEPT_S = 15 * 60 };
 
 /* Which of the two intervals it is measured at, and so which section of the configuration judges it. */
-enum series_section { SERIES_OF_TASKS, SERIES_OF_RESOURCES };
+enum series_section { SERIES_OF_TASKS, SERIES_OF_RESOURCES, SERIES_SECTIONS };
 
 struct point {
     uint32_t time; /* s */
@@ -62,7 +62,8 @@ struct series_table {
     struct series *list[SERIES_MAX];
     unsigned n;
     uint64_t refused;
-    struct buf rows; /* struct series_row, for whoever stores them */
+    bool kept; /* somebody stores rows */
+    struct buf rows; /* struct series_row, for them */
     uint64_t rows_lost;
 };
 

@@ -1,4 +1,4 @@
-#include "leak/watch/history.h"
+#include "leak/tell/history.h"
 
 #include <errno.h>
 
@@ -99,5 +99,6 @@ static void guest_end(struct keeper_guest *g)
 
 void history_prepare(struct history *h, struct series_table *table, pthread_mutex_t *lock, int64_t retention)
 {
+    table->kept = true;
     *h = (struct history){.guest = {.begin = guest_begin, .end = guest_end}, .table = table, .lock = lock, .retention = retention};
 }

@@ -1,4 +1,4 @@
-#include "leak/watch/alert_record.h"
+#include "leak/tell/alert_record.h"
 
 #include <assert.h>
 #include <errno.h>

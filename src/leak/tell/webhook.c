@@ -1,4 +1,4 @@
-#include "leak/watch/webhook.h"
+#include "leak/tell/webhook.h"
 
 #include <errno.h>
 #include <stdlib.h>

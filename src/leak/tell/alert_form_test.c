@@ -1,4 +1,4 @@
-#include "leak/watch/alert.h"
+#include "leak/tell/alert_form.h"
 
 #include "base/clock.h"
 #include "unit.h"
