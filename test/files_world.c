@@ -1,8 +1,35 @@
 #include "files_world.h"
 
 #include <ftw.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 
 static struct world *world; /* the sink's */
+
+/*
+ * Where the loop would wait while a test turns it, the wait is over at once and the clock goes on by as much. These two come before
+ * the C library's.
+ */
+static _Atomic int64_t passed; /* ns */
+static _Thread_local bool hurried;
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+    int r = (int)syscall(SYS_clock_gettime, id, ts);
+    if (r == 0 && id == CLOCK_MONOTONIC) {
+        int64_t now = ts->tv_sec * SECOND + ts->tv_nsec + atomic_load(&passed);
+        *ts = (struct timespec){now / SECOND, now % SECOND};
+    }
+    return r;
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
+{
+    int n = (int)syscall(SYS_epoll_pwait, epoll, events, most, hurried ? 0 : timeout, NULL, (size_t)0);
+    if (hurried && n == 0 && timeout > 0)
+        atomic_fetch_add(&passed, timeout * MILLISECOND);
+    return n;
+}
 
 static void note(struct lease *l)
 {
@@ -83,7 +110,9 @@ void turn(struct world *w, int ms)
     for (int i = 0; i < ms; i += 5) {
         atomic_store(&w->loop.stop, false);
         timer_set(&w->over, 5 * MILLISECOND);
+        hurried = !w->beside;
         loop_run(&w->loop);
+        hurried = false;
         deliver_all(w);
     }
 }

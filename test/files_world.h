@@ -2,6 +2,9 @@
  * files_world: the real monitor, pool and dispatcher for unit tests, on a loop that the test turns itself, over a directory of
  * its own. The sink notes each record as a line and secures it at once. A pair of end_process() and begin_process()
  * is a restart: what the store would know is kept between them.
+ *
+ * Nobody waits: while the loop is turned and there is nothing to do, the monotonic clock goes on to the next timer. The wall clock and
+ * the times of files do not. Time is real when somebody `beside` the test works too.
  */
 #pragma once
 
@@ -35,6 +38,7 @@ struct world {
     char *notes; /* the records, each with '\n' */
     size_t noted;
     bool hold; /* the sink takes nothing */
+    bool beside; /* another process writes */
     void (*seen)(const struct lease *l); /* each that it noted; may be NULL */
 };
 
@@ -46,7 +50,7 @@ bool begin_process(struct world *w);
 void end_process(struct world *w);
 void clean(struct world *w);
 
-/* Lets the monitor work for so long. */
+/* Lets the monitor work for so long, by its clock. */
 void turn(struct world *w, int ms);
 /* Until `want` is all that was noted, and nothing more comes; fails after 10 s. */
 void expect(struct world *w, const char *want);

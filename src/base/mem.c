@@ -15,17 +15,17 @@ struct block {
 
 void *mem_raw_alloc(size_t size)
 {
-    return fault_here("alloc") ? NULL : calloc(1, size);
+    return fault_here(FAULT_MEMORY) ? NULL : calloc(1, size);
 }
 
 void *mem_raw_alloc_dirty(size_t size)
 {
-    return fault_here("alloc") ? NULL : malloc(size);
+    return fault_here(FAULT_MEMORY) ? NULL : malloc(size);
 }
 
 void *mem_raw_resize(void *p, size_t size)
 {
-    return fault_here("alloc") ? NULL : realloc(p, size);
+    return fault_here(FAULT_MEMORY) ? NULL : realloc(p, size);
 }
 
 void mem_raw_free(void *p)

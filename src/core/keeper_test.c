@@ -312,7 +312,9 @@ static void keeper_body(void)
     }
     if (scope_begin(&scope, &scope_root, "test") == 0) {
         sources_begin(&scope, list, 2);
+        fault_spare(true);
         store = store_open(&scope, dir, &error);
+        fault_spare(false);
         s = source_obtain(SOURCE_FILE, "file:1", "/var/log/a");
         if (store && s) {
             secure(s, 0, 1);

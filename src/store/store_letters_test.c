@@ -246,9 +246,10 @@ static void put_and_look(void)
     int error;
     bool again, found;
     struct store_letter_sum all = {0};
+    fault_spare(true);
     struct store *s = store_open(&scope_root, dir, &error);
-    if (!s)
-        return;
+    fault_spare(false);
+    assert_non_null(s);
     struct store_letter l = letter("loki", 1, "invalid", "line", 4);
     if (put(s, &l, &again) == 0 && put(s, &l, &again) == 0 && store_begin(s) == 0) {
         store_retry_letter(s, 1, "x", "y", 1, 2, &found);

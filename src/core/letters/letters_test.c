@@ -86,8 +86,12 @@ static bool parts(void)
         w.sink_there = (r = sink_begin(&w.sink, &w.scope, 0, &w.sink_config, &w.config, &strict_type, &w.pool)) == 0;
     if (r == 0)
         w.sources_there = (r = sources_begin(&w.scope, w.list, 1)) == 0;
-    if (r == 0 && !(w.store = store_open(&w.scope, dir, &r)))
-        return false;
+    if (r == 0) {
+        fault_spare(true);
+        w.store = store_open(&w.scope, dir, &r);
+        fault_spare(false);
+        assert_non_null(w.store);
+    }
     if (r == 0 && !(w.past = past_load(&w.scope, w.store, w.list, 1)))
         return false;
     if (r == 0)
@@ -516,16 +520,16 @@ static void jobs_are_bounded(void **state)
 }
 
 /* Letters, ledger and position are of one moment, whatever fails: a call of the start, or one later. */
-static void refuse_and_replay(uint64_t of_start, uint64_t later)
+static void refuse_and_replay(int err, uint64_t of_start, uint64_t later)
 {
     const struct letter_filter all = {{0}};
     uint64_t job;
     strict = true;
     silent = false;
-    fault_arm(of_start, of_start % 2 ? ENOMEM : EIO);
+    fault_arm(of_start, err);
     bool good = up();
     if (later)
-        fault_arm(later, later % 2 ? ENOMEM : EIO);
+        fault_arm(later, err);
     if (good) {
         uint64_t commits = w.keeper.commits;
         bool fed = feed("bad 1\ngood\nbad 2\n");
@@ -540,17 +544,15 @@ static void refuse_and_replay(uint64_t of_start, uint64_t later)
 }
 
 /* false: there are fewer calls than that. */
-static bool fail_one(uint64_t of_start, uint64_t later)
+static bool fail_one(int err, uint64_t of_start, uint64_t later)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s/*", dir);
-    assert_int_equal(system(command), 0);
-    refuse_and_replay(of_start, later);
+    empty_dir();
+    refuse_and_replay(err, of_start, later);
     bool fired = fault_fired();
     fault_arm(0, 0);
     struct seen s = look();
     if (!s.adds_up || s.n > 2 || s.dead != s.n)
-        fail_msg("call %llu of the start or %llu later failed: %u letters, %llu dead", (unsigned long long)of_start,
+        fail_msg("errno %d at call %llu of the start or %llu later: %u letters, %llu dead", err, (unsigned long long)of_start,
                  (unsigned long long)later, s.n, (unsigned long long)s.dead);
     if (!census_empty(stderr))
         fail_msg("call %llu of the start or %llu later failed and left something alive", (unsigned long long)of_start,
@@ -560,14 +562,16 @@ static bool fail_one(uint64_t of_start, uint64_t later)
 
 static void no_call_that_fails_makes_them_differ(void **state)
 {
-    refuse_and_replay(0, 0);
+    refuse_and_replay(0, 0, 0);
     struct seen s = look();
     assert_int_equal(s.position, 17);
-    /* What the store does at its start has its own test; each call of ours later is failed, and some of the start. */
-    for (uint64_t k = 1; fail_one(k, 0);)
-        k += 7;
-    for (uint64_t k = 1; fail_one(0, k);)
-        k++;
+    static const int errors[] = {ENOMEM, EIO};
+    for (unsigned e = 0; e < 2; e++) {
+        for (uint64_t k = 1; fail_one(errors[e], k, 0);)
+            k += TORTURE_STEP;
+        for (uint64_t k = 1; fail_one(errors[e], 0, k);)
+            k += TORTURE_STEP;
+    }
 }
 
 int main(void)

@@ -472,6 +472,7 @@ static void rotated_at_speed(int how)
     struct world w;
     begin(&w);
     w.config.files.partial_flush = 5 * SECOND;
+    w.beside = true;
     pid_t pid = fork();
     if (pid == 0)
         write_at_speed(&w, how);

@@ -101,7 +101,7 @@ static void replay_once(void)
 
 static void each_call_may_fail(void **state)
 {
-    write_series("leak.csv", 24, rising);
+    write_series("leak.csv", 2, rising); /* how long it is changes what is computed, not what can fail */
     TORTURE(replay_once);
 }
 

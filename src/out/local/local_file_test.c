@@ -102,8 +102,12 @@ static bool begin(struct world *w)
     int r = scope_begin(&w->scope, &scope_root, "world");
     if (r < 0)
         return false;
-    if ((r = streams_begin(&w->scope)) < 0 || !(w->store = store_open(&w->scope, home, &r)))
+    if ((r = streams_begin(&w->scope)) < 0)
         return false;
+    fault_spare(true);
+    w->store = store_open(&w->scope, home, &r);
+    fault_spare(false);
+    assert_non_null(w->store);
     if (pool_begin(&w->pool, &w->scope, 8 << 20) < 0)
         return false;
     w->pooled = true;
