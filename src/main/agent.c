@@ -262,6 +262,11 @@ static int begin_web(struct agent *a)
     return r;
 }
 
+static bool is_over(void *restart)
+{
+    return restart_is_due(restart);
+}
+
 static int begin_moving(struct agent *a)
 {
     int r = 0;
@@ -280,7 +285,7 @@ static int begin_moving(struct agent *a)
     if (r == 0)
         r = service_begin(&a->service, &a->scope, &a->loop);
     a->restart = (struct restart){.config = &a->config, .started = a->started};
-    service_withhold(&a->service, restart_is_due, &a->restart);
+    service_withhold(&a->service, is_over, &a->restart);
     return r;
 }
 
