@@ -58,12 +58,15 @@ static const char *begin_frame(struct frames *f, const char *p, const char *end,
         return NULL;
     uint32_t len = big_endian(p + 4);
     const char *text = p + FRAMES_HEADER;
-    if ((size_t)(end - text) < len && end - text < (*p == TYPE_DAEMON ? FRAMES_DAEMON : FRAMES_STAMP))
+    bool whole = (size_t)(end - text) >= len;
+    if (!whole && !f->is_over && end - text < (*p == TYPE_DAEMON ? FRAMES_DAEMON : FRAMES_STAMP))
         return NULL;
     if (*p != TYPE_DAEMON) {
         m.stream = *p == TYPE_STDERR ? WRAPPED_STDERR : WRAPPED_STDOUT;
-        const char *begin = text, *stop = (size_t)(end - text) < len ? end : text + len;
+        const char *begin = text, *stop = whole ? text + len : end;
         text = take_time(&last, text, stop, &m);
+        if (!whole && stop - begin < FRAMES_STAMP && m.stream == WRAPPED_BARE) /* torn within its time */
+            return NULL;
         len -= (uint32_t)(text - begin);
     }
     f->left = len;
@@ -182,15 +185,30 @@ uint32_t frames_mark(struct frames *f, const char *data, uint32_t size, struct m
     return f->tty ? mark_tty(f, data, size, marks, cap, consumed) : mark_frames(f, data, size, marks, cap, consumed, error);
 }
 
+/* A time that is not there to its end: a line would begin behind it. */
+static bool is_torn_time(const char *p, const char *end)
+{
+    if (end - p >= FRAMES_STAMP)
+        return false;
+    while (p < end && *p && strchr("0123456789-+:.TZ", *p))
+        p++;
+    return p == end;
+}
+
 bool frames_rest(struct frames *f, const char *data, uint32_t size, struct mark *mark)
 {
     struct rfc3339 last = {0};
-    const char *text = data;
+    const char *text = data, *end = data + size;
     if (!f->tty)
         return false;
     *mark = (struct mark){.stream = f->goes_on ? f->stream : WRAPPED_STDOUT, .time = f->time};
-    if (!f->goes_on)
-        text = take_time(&last, data, data + size, mark);
-    put(data, text, data + size, NULL, mark);
-    return true;
+    if (!f->goes_on) {
+        text = take_time(&last, data, end, mark);
+        if (mark->stream == WRAPPED_BARE && is_torn_time(text, end))
+            return false;
+        if (end - text > FRAMES_PIECE && is_torn_time(text + FRAMES_PIECE, end))
+            end = text + FRAMES_PIECE;
+    }
+    put(data, text, end, NULL, mark);
+    return text < end;
 }

@@ -26,10 +26,11 @@ enum {
     FRAMES_KEPT = FRAMES_PIECE + 2 * FRAMES_STAMP,
 };
 
-/* At the beginning of a stream all but the first two are zero. A copy of it is a place in the stream that can be gone back to. */
+/* At the beginning of a stream all but tty and max_frame are zero. A copy of it is a place in the stream that can be gone back to. */
 struct frames {
     bool tty;
     uint32_t max_frame; /* at least 1: bytes behind the header; not of a TTY */
+    bool is_over;       /* nothing follows the bytes given: what is there of a frame's text is marked, however little; not of a TTY */
     bool goes_on;       /* the next mark continues the last one: both are of one line of one message */
     uint16_t stream;    /* of the message that is not through */
     uint32_t left;      /* bytes of it that are still to come; not of a TTY */
@@ -44,5 +45,9 @@ uint32_t frames_one(const struct frames *f, const char *data, uint32_t size);
  * begins: the stream has to be opened again.
  */
 uint32_t frames_mark(struct frames *f, const char *data, uint32_t size, struct mark *marks, uint32_t cap, uint32_t *consumed, int *error);
-/* The stream has ended behind what frames_mark() left: of a TTY that is a line without its end. false: it is none, and the stream is torn. */
+/*
+ * The stream has ended behind what frames_mark() left: of a TTY that is a line without its end. false: no text of one is there, and the
+ * stream is torn.
+ * What there is of a torn frame frames_mark() tells, once is_over is set.
+ */
 bool frames_rest(struct frames *f, const char *data, uint32_t size, struct mark *mark);

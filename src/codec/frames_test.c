@@ -123,6 +123,33 @@ static void what_is_there_of_a_long_frame_is_marked(void **state)
     assert_true(marks[0].time == time_of_t && !marks[0].more && !f.goes_on && !f.left);
 }
 
+/* Torn anywhere behind its time it is given as far as it goes; before, there is no text of it. */
+static void what_is_there_of_a_short_frame_is_marked_when_nothing_follows(void **state)
+{
+    enum { TEXT = FRAMES_HEADER + sizeof T - 1 };
+    uint32_t consumed;
+    int error;
+    used = 0;
+    frame(2, T "a few words\r\n", sizeof T - 1 + 13);
+    for (uint32_t n = 0; n < used; n++) {
+        struct frames f = {.max_frame = 1024};
+        assert_int_equal(frames_mark(&f, chunk, n, marks, 64, &consumed, &error), 0);
+        assert_int_equal(consumed, 0);
+        f.is_over = true;
+        assert_int_equal(frames_mark(&f, chunk, n, marks, 64, &consumed, &error), n > TEXT);
+        assert_int_equal(error, 0);
+        if (n <= TEXT)
+            continue;
+        char text[16] = {0};
+        memcpy(text, chunk + TEXT, n - TEXT - (n == used - 1));
+        assert_mark(0, WRAPPED_STDERR, 1, text);
+    }
+    used = 0;
+    frame(3, "Error grabbing logs", 19);
+    assert_int_equal(frames_mark(&(struct frames){.max_frame = 1024, .is_over = true}, chunk, used - 1, marks, 64, &consumed, &error), 1);
+    assert_mark(0, WRAPPED_BARE, 1, "Error grabbing log");
+}
+
 static void a_length_may_have_any_byte(void **state)
 {
     uint32_t consumed;
@@ -293,12 +320,35 @@ static void of_a_tty_s_endless_line_little_is_kept(void **state)
     assert_false(frames_rest(FRAMES, chunk, 10, &rest));
 }
 
+static void a_tty_s_rest_is_text_not_a_time(void **state)
+{
+    struct mark rest;
+    for (uint32_t n = 1; n < sizeof T; n++)
+        assert_false(frames_rest(TTY, T, n, &rest));
+    assert_true(frames_rest(TTY, T "2", sizeof T, &rest));
+    assert_true(rest.len == 1 && rest.time == time_of_t);
+    assert_true(frames_rest(TTY, "Error", 5, &rest));
+    assert_int_equal(rest.stream, WRAPPED_BARE);
+    memset(chunk, 'x', sizeof chunk);
+    memcpy(chunk, T, sizeof T - 1);
+    const uint32_t piece = sizeof T - 1 + FRAMES_PIECE;
+    memcpy(chunk + piece, T, sizeof T - 1);
+    for (uint32_t n = 0; n < sizeof T - 1; n++) { /* of the next piece */
+        assert_true(frames_rest(TTY, chunk, piece + n, &rest));
+        assert_int_equal(rest.len, FRAMES_PIECE);
+    }
+    memset(chunk + piece, 'x', sizeof T);
+    assert_true(frames_rest(TTY, chunk, piece + 5, &rest));
+    assert_int_equal(rest.len, FRAMES_PIECE + 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(frames_are_marked),
         TEST(where_bytes_are_split_makes_no_difference),
         TEST(what_is_there_of_a_long_frame_is_marked),
+        TEST(what_is_there_of_a_short_frame_is_marked_when_nothing_follows),
         TEST(a_length_may_have_any_byte),
         TEST(absurd_lengths_and_headers_are_refused),
         TEST(what_has_no_time_is_bare),
@@ -308,6 +358,7 @@ int main(void)
         TEST(a_tty_has_lines),
         TEST(pieces_of_a_tty_are_known_by_their_length),
         TEST(of_a_tty_s_endless_line_little_is_kept),
+        TEST(a_tty_s_rest_is_text_not_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,10 @@ static void add(struct found *found, const struct mark *m, bool continues, const
     last->end = 0;
 }
 
-/* As a reader does it: what was left is given again with what came. step 0: all at once. */
+/* As a reader does it: what was left is given again with what came; is_over is for the last of it. step 0: all at once. */
 static struct found read_all(struct frames f, const char *text, uint32_t size, uint32_t step)
 {
+    const bool is_over = f.is_over;
     struct found found = {.marks = malloc((size + 1) * sizeof(struct mark)), .text = malloc(size + 1)};
     struct mark *marks = malloc((size + 1) * sizeof *marks);
     for (uint32_t have = step ? 0 : size; found.error == 0; have = size - have > step ? have + step : size) {
@@ -46,6 +47,7 @@ static struct found read_all(struct frames f, const char *text, uint32_t size, u
         char *piece = malloc(have - base + 1); /* of its own, so that a sanitizer sees what is read behind its end */
         bool continues = f.goes_on;
         memcpy(piece, text + base, have - base);
+        f.is_over = is_over && have == size;
         uint32_t n = frames_mark(&f, piece, have - base, marks, size + 1, &consumed, &found.error);
         for (uint32_t i = 0; i < n; i++) {
             const struct mark *m = &marks[i];
@@ -67,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 3 || size > 1 << 16)
         return 0;
-    const struct frames f = {.tty = data[0] & 1, .max_frame = 1 + (data[1] << 5)};
+    const struct frames f = {.tty = data[0] & 1, .is_over = data[0] & 2, .max_frame = 1 + (data[1] << 5)};
     const char *text = (const char *)data + 3;
     struct found all = read_all(f, text, (uint32_t)size - 3, 0), pieces = read_all(f, text, (uint32_t)size - 3, data[2] + 1u);
     expect(all.n == pieces.n && all.len == pieces.len && all.error == pieces.error && memcmp(all.text, pieces.text, all.len) == 0);

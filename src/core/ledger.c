@@ -267,6 +267,15 @@ void account_discarded(struct account *a, int counter, struct amount what, enum 
     pthread_mutex_unlock(&a->book->lock);
 }
 
+void account_lost(struct account *a, struct amount what, enum drop_reason reason)
+{
+    pthread_mutex_lock(&a->book->lock);
+    BOTH(add, a, taken, what);
+    BOTH(add, a, dropped[reason], what);
+    account_mark_dirty(a);
+    pthread_mutex_unlock(&a->book->lock);
+}
+
 /* ---- the spool ---- */
 
 void account_adopt(struct account *a, uint64_t number)

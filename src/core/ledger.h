@@ -154,6 +154,8 @@ void account_returned(struct account *a, const struct secured *s);
  * reference on the source.
  */
 void account_discarded(struct account *a, int counter, struct amount what, enum drop_reason reason);
+/* Was read and cannot be given to anybody: taken, and dropped. */
+void account_lost(struct account *a, struct amount what, enum drop_reason reason);
 /* What waits in the spool goes to the sink again. What the ledger does not know of (it was lost) is counted as taken now. */
 void account_lend(struct account *a, struct amount what);
 

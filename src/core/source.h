@@ -36,6 +36,7 @@ struct source {
     _Atomic uint64_t offset, size;             /* the reader's place and where the source ends now */
     _Atomic uint64_t cut_bytes, lost_by_rotator, rotations, truncations;
     _Atomic int64_t last_read;                 /* clock_real() */
+    _Atomic bool is_away; /* what it was read from is there no more, and nothing will tell it again */
     pthread_mutex_t lock;
     char *error;         /* why it is not read, or NULL; under the lock */
     _Atomic(const char *) matched; /* the pattern or rule that found it: the configuration's */
@@ -70,7 +71,7 @@ void source_unref(struct source *s);
 /* Whether it can be read again after a restart: what is in flight at the end is then not lost. */
 static inline bool source_rereadable(const struct source *s)
 {
-    return s->kind != SOURCE_API;
+    return s->kind != SOURCE_API && !atomic_load(&s->is_away);
 }
 
 struct account *source_account(const struct source *s, const struct sink *sink); /* NULL: it has none */

@@ -320,7 +320,7 @@ static void say_what_is_left(struct sink *s, uint64_t taken_before)
         log_info("agent", "%s: %" PRIu64 " record%s in the disk buffer", s->name, end.spooled.records,
                  end.spooled.records == 1 ? " waits" : "s wait");
     if (lost)
-        log_warn("agent", "%s: %" PRIu64 " record%s taken over HTTP not delivered in drain_grace: dropped and counted", s->name, lost,
+        log_warn("agent", "%s: %" PRIu64 " record%s that nobody can tell again not delivered in drain_grace: dropped and counted", s->name, lost,
                  lost == 1 ? "" : "s");
 }
 

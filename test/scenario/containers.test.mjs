@@ -186,20 +186,46 @@ const ends = {
         await until('it was asked twice', over);
         c.remove();
     },
-    'in the middle of a message': (engine, c) => {
-        for (const f of engine.follows)
-            f.res.end(engine.encode(c, {time: engine.now(), text: Buffer.alloc(1000, 'm')}).subarray(0, 500));
-        c.lines.push('m'.repeat(c.tty ? 469 : 461));
-        c.die();
-        c.remove();
+    'while the engine was down': async (engine, c) => {
+        await engine.stop();
+        c.vanish();
+        await engine.start();
     },
+    'while the engine was down once more, just when it told the log again': async (engine, c) => {
+        let told = false;
+        engine.answer = ({path: at}, res) => {
+            if (!at.endsWith('/logs'))
+                return false;
+            res.write(engine.encode(c, c.log[0])); // which is the first of those that came before
+            told = true;
+            return true;
+        };
+        await engine.stop();
+        await engine.start();
+        await until('it tells the log again', () => told);
+        await engine.stop();
+        engine.answer = () => false;
+        c.vanish();
+        await engine.start();
+    },
+    'just before its stream was opened anew': (engine, c) => c.vanish(),
+    'in the middle of a message': (engine, c) => tear(engine, c, 500),
+    'in the middle of a message of which a few bytes came': (engine, c) => tear(engine, c, 45),
 };
+function tear(engine, c, at) {
+    const whole = engine.encode(c, {time: engine.now(), text: Buffer.alloc(1000, 'm')});
+    for (const f of engine.follows)
+        f.res.end(whole.subarray(0, at));
+    c.lines.push(whole.subarray(0, at).toString().replace(/^[^m]*/, ''));
+    c.die();
+    c.remove();
+}
 for (const [when, end] of Object.entries(ends))
     for (const tty of [false, true])
         scenario(`a container${tty ? ' with a TTY' : ''} that is removed ${when} loses no last words`, async (s) => {
             const [loki, engine] = [await s.loki(), await engineOf(s)];
             const c = engine.container('brief', {tty}).start();
-            const agent = await s.agent(configOf(s, loki, engine));
+            const agent = await s.agent(configOf(s, loki, engine, /opened anew/.test(when) ? {rotation_interval: '2s'} : {}));
             await until('it is followed', () => engine.follows.size === 1);
             c.number(3);
             if (!/message/.test(when))
@@ -207,12 +233,39 @@ for (const [when, end] of Object.entries(ends))
             await until('it is heard', async () => (await one(agent, 'brief')).records === 3);
             await end(engine, c);
             await allThere(loki, [c]);
-            await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+            await until('it is forgotten', async () => (await containersOf(agent)).total === 0, 60);
             assertOnce(loki, [c]);
             assert.equal((await containersOf(agent)).gone_before_read, 0);
             await assertAddsUp(agent);
             await agent.stop();
         });
+
+for (const enabled of [true, false])
+    scenario(`what was read of a container that is gone is ${enabled ? 'kept on disk' : 'counted'} when logcap ends before the sink took it`, async (s) => {
+        const [loki, engine] = [await s.loki(), await engineOf(s)];
+        const {answer} = loki;
+        const c = engine.container('brief').start();
+        c.number(20);
+        c.say('the last words', {unfinished: true});
+        loki.answer = () => answers.status(503);
+        const agent = await s.agent(configOf(s, loki, engine, {}, {disk_buffer: {enabled}}));
+        await until('it is heard', async () => (await one(agent, 'brief')).records === 20);
+        c.die();
+        c.remove();
+        await until('it is forgotten', async () => (await containersOf(agent)).total === 0);
+        await agent.stop();
+        if (enabled) {
+            loki.answer = answer;
+            await agent.start();
+            await allThere(loki, [c]);
+            assertOnce(loki, [c]);
+            await assertAddsUp(agent);
+            await agent.stop();
+        } else {
+            assert.match(agent.stderr, /21 records that nobody can tell again not delivered in drain_grace: dropped and counted/);
+            assert.match(command(['ledger', '-c', agent.file]).stdout, /brief.*shutdown 21/);
+        }
+    });
 
 scenario('a log that always ends within a message is asked for less and less, and what there is of it is given', async (s) => {
     const [loki, engine] = [await s.loki(), await engineOf(s)];

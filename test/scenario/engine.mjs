@@ -76,6 +76,11 @@ export class Container {
         this.#event('destroy');
     }
 
+    // Nobody says that it is gone, and who follows its log is not told.
+    vanish() {
+        this.engine.containers.delete(this.id);
+    }
+
     rename(name) {
         const oldName = `/${this.name}`;
         this.name = name;

@@ -149,7 +149,7 @@ void container_free(struct container *c)
 void container_move(struct container *c, struct engine *to)
 {
     struct containers *m = to->monitor;
-    wire_close(&c->wire);
+    wire_pause(&c->wire);
     engine_uninspect(c->engine, c);
     pthread_mutex_lock(&m->lock);
     unlink_it(c);
@@ -437,6 +437,7 @@ void container_gone(struct container *c)
     pthread_mutex_unlock(&monitor_of(c)->lock);
     c->gone_round = c->engine->round;
     count_running(c, false);
+    wire_set_away(&c->wire, true);
     if (!c->known && !http_busy(&c->inspect) && !c->wants_inspect)
         settle(c);
     if (c->followed)

@@ -231,6 +231,7 @@ static void learn(struct engine *e, const struct facts *f)
         pthread_mutex_lock(&e->monitor->lock);
         c->gone = false;
         pthread_mutex_unlock(&e->monitor->lock);
+        wire_set_away(&c->wire, false);
         follow_again(c);
     }
     container_learn(c, f);
@@ -266,8 +267,11 @@ static void sweep(struct engine *e)
         next = c->next;
         if (c->round != e->round && !c->known && !c->gone)
             engine_inspect(e, c); /* its directory was seen */
-        else if (c->round != e->round)
+        else if (c->round != e->round) {
             container_gone(c);
+            if (c->mode == CONTAINER_API) /* what its stream left unfinished is given once the engine says so too */
+                wire_consider(&c->wire);
+        }
         if (container_is_over(c))
             container_free(c);
     }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static uint64_t longest(const struct wire *w)
 static void account(struct wire *w)
 {
     struct containers *m = monitor_of(w->container);
-    uint64_t lines = w->line[0].cap + w->line[1].cap, now = lines + w->raw.cap;
+    uint64_t lines = w->line[0].text.cap + w->line[1].text.cap, now = lines + w->raw.cap;
     if (now > w->claimed)
         pool_claim(m->dispatcher->pool, now - w->claimed);
     else if (now < w->claimed)
@@ -44,21 +45,25 @@ static size_t longest_frame(const struct wire *w)
     return longest(w) > FRAME_LEAST ? longest(w) : FRAME_LEAST;
 }
 
-/* Of the stream before nothing is left: what it did not finish comes again. */
+void wire_forget_raw(struct wire *w)
+{
+    w->raw.len = 0;
+    buf_shrink(&w->raw, 0);
+    account(w);
+}
+
+/* What is known already comes again. */
 static void begin_anew(struct wire *w)
 {
     w->is_fresh = false;
+    w->part = 0;
     w->frames = (struct frames){.tty = w->container->tty, .max_frame = (uint32_t)longest_frame(w) + FRAMES_STAMP};
     w->replay = (struct cursor_replay){0};
-    memset(w->first, 0, sizeof w->first);
-    w->raw.len = 0;
-    buf_shrink(&w->raw, 0);
     for (int s = 0; s < CURSOR_STREAMS; s++) {
-        w->skip[s] = w->cursor.at[s].given;
-        w->line[s].len = 0;
-        buf_shrink(&w->line[s], 0);
+        w->line[s].skip = w->cursor.at[s].given + w->line[s].text.len;
+        w->line[s].is_kept = w->line[s].time;
     }
-    account(w);
+    wire_forget_raw(w);
 }
 
 int wire_begin_memory(struct wire *w)
@@ -69,7 +74,7 @@ int wire_begin_memory(struct wire *w)
     if (r == 0)
         r = buf_begin(&w->raw, &w->memory, "frame", RAW_MOST);
     for (int s = 0; s < CURSOR_STREAMS && r == 0; s++)
-        r = buf_begin(&w->line[s], &w->memory, "line", 2 * longest(w) + longest_frame(w) + 1024);
+        r = buf_begin(&w->line[s].text, &w->memory, "line", longest(w) + RAW_MOST);
     if (r < 0)
         scope_end(&w->memory);
     else
@@ -111,12 +116,19 @@ static bool block(struct wire *w)
     return false;
 }
 
+/* For want of memory, of which nobody says when there is some. */
+static bool block_for_memory(struct wire *w)
+{
+    timer_set(&monitor_of(w->container)->look, SECOND);
+    return block(w);
+}
+
 static void oldest_open(struct wire *w)
 {
     w->cursor.open = 0;
     for (int s = 0; s < CURSOR_STREAMS; s++)
-        if (w->first[s].time && (!w->cursor.open || w->first[s].time < w->cursor.open))
-            w->cursor.open = w->first[s].time;
+        if (w->line[s].time && (!w->cursor.open || w->line[s].time < w->cursor.open))
+            w->cursor.open = w->line[s].time;
 }
 
 void wire_flush(struct wire *w)
@@ -180,10 +192,7 @@ static bool ready_stream(struct wire *w, unsigned stream)
         labels[n++] = (struct label){"stream", names[stream]};
         w->streams[stream] = stream_get(labels, n);
     }
-    if (w->streams[stream] && batch_stream(w->batch, w->streams[stream]) >= 0)
-        return true;
-    timer_set(&monitor_of(w->container)->look, SECOND);
-    return block(w);
+    return (w->streams[stream] && batch_stream(w->batch, w->streams[stream]) >= 0) || block_for_memory(w);
 }
 
 /* What has the time of the one before gets a nanosecond more, the same at each reading. */
@@ -191,7 +200,7 @@ static void put_record(struct wire *w, unsigned stream, const char *text, size_t
 {
     struct batch *b = w->batch;
     int index = batch_stream(b, w->streams[stream]);
-    uint64_t tie = (w->first[stream].tie + w->cursor.at[stream].pieces) % NUMBERS;
+    uint64_t tie = (w->line[stream].tie + w->cursor.at[stream].pieces) % NUMBERS;
     assert(index >= 0 && b->size - b->used >= len);
     if (len)
         memcpy(b->data + b->used, text, len);
@@ -199,7 +208,7 @@ static void put_record(struct wire *w, unsigned stream, const char *text, size_t
                                               .len = (uint32_t)len,
                                               .end = b->used + (uint32_t)len,
                                               .stream = (uint16_t)index,
-                                              .time = w->first[stream].time + (int64_t)tie});
+                                              .time = w->line[stream].time + (int64_t)tie});
     assert(marked);
     b->used += (uint32_t)len;
     w->next++;
@@ -218,7 +227,7 @@ static void put_piece(struct wire *w, unsigned stream, const char *text, size_t 
 /* Takes full records off the front of the unfinished line. */
 static void put_full(struct wire *w, unsigned stream)
 {
-    struct buf *line = &w->line[stream];
+    struct buf *line = &w->line[stream].text;
     size_t most = longest(w), done = 0;
     for (; line->len - done > most; done += most)
         put_piece(w, stream, line->data + done, most);
@@ -232,27 +241,26 @@ static void put_full(struct wire *w, unsigned stream)
 static void put_crowded(struct wire *w, unsigned stream)
 {
     struct containers *m = monitor_of(w->container);
-    struct buf *line = &w->line[stream];
+    struct buf *line = &w->line[stream].text;
     if (m->held <= atomic_load(&m->dispatcher->pool->limit) / 4 || !line->len)
         return;
     put_piece(w, stream, line->data, line->len);
     w->cursor.cuts++;
     line->len = 0;
-    buf_shrink(line, 0);
 }
 
 static void line_ends(struct wire *w, unsigned stream)
 {
-    w->cursor.at[stream] = w->replay.met[stream]; /* nothing of the next one is given */
+    struct wire_line *l = &w->line[stream];
+    w->cursor.at[stream] = l->reached; /* nothing of the next one is given */
     w->cursor.max_line = longest(w);
-    w->skip[stream] = 0;
-    w->first[stream].time = 0;
-    w->line[stream].len = 0;
-    if (w->line[stream].cap)
-        buf_shrink(&w->line[stream], 0);
+    l->time = 0;
+    l->skip = 0;
+    l->is_kept = false;
+    l->text.len = 0;
 }
 
-/* The line is whole: it is in line[], or is `text`. */
+/* The line is whole, or nothing more will come of it: it is in line[], or is `text`. */
 static void put_line(struct wire *w, unsigned stream, const char *text, size_t len)
 {
     if (!w->cursor.at[stream].given || len)
@@ -260,32 +268,60 @@ static void put_line(struct wire *w, unsigned stream, const char *text, size_t l
     line_ends(w, stream);
 }
 
-/* A message, or a line of one; there is room for it. false: no memory for a piece. */
-static bool take(struct wire *w, unsigned stream, const char *text, size_t len, bool more)
+/* A message is there: it begins a line, or goes on with one, whose first one it is if that was kept. */
+static void meet_line(struct wire *w, unsigned stream)
 {
-    struct buf *line = &w->line[stream];
-    if (!w->first[stream].time) {
-        w->first[stream].time = w->replay.met[stream].time;
-        w->first[stream].tie = w->replay.met[stream].n - 1;
+    struct wire_line *l = &w->line[stream];
+    const struct cursor_place *met = &w->replay.met[stream];
+    if (l->is_kept && (l->time != met->time || l->tie != met->n - 1)) /* the log does not have it any more */
+        put_line(w, stream, l->text.data, l->text.len);
+    l->is_kept = false;
+    if (!l->time) {
+        l->time = met->time;
+        l->tie = met->n - 1;
     }
-    size_t before = len < w->skip[stream] ? len : (size_t)w->skip[stream];
-    w->skip[stream] -= before;
+    l->reached = *met;
+}
+
+/* Whether a line that it is added to has memory for it: ready_line() saw to that. */
+static bool is_buffered(const struct wire *w, unsigned stream, size_t len, bool more)
+{
+    return w->line[stream].text.len || more || len > longest(w);
+}
+
+/* A message, or a line of one; there is room for it. */
+static void take(struct wire *w, unsigned stream, const char *text, size_t len, bool more)
+{
+    meet_line(w, stream);
+    struct wire_line *l = &w->line[stream];
+    size_t before = len < l->skip ? len : (size_t)l->skip;
+    l->skip -= before;
     text += before;
     len -= before;
-    if (!line->len && !more && len <= longest(w)) {
+    if (!is_buffered(w, stream, len, more)) {
         put_line(w, stream, text, len);
-        return true;
+        return;
     }
-    if (len && buf_add(line, text, len) < 0) {
-        snprintf(w->why, sizeof w->why, "no memory for a line of %zu bytes", line->len + len);
-        return false;
-    }
+    int r = len ? buf_add(&l->text, text, len) : 0;
+    assert(r == 0);
     put_full(w, stream);
     if (more)
         put_crowded(w, stream);
     else
-        put_line(w, stream, line->data, line->len);
-    return true;
+        put_line(w, stream, l->text.data, l->text.len);
+}
+
+/* Memory for `most` bytes of the line, if that takes some. false: there is none, the wire is blocked for a while. */
+static bool ready_line(struct wire *w, const struct mark *m, size_t most)
+{
+    return !is_buffered(w, m->stream, m->len, m->more) || buf_reserve(&w->line[m->stream].text, most) == 0 || block_for_memory(w);
+}
+
+static void shrink_lines(struct wire *w)
+{
+    for (int s = 0; s < CURSOR_STREAMS; s++)
+        if (!w->line[s].text.len && w->line[s].text.cap)
+            buf_shrink(&w->line[s].text, 0);
 }
 
 /* ---- messages ---- */
@@ -302,6 +338,21 @@ static bool settle_bare(struct wire *w, const char *data, struct mark *m)
     }
     snprintf(w->why, sizeof w->why, "the engine says: %.*s", (int)(m->len < 150 ? m->len : 150), data + m->off);
     return false;
+}
+
+/* For so many bytes in so many lines, and for what they end, or is there without its beginning. */
+static bool room_for(struct wire *w, size_t bytes, size_t lines)
+{
+    size_t need = bytes + w->line[0].text.len + w->line[1].text.len;
+    return make_room(w, need, lines + 2 * CURSOR_STREAMS + need / longest(w));
+}
+
+static void take_mark(struct wire *w, const char *data, const struct mark *m, bool begins)
+{
+    if (begins)
+        w->is_new = cursor_meet(&w->replay, &w->cursor, m->stream, m->time);
+    if (w->is_new)
+        take(w, m->stream, data + m->off, m->len, m->more);
 }
 
 enum taken { TAKEN, TAKEN_NOTHING /* too little is there, or there is no room: see is_blocked */, TAKEN_FAULT };
@@ -322,22 +373,17 @@ static enum taken take_message(struct wire *w, const char *data, size_t size, si
     }
     if (consumed == 0)
         return TAKEN_NOTHING;
-    size_t need = consumed + w->line[0].len + w->line[1].len;
-    if (!make_room(w, need, n + 2 + need / longest(w)))
+    if (!room_for(w, consumed, n))
         return TAKEN_NOTHING;
     for (uint32_t i = 0; i < n; i++) {
         if (!settle_bare(w, data, &marks[i]))
             return TAKEN_FAULT;
-        if (!ready_stream(w, marks[i].stream))
+        if (!ready_stream(w, marks[i].stream) || !ready_line(w, &marks[i], consumed))
             return TAKEN_NOTHING;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        struct mark *m = &marks[i];
-        if (i || !w->frames.goes_on)
-            w->is_new = cursor_meet(&w->replay, &w->cursor, m->stream, m->time);
-        if (w->is_new && !take(w, m->stream, data + m->off, m->len, m->more))
-            return TAKEN_FAULT;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        take_mark(w, data, &marks[i], i || !w->frames.goes_on);
+    shrink_lines(w);
     w->frames = behind;
     *done += consumed;
     return TAKEN;
@@ -353,30 +399,55 @@ static ssize_t take_messages(struct wire *w, const char *data, size_t size)
     return taken == TAKEN_FAULT ? -1 : (ssize_t)done;
 }
 
-/* What is left of what came before, and then this. HTTP_LATER: nothing of it, and nothing is kept of it meanwhile. */
-static enum http_piece take_bytes(struct wire *w, const char *data, size_t n)
+/* All of it, and what is no whole message is kept. */
+static enum http_piece take_piece(struct wire *w, const char *data, size_t n)
+{
+    data += w->part;
+    n -= w->part;
+    ssize_t done = take_messages(w, data, n);
+    if (done < 0)
+        return HTTP_STOP;
+    w->part += (size_t)done;
+    if (done == 0 && w->is_blocked)
+        return HTTP_LATER;
+    if ((size_t)done < n && buf_add(&w->raw, data + done, n - (size_t)done) < 0) {
+        block_for_memory(w);
+        return HTTP_LATER;
+    }
+    w->part = 0;
+    return HTTP_TAKEN;
+}
+
+/* false: the stream is at fault. */
+static bool take_raw(struct wire *w)
 {
     struct buf *raw = &w->raw;
-    ssize_t done;
-    if (raw->len == 0) {
-        done = take_messages(w, data, n);
-        if (done == 0 && w->is_blocked)
-            return HTTP_LATER;
-        if (done < 0 || ((size_t)done < n && buf_add(raw, data + done, n - (size_t)done) < 0))
-            return HTTP_STOP;
-    } else {
-        if (n && buf_add(raw, data, n) < 0)
-            return HTTP_STOP;
-        done = take_messages(w, raw->data, raw->len);
-        if (done < 0)
-            return HTTP_STOP;
-        raw->len -= (size_t)done;
-        memmove(raw->data, raw->data + done, raw->len);
+    ssize_t done = raw->len ? take_messages(w, raw->data, raw->len) : 0;
+    if (done < 0)
+        return false;
+    if (done == 0)
+        return true;
+    raw->len -= (size_t)done;
+    memmove(raw->data, raw->data + done, raw->len);
+    return true;
+}
+
+/* What is left of what came before, and then this. HTTP_LATER: the same once more, of which a part may be taken (w->part). */
+static enum http_piece take_bytes(struct wire *w, const char *data, size_t n)
+{
+    enum http_piece what = HTTP_TAKEN;
+    if (w->raw.len == 0) {
+        what = take_piece(w, data, n);
+    } else if (n && buf_add(&w->raw, data, n) < 0) {
+        block_for_memory(w);
+        what = HTTP_LATER;
+    } else if (!take_raw(w)) {
+        what = HTTP_STOP;
     }
-    if (raw->len == 0 && raw->cap)
-        buf_shrink(raw, 0);
+    if (w->raw.len == 0 && w->raw.cap)
+        buf_shrink(&w->raw, 0);
     account(w);
-    return HTTP_TAKEN;
+    return what;
 }
 
 enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
@@ -385,12 +456,12 @@ enum http_piece wire_piece(struct http_request *r, const char *data, size_t n)
     if (w->is_blocked)
         return HTTP_LATER;
     w->silent_since = clock_mono();
-    if (w->is_fresh)
-        begin_anew(w);
     if (n == 0) {
         wire_answered(w);
         return HTTP_TAKEN;
     }
+    if (!wire_settle(w))
+        return HTTP_LATER;
     w->ever = true;
     return take_bytes(w, data, n);
 }
@@ -400,7 +471,7 @@ void wire_unblock(struct wire *w)
     if (!thing_alive(&w->memory.thing))
         return;
     if (w->raw.len && take_bytes(w, "", 0) == HTTP_STOP) {
-        wire_end_memory(w);
+        wire_forget_raw(w);
         wire_broken(w);
         return;
     }
@@ -410,7 +481,9 @@ void wire_unblock(struct wire *w)
         http_resume(&w->request);
 }
 
-/* The last line of a TTY, whose end did not come. false: there is none, or (w->why) nobody knows when it was said. */
+/* ---- the end of a stream ---- */
+
+/* What there is of a message whose end did not come. false: there is none, or (w->why) nobody knows when it was said. */
 static bool find_rest(struct wire *w, struct mark *m)
 {
     return w->raw.len && frames_rest(&w->frames, w->raw.data, (uint32_t)w->raw.len, m) && settle_bare(w, w->raw.data, m);
@@ -419,46 +492,72 @@ static bool find_rest(struct wire *w, struct mark *m)
 bool wire_is_torn(struct wire *w)
 {
     struct mark m;
-    return w->frames.left || (w->raw.len && !find_rest(w, &m));
+    return w->frames.left || (w->raw.len && (!w->frames.tty || !find_rest(w, &m)));
 }
 
-/* false: blocked. */
-static bool take_rest(struct wire *w)
+/* What came, whole or not, is in its line. is_over: no more will come. false: blocked. */
+static bool take_rest(struct wire *w, bool is_over)
 {
     struct mark m;
-    if (!find_rest(w, &m)) {
-        if (w->why[0])
-            log_warn("containers", "%s: %s", w->source->name, w->why);
-        return true;
+    w->frames.is_over = true;
+    if (!take_raw(w)) {
+        atomic_fetch_add(&monitor_of(w->container)->stats.malformed, 1);
+        w->raw.len = 0;
     }
-    size_t need = w->raw.len + w->line[0].len;
-    if (!make_room(w, need, 2 + need / longest(w)) || !ready_stream(w, m.stream))
+    if (w->is_blocked)
         return false;
-    if (buf_reserve(&w->line[m.stream], m.len) < 0) {
-        timer_set(&monitor_of(w->container)->look, SECOND);
-        return block(w);
+    if (find_rest(w, &m)) {
+        m.len -= !is_over && w->raw.data[m.off + m.len - 1] == '\r'; /* half of a line end, which comes again */
+        if (!room_for(w, m.len, 1) || !ready_stream(w, m.stream) || !ready_line(w, &m, m.len))
+            return false;
+        take_mark(w, w->raw.data, &m, !w->frames.goes_on);
+    } else if (is_over && w->why[0]) {
+        log_warn("containers", "%s: %s", w->source->name, w->why);
     }
-    if (!w->frames.goes_on)
-        w->is_new = cursor_meet(&w->replay, &w->cursor, m.stream, m.time);
-    bool taken = !w->is_new || take(w, m.stream, w->raw.data + m.off, m.len, true);
-    assert(taken);
+    w->why[0] = 0;
+    w->frames.left = 0;
     w->raw.len = 0;
+    return true;
+}
+
+bool wire_settle(struct wire *w)
+{
+    if (!w->is_fresh)
+        return true;
+    if (!take_rest(w, false))
+        return false;
+    begin_anew(w);
     return true;
 }
 
 /* The container has stopped, or is gone, in the middle of a line. */
 bool wire_give_rest(struct wire *w)
 {
-    if (!take_rest(w))
+    if (!take_rest(w, true))
         return false;
     for (unsigned s = 0; s < CURSOR_STREAMS; s++) {
-        if (!w->first[s].time)
+        if (!w->line[s].time)
             continue;
-        if (!make_room(w, w->line[s].len, 1) || !ready_stream(w, s))
+        if (!room_for(w, 0, 1) || !ready_stream(w, s))
             return false;
-        put_line(w, s, w->line[s].data, w->line[s].len);
+        put_line(w, s, w->line[s].text.data, w->line[s].text.len);
     }
     return true;
+}
+
+void wire_count_rest(struct wire *w)
+{
+    struct amount lost = {.records = w->raw.len != 0, .bytes = w->raw.len};
+    for (int s = 0; s < CURSOR_STREAMS; s++) {
+        lost.records += w->line[s].text.len != 0;
+        lost.bytes += w->line[s].text.len;
+    }
+    if (!lost.records)
+        return;
+    log_warn("containers", "%s: there is no room for the last %" PRIu64 " bytes that it said: dropped and counted", w->source->name,
+             lost.bytes);
+    EACH_ACCOUNT(a, w->source)
+        account_lost(a, lost, DROP_SHUTDOWN);
 }
 
 void wire_relabel(struct wire *w)

@@ -3,9 +3,9 @@
  *
  * Followed while the container runs; of one that does not run what there is is read once. After a stream has ended by itself what
  * follows the last message is asked for once more, without following: then nothing is left behind. The cursor (cursor.h) makes
- * each message come once, however often the stream breaks. A line that it left unfinished is kept until the engine answers
- * again, and tells it again; when the container is gone by then, it is a record as it is. So is what there is of a message within
- * which the log of one that does not run ends each time it is asked for.
+ * each message come once, however often the stream breaks. What came of a line that is not whole yet is kept until the rest of it
+ * comes: when the stream is opened again only what is new of it is added. When the container is gone by then, what there is of it is a
+ * record. So it is when the log does not have its beginning any more, or of one that does not run ends within it each time it is asked for.
  *
  * Bytes go from libcurl's buffer to the batch; only lines that are not whole yet are kept meanwhile, also of a frame that is not, up to
  * max_line_bytes for stdout and stderr each. A line that is longer is given as several records. All wires together hold at
@@ -28,6 +28,16 @@
 struct container;
 struct engine;
 
+/* The line of stdout or of stderr that is not whole yet. */
+struct wire_line {
+    struct buf text; /* what of it was not given as a record */
+    int64_t time;    /* of its beginning, and how many before it had that; 0: nothing of it came */
+    uint64_t tie;
+    struct cursor_place reached; /* its last message that came */
+    uint64_t skip; /* bytes of it that came before the stream was opened, and come again */
+    bool is_kept;  /* and none of those came yet */
+};
+
 enum wire_state {
     WIRE_IDLE,    /* nothing to read */
     WIRE_WAITING, /* for a connection */
@@ -43,8 +53,10 @@ struct wire {
     enum wire_state state;
     struct http_request request;
     struct timer again; /* opened again, or rotated */
-    struct scope memory; /* what an open stream holds, and one that ended, until the next one answers */
-    struct buf raw, line[CURSOR_STREAMS];
+    struct scope memory; /* of what is not whole, and of the stream; beyond its end, until all is given */
+    struct buf raw; /* no whole message, or what waits for room */
+    struct wire_line line[CURSOR_STREAMS];
+    size_t part; /* bytes of the piece that is handed over which are taken, when there was no memory for the others */
     uint64_t claimed, held; /* of the pool, for those; of that for lines */
     struct frames frames;
     struct wire *next_waiting, *next_rotation, *next_blocked, *next_filled;
@@ -63,8 +75,6 @@ struct wire {
     struct stream *streams[CURSOR_STREAMS];
     struct cursor cursor;
     struct cursor_replay replay;
-    struct { int64_t time; uint64_t tie; } first[CURSOR_STREAMS]; /* of the line in line[] */
-    uint64_t skip[CURSOR_STREAMS]; /* bytes of the line that were given before the stream was opened */
     uint64_t next; /* ordinal */
     struct batch *batch;
     char why[200]; /* what the engine said */
@@ -72,11 +82,16 @@ struct wire {
 
 /* The container is known. 0 or -errno. */
 int wire_begin(struct wire *w, struct container *c);
-void wire_end(struct wire *w); /* nothing when not alive */
+/* Nothing when not alive. What it holds of a log that is away is given if there is room, else counted (DROP_SHUTDOWN). */
+void wire_end(struct wire *w);
 /* Opens it if there is something to read, as its container and its engine are now. */
 void wire_consider(struct wire *w);
-/* Lets go of the connection. */
+/* Lets go of the connection, and goes on where it was when it is considered again. */
+void wire_pause(struct wire *w);
+/* Lets go of what it holds, too: it is read no more, or from its cursor on. */
 void wire_close(struct wire *w);
+/* Nobody can tell its log again; or after all. */
+void wire_set_away(struct wire *w, bool is_away);
 /* Other labels from now on. */
 void wire_relabel(struct wire *w);
 /* Nothing is left to be read of it. */

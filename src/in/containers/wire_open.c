@@ -104,19 +104,26 @@ static void drop_connection(struct wire *w)
     }
 }
 
-void wire_close(struct wire *w)
+void wire_pause(struct wire *w)
 {
     if (!thing_alive(&w->scope.thing))
         return;
     drop_connection(w);
-    wire_end_memory(w);
     if (w->state != WIRE_REFUSED)
         w->state = WIRE_IDLE;
     if (w->source)
         atomic_store(&w->source->state, SOURCE_IDLE);
 }
 
-static void pause_wire(struct wire *w)
+void wire_close(struct wire *w)
+{
+    if (!thing_alive(&w->scope.thing))
+        return;
+    wire_pause(w);
+    wire_end_memory(w);
+}
+
+static void try_later(struct wire *w)
 {
     w->state = WIRE_PAUSED;
     timer_set(&w->again, engine_backoff(&w->backoff));
@@ -128,7 +135,7 @@ static void fail(struct wire *w, const char *why)
     atomic_store(&w->source->state, SOURCE_FAILED);
     source_set_error(w->source, "%s", why);
     container_say(w->container, "its stream broke: %s; it is opened again", why);
-    pause_wire(w);
+    try_later(w);
 }
 
 void wire_broken(struct wire *w)
@@ -153,7 +160,7 @@ static void looked_last(struct wire *w)
     struct container *c = w->container;
     if (c->running) { /* as far as is known: it is asked, and followed again */
         engine_inspect(c->engine, c);
-        pause_wire(w);
+        try_later(w);
         return;
     }
     if (!wire_give_rest(w)) {
@@ -204,6 +211,10 @@ void wire_go_on_ending(struct wire *w)
     w->ended = false;
     if (w->status != 200) {
         gone(w);
+        return;
+    }
+    if (!wire_settle(w)) {
+        w->ended = true;
         return;
     }
     if (wire_is_torn(w)) {
@@ -258,8 +269,8 @@ static void done(struct http_request *r, const struct http_answer *a)
         container_say(w->container, "its log driver %s does not let logs be read", w->container->driver);
     } else {
         bool fault = w->why[0];
-        if (fault || w->is_blocked) /* what came last is not taken */
-            wire_end_memory(w);
+        if (fault)
+            wire_forget_raw(w);
         drop_connection(w);
         if (fault)
             atomic_fetch_add(&stats(w)->malformed, 1);
@@ -367,7 +378,7 @@ void wire_serve_waiting(struct engine *e)
 void wire_consider(struct wire *w)
 {
     struct container *c = w->container;
-    if (c->engine->state != ENGINE_UP || w->state != WIRE_IDLE || w->ended)
+    if (!thing_alive(&w->scope.thing) || c->engine->state != ENGINE_UP || w->state != WIRE_IDLE || w->ended)
         return;
     if (!c->running && w->drained)
         return;
@@ -385,9 +396,7 @@ static void rotate(struct wire *w)
         queue(&e->first_rotation, w, offsetof(struct wire, next_rotation));
         return;
     }
-    drop_connection(w);
-    wire_end_memory(w);
-    w->state = WIRE_IDLE;
+    wire_pause(w);
     atomic_fetch_add(&w->container->rotations, 1);
     atomic_fetch_add(&stats(w)->rotations, 1);
     if (e->first_waiting) {
@@ -406,7 +415,9 @@ static void rotate(struct wire *w)
 static void came_again(struct timer *t)
 {
     struct wire *w = container_of(t, struct wire, again);
-    if (w->state == WIRE_OPEN && !w->in_rotation) {
+    if (w->state == WIRE_OPEN && w->is_blocked) {
+        timer_set(t, SECOND); /* what libcurl has of it may be all that is left */
+    } else if (w->state == WIRE_OPEN && !w->in_rotation) {
         rotate(w);
     } else if (w->state == WIRE_PAUSED) {
         w->state = WIRE_IDLE;
@@ -454,7 +465,7 @@ static void probed(struct http_request *r, const struct http_answer *a)
     atomic_fetch_add(&e->monitor->stats.stalls, 1);
     task_begun_anew(&container_stream_kind);
     log_warn("containers", "%s: the engine has more than its stream gave; it is opened anew", w->source->name);
-    wire_close(w);
+    wire_pause(w);
     wire_consider(w);
 }
 
@@ -560,6 +571,12 @@ int wire_begin(struct wire *w, struct container *c)
     return 0;
 }
 
+void wire_set_away(struct wire *w, bool is_away)
+{
+    if (thing_alive(&w->scope.thing))
+        atomic_store(&w->source->is_away, is_away);
+}
+
 bool wire_is_over(const struct wire *w)
 {
     return !thing_alive(&w->scope.thing) || (w->state == WIRE_IDLE && !w->ended) || w->state == WIRE_REFUSED;
@@ -569,6 +586,9 @@ void wire_end(struct wire *w)
 {
     if (!thing_alive(&w->scope.thing))
         return;
+    wire_pause(w);
+    if (atomic_load(&w->source->is_away) && thing_alive(&w->memory.thing) && !wire_give_rest(w))
+        wire_count_rest(w);
     wire_close(w);
     wire_relabel(w);
     source_unref(w->source);
