@@ -144,6 +144,7 @@ static void routes_answer_what_they_say(void **state)
     says(converse(0, GET("/help")), 200, "/health");
     says(converse(0, GET("/health")), 200, "\"goroutine_tracker\":{\"status\":\"healthy\"");
     says(converse(0, GET("/ready")), 200, "\"ready\":true");
+    says(converse(0, GET("/livez")), 200, "\"alive\":true");
     says(converse(0, GET("/stats")), 200, "\"pool\":{\"used_bytes\":0,\"limit_bytes\":1048576}");
     says(converse(0, GET("/sources")), 200, "\"adds_up\":true");
     says(converse(0, GET("/positions")), 200, "\"positions\":[{\"name\":\"POST /api/v1/logs\"");
@@ -244,6 +245,7 @@ static void a_token_is_asked_for(void **state)
     says(post("", "{\"message\":\"m\"}"), 401, "error");
     says(converse(0, GET("/health")), 200, "services");
     says(converse(0, GET("/ready")), 200, "true");
+    says(converse(0, GET("/livez")), 200, "true");
     says(converse(0, GET("/metrics")), 200, "logcap_build_info");
     says(converse(1, GET("/metrics")), 200, "logcap_build_info");
     assert_int_equal(web.server.unauthorized, 4);
