@@ -1,4 +1,4 @@
-/* What arrives: bytes to messages to records to batches. Connections are wire_open.c's. */
+/* What arrives at a wire: bytes to messages to records to batches. */
 #include "in/containers/wire.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
 /*
- * What the two halves of a wire say to each other: wire.c (what arrives), wire_open.c (connections).
+ * What the parts of a wire say to each other: wire.c (what arrives: bytes to messages to records to batches), wire_open.c (connections: when
+ * one is opened, what its end means, rotation), wire_probe.c (streams that are silent), wire_life.c (where it begins, and its end).
  */
 #pragma once
 
@@ -13,8 +14,12 @@ void wire_forget_raw(struct wire *w);
 enum http_piece wire_piece(struct http_request *r, const char *data, size_t n);
 /* What came makes no sense (w->why): let go of the stream, and try again later. Not from within wire_piece(). */
 void wire_broken(struct wire *w);
+/* Nothing is wrong with it any more. */
+void wire_is_well(struct wire *w);
 /* The headers of its answer have come. */
 void wire_answered(struct wire *w);
+/* w->again: it is opened again, or rotated. */
+void wire_time_came(struct timer *t);
 /* It has ended, and what came before was waiting for room. */
 void wire_go_on_ending(struct wire *w);
 /* What an answer held is all there: also when nothing came. false: blocked. */

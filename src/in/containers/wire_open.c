@@ -1,6 +1,4 @@
-/* A wire's connections: when one is opened, what its end means, rotation, stalls. What arrives is wire.c's. */
-#include <assert.h>
-#include <errno.h>
+/* A wire's connections: when one is opened, what its end means, rotation. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +7,7 @@
 #include "in/containers/engine.h"
 #include "in/containers/wire_internal.h"
 
-enum { PATH_TEXT = 400, PROBE_MOST = 1 << 20, TORN_MOST = 4 };
+enum { PATH_TEXT = 400, TORN_MOST = 4 };
 
 static struct containers_stats *stats(struct wire *w)
 {
@@ -83,6 +81,15 @@ static void rotated(struct wire *w)
 
 /* ---- letting go ---- */
 
+static void free_slot(struct wire *w)
+{
+    if (!w->has_slot)
+        return;
+    w->has_slot = false;
+    w->container->engine->n_wires--;
+    atomic_fetch_sub(&stats(w)->streams, 1);
+}
+
 /* What it left unfinished stays. */
 static void drop_connection(struct wire *w)
 {
@@ -97,11 +104,7 @@ static void drop_connection(struct wire *w)
         http_cancel(&e->probe);
         e->probed = NULL;
     }
-    if (w->has_slot) {
-        w->has_slot = false;
-        e->n_wires--;
-        atomic_fetch_sub(&stats(w)->streams, 1);
-    }
+    free_slot(w);
 }
 
 void wire_pause(struct wire *w)
@@ -195,17 +198,6 @@ static void gone(struct wire *w)
         engine_list(c->engine);
 }
 
-static void free_slot(struct wire *w)
-{
-    struct engine *e = w->container->engine;
-    if (!w->has_slot)
-        return;
-    w->has_slot = false;
-    e->n_wires--;
-    atomic_fetch_sub(&stats(w)->streams, 1);
-    wire_serve_waiting(e);
-}
-
 void wire_go_on_ending(struct wire *w)
 {
     w->ended = false;
@@ -252,6 +244,7 @@ static void done(struct http_request *r, const struct http_answer *a)
         w->ended = true;
         w->status = 200;
         free_slot(w);
+        wire_serve_waiting(e);
         if (!w->is_blocked)
             wire_go_on_ending(w);
         return;
@@ -283,7 +276,7 @@ static void done(struct http_request *r, const struct http_answer *a)
 
 /* ---- opening ---- */
 
-static void is_well(struct wire *w)
+void wire_is_well(struct wire *w)
 {
     source_set_error(w->source, NULL);
     container_say(w->container, "%s", "");
@@ -311,7 +304,7 @@ static void opened(struct wire *w)
 
 void wire_answered(struct wire *w)
 {
-    is_well(w);
+    wire_is_well(w);
     opened(w);
 }
 
@@ -412,7 +405,7 @@ static void rotate(struct wire *w)
     wire_consider(w);
 }
 
-static void came_again(struct timer *t)
+void wire_time_came(struct timer *t)
 {
     struct wire *w = container_of(t, struct wire, again);
     if (w->state == WIRE_OPEN && w->is_blocked) {
@@ -424,174 +417,4 @@ static void came_again(struct timer *t)
         w->last_look = false;
         wire_consider(w);
     }
-}
-
-/* ---- stalls ---- */
-
-static int64_t last_met(const struct wire *w)
-{
-    int64_t last = 0;
-    for (int s = 0; s < CURSOR_STREAMS; s++) {
-        if (w->cursor.at[s].time > last)
-            last = w->cursor.at[s].time;
-        if (w->replay.met[s].time > last)
-            last = w->replay.met[s].time;
-    }
-    return last;
-}
-
-static void probed(struct http_request *r, const struct http_answer *a)
-{
-    struct engine *e = container_of(r, struct engine, probe);
-    struct wire *w = e->probed;
-    struct mark marks[16];
-    uint32_t consumed;
-    int error, missed = 0;
-    e->probed = NULL;
-    if (!w)
-        return;
-    w->silent_since = clock_mono();
-    if (a->status == 0)
-        engine_doubt(e);
-    if (a->status != 200)
-        return;
-    struct frames frames = {.tty = w->frames.tty, .max_frame = w->frames.max_frame};
-    uint32_t n = frames_mark(&frames, a->body, (uint32_t)a->body_len, marks, 16, &consumed, &error);
-    for (uint32_t i = 0; i < n; i++)
-        missed |= marks[i].stream != WRAPPED_BARE && marks[i].time > last_met(w);
-    if (!missed)
-        return;
-    atomic_fetch_add(&w->container->stalls, 1);
-    atomic_fetch_add(&e->monitor->stats.stalls, 1);
-    task_begun_anew(&container_stream_kind);
-    log_warn("containers", "%s: the engine has more than its stream gave; it is opened anew", w->source->name);
-    wire_pause(w);
-    wire_consider(w);
-}
-
-static void probe(struct engine *e, struct wire *w)
-{
-    char path[PATH_TEXT];
-    engine_path(e, path, sizeof path, "/containers/%s/logs?stdout=true&stderr=true&timestamps=true&tail=1", w->container->id);
-    if (http_get(&e->probe, &e->http, &container_ask_kind, "probe", path, PROBE_MOST, probed) == 0)
-        e->probed = w;
-}
-
-void wire_heartbeat(struct engine *e)
-{
-    int64_t now = clock_mono();
-    struct wire *silent = NULL;
-    for (struct container *c = e->containers; c; c = c->next) {
-        struct wire *w = &c->wire;
-        if (!http_busy(&w->request))
-            continue;
-        task_beat(&w->request.task);
-        task_wait(&w->request.task);
-        /* One that broke, and whose headers wait for a message, is well when it did not break again. */
-        if (w->state == WIRE_OPEN && atomic_load(&w->source->state) == SOURCE_FAILED &&
-            now - w->silent_since > e->monitor->options->heartbeat_interval / 2)
-            is_well(w);
-        if (w->state == WIRE_OPEN && w->follows && !w->is_blocked &&
-            now - w->silent_since > e->monitor->options->stall_timeout && (!silent || w->silent_since < silent->silent_since))
-            silent = w;
-    }
-    if (silent && e->state == ENGINE_UP && !http_busy(&e->probe))
-        probe(e, silent);
-}
-
-/* ---- life ---- */
-
-static bool is_old(const struct wire *w)
-{
-    const struct containers *m = monitor_of(w->container);
-    return m->first_start && w->container->created && w->container->created < m->began;
-}
-
-/* Whether from c on each record will be the one it was: then a sink that is ahead can go by its number. */
-static bool splits_as_before(const struct wire *w, const struct cursor *c)
-{
-    if (c->max_line != monitor_of(w->container)->config->files.max_line_bytes)
-        return false;
-    EACH_ACCOUNT(a, w->source) {
-        struct position position;
-        struct counts counts;
-        struct cursor ahead;
-        char text[POSITION_CURSOR];
-        account_read(a, &position, text, &counts);
-        if (cursor_read(&ahead, text) && ahead.cuts != c->cuts)
-            return false;
-    }
-    return true;
-}
-
-/* Where earlier processes were, for the sink that is furthest behind. */
-static void place(struct wire *w)
-{
-    struct containers *m = monitor_of(w->container);
-    struct past_source *before = m->past ? past_find(m->past, w->source->key) : NULL;
-    if (before)
-        past_claim(m->past, before, w->source);
-    struct position lowest = source_lowest(w->source);
-    w->next = lowest.offset;
-    bool known = lowest.cursor && cursor_read(&w->cursor, lowest.cursor);
-    if (known && !splits_as_before(w, &w->cursor)) { /* those that are ahead get some twice, rather than not at all */
-        EACH_ACCOUNT(a, w->source)
-            account_place(a, &(struct position){.offset = w->next, .cursor = lowest.cursor});
-    } else if (!known && m->options->start_at == START_END && is_old(w)) {
-        struct engine *e = w->container->engine;
-        int64_t now = e->facts.now ? e->facts.now : clock_real();
-        char text[CURSOR_TEXT];
-        w->cursor = (struct cursor){.at = {{.time = now, .n = 1}, {.time = now, .n = 1}}, .max_line = m->config->files.max_line_bytes};
-        cursor_write(&w->cursor, text);
-        EACH_ACCOUNT(a, w->source)
-            account_place(a, &(struct position){.offset = w->next, .cursor = text});
-    }
-    w->ever = known;
-    source_set_identity(w->source, "container");
-}
-
-int wire_begin(struct wire *w, struct container *c)
-{
-    char key[FACTS_ID + 16];
-    if (thing_alive(&w->scope.thing))
-        return 0;
-    *w = (struct wire){.container = c};
-    int r = scope_begin(&w->scope, &c->scope, "wire");
-    if (r == 0)
-        r = timer_begin(&w->again, &w->scope, monitor_of(c)->loop, "stream again", came_again);
-    snprintf(key, sizeof key, "container:%s", c->id);
-    if (r == 0 && !(w->source = source_obtain(SOURCE_CONTAINER, key, *c->name ? c->name : c->id)))
-        r = -errno;
-    if (r < 0) {
-        scope_end(&w->scope);
-        return r;
-    }
-    w->source->matched = "monitors.containers";
-    place(w);
-    return 0;
-}
-
-void wire_set_away(struct wire *w, bool is_away)
-{
-    if (thing_alive(&w->scope.thing))
-        atomic_store(&w->source->is_away, is_away);
-}
-
-bool wire_is_over(const struct wire *w)
-{
-    return !thing_alive(&w->scope.thing) || (w->state == WIRE_IDLE && !w->ended) || w->state == WIRE_REFUSED;
-}
-
-void wire_end(struct wire *w)
-{
-    if (!thing_alive(&w->scope.thing))
-        return;
-    wire_pause(w);
-    if (atomic_load(&w->source->is_away) && thing_alive(&w->memory.thing) && !wire_give_rest(w))
-        wire_count_rest(w);
-    wire_close(w);
-    wire_relabel(w);
-    source_unref(w->source);
-    w->source = NULL;
-    scope_end(&w->scope);
 }
