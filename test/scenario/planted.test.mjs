@@ -22,8 +22,8 @@ const pointsOf = async (agent, series) =>
 const verdictOf = async (agent, series) => (await leaks(agent)).series.find((one) => one.name === series);
 const grows = (one) => ['growing', 'leaking'].includes(one?.verdict);
 
-// Plants, and returns at which sample it was named, counted from the first that is four sigma above what is clean.
-async function samplesUntilNamed(agent, series, plant) {
+// Waits for a while in which the series is clean. Returns when that ended, and what is four sigma above.
+async function seenClean(agent, series) {
     await until(`${series} has been clean for a while`, async () => {
         const one = await verdictOf(agent, series);
         return one && one.baseline !== null && !grows(one) && (await pointsOf(agent, series)).length >= SAMPLES + 5;
@@ -31,11 +31,15 @@ async function samplesUntilNamed(agent, series, plant) {
     const clean = (await pointsOf(agent, series)).slice(-SAMPLES);
     const mean = clean.reduce((sum, [, value]) => sum + value, 0) / clean.length;
     const sigma = Math.sqrt(clean.reduce((sum, [, value]) => sum + (value - mean) ** 2, 0) / (clean.length - 1));
-    plant();
+    return {series, end: clean.at(-1)[0], high: mean + 4 * sigma};
+}
+
+// Waits until it is named, and returns at which sample that was, counted from the first that is four sigma above what is clean.
+async function samplesUntilNamed(agent, {series, end, high}) {
     await until(`${series} is named`, async () => grows(await verdictOf(agent, series)), 300);
-    const since = (await pointsOf(agent, series)).filter(([time]) => time > clean.at(-1)[0]);
-    const first = since.findIndex(([, value]) => value > mean + 4 * sigma);
-    assert.ok(first >= 0, 'it was named before it was four sigma above');
+    const since = (await pointsOf(agent, series)).filter(([time]) => time > end);
+    const first = since.findIndex(([, value]) => value > high);
+    assert.ok(first >= 0, `${series} was named before it was four sigma above`);
     return since.length - first;
 }
 
@@ -76,33 +80,10 @@ scenario('a task without a sign of life is named with the place where it began',
     await agent.stop();
 }, options);
 
-scenario('31 tasks a minute that never end are named by kind and place', async (s) => {
+scenario('each of three leaks at once is named, by kind or owner and by place: 31 tasks a minute that never end, a map that grows, ' +
+    'leases that are never returned', async (s) => {
     const hook = await webhook(s);
     const {agent, plant} = await planted(s, {task_tracking: {check_interval: '1s', leak_threshold: 10, alert_webhook: hook.url}});
-    const samples = await samplesUntilNamed(agent, 'tasks:planted', () => plant('task 1935'));
-    assert.ok(samples <= SAMPLES, `it took ${samples} samples`);
-    const {slope_per_min: slope} = await verdictOf(agent, 'tasks:planted');
-    assert.ok(slope > 10 && slope < 100, `${slope} a minute`);
-    await until('and what is over the threshold is an alert', () => hook.posted.length > 0, 300);
-    const {json} = hook.posted[0];
-    assert.equal(json.series, 'tasks:unexpected');
-    assert.match(json.stacks[0].stack.join(' '), /planted_task\+0x\w+ \S*planted\.c:\d+/);
-    assert.ok(json.stacks[0].kind === 'planted' && json.stacks[0].grown >= 10, JSON.stringify(json.stacks[0]));
-    await agent.stop();
-}, options);
-
-scenario('a map that grows is named by whose it is and the place', async (s) => {
-    const {agent, plant} = await planted(s);
-    const samples = await samplesUntilNamed(agent, 'arena:planted map', () => plant('map 200'));
-    assert.ok(samples <= SAMPLES, `it took ${samples} samples`);
-    const entry = (await grown(agent, 'blocks')).find((one) => one.oldest === 'entry');
-    assert.ok(entry.space >= entry.blocks * 4096, JSON.stringify(entry));
-    assert.match(linesOf(entry), /planted_entry \S*planted\.c:\d+/);
-    await agent.stop();
-}, options);
-
-scenario('leases that are never returned are named, and who gave them', async (s) => {
-    const {agent, plant} = await planted(s);
     const w = s.writer('a.log');
     let writing = true;
     const load = (async () => {
@@ -110,14 +91,27 @@ scenario('leases that are never returned are named, and who gave them', async (s
             w.write(1);
     })();
     try {
-        const samples = await samplesUntilNamed(agent, 'things:lease', () => plant('lease 2'));
-        assert.ok(samples <= SAMPLES, `it took ${samples} samples`);
+        const clean = await Promise.all(['tasks:planted', 'arena:planted map', 'things:lease'].map((series) => seenClean(agent, series)));
+        plant('task 1935\nmap 200\nlease 2\n');
+        await Promise.all(clean.map(async (one) => {
+            const samples = await samplesUntilNamed(agent, one);
+            assert.ok(samples <= SAMPLES, `${one.series}: it took ${samples} samples`);
+        }));
+        const entry = (await grown(agent, 'blocks')).find((one) => one.oldest === 'entry');
+        assert.ok(entry.space >= entry.blocks * 4096, JSON.stringify(entry));
+        assert.match(linesOf(entry), /planted_entry \S*planted\.c:\d+/);
         const lease = (await grown(agent, 'things')).find((one) => one.kind === 'lease');
         assert.match(linesOf(lease), /^reading_give \S+\/src\/in\/files\/reading\.c:\d+/);
+        const {slope_per_min: slope} = await verdictOf(agent, 'tasks:planted');
+        assert.ok(slope > 10 && slope < 100, `${slope} a minute`);
+        await until('and what is over the threshold is an alert', () => hook.posted.some(({json}) => json.series === 'tasks:unexpected'), 300);
     } finally {
         writing = false;
         await load;
     }
+    const {json} = hook.posted.find((one) => one.json.series === 'tasks:unexpected');
+    assert.match(json.stacks[0].stack.join(' '), /planted_task\+0x\w+ \S*planted\.c:\d+/);
+    assert.ok(json.stacks[0].kind === 'planted' && json.stacks[0].grown >= 10, JSON.stringify(json.stacks[0]));
     await agent.kill();
 }, options);
 

@@ -3,8 +3,8 @@
  * have is linked without it, which tools/check-symbols sees to. The linker puts it between those
  * who call service_begin() and lease_secured() and these two (--wrap).
  *
- * Environment LEAK names a file with one word, read ten times a second; empty or missing: nothing
- * leaks.
+ * Environment LEAK names a file with a word a line, read ten times a second; empty or missing:
+ * nothing leaks.
  *
  *     task MS    each MS a task of the kind "planted" begins, and never ends
  *     reader MS  the same of the kind "file_reader", of which it is known how many there may be
@@ -28,7 +28,7 @@
 #include "main/service.h"
 
 #define LOOK (100 * MILLISECOND)
-enum { WORDS_MOST = 64, BLOCK = 4096 };
+enum { TEXT_MOST = 128, WORDS_MOST = 4, BLOCK = 4096 };
 
 static const struct task_kind planted_kind = {.name = "planted"};
 static const struct task_kind planted_reader = {.name = "file_reader"};
@@ -40,8 +40,12 @@ static struct planted_map {
     void **entries;
     size_t n;
 } planted_map;
-static char planted_word[WORDS_MOST];
-static int64_t planted_next; /* when something is due again; 0: it was not asked for before */
+static char planted_text[TEXT_MOST];
+static struct planted_word {
+    char word[16];
+    long number;
+    int64_t next; /* when it is due again; 0: never */
+} planted_words[WORDS_MOST];
 static _Atomic long planted_leases, planted_seen; /* each how many; 0: none */
 
 int __real_service_begin(struct service *s, struct scope *owner, struct loop *l);
@@ -67,12 +71,12 @@ static __attribute__((noinline)) void planted_entry(void)
     more[planted_map.n++] = mem_new(&planted_map_scope, BLOCK, "entry");
 }
 
-static void planted_read(char word[WORDS_MOST])
+static void planted_read(char text[TEXT_MOST])
 {
     const char *path = getenv("LEAK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t n = file < 0 ? 0 : read(file, word, WORDS_MOST - 1);
-    word[n < 0 ? 0 : n] = 0;
+    ssize_t n = file < 0 ? 0 : read(file, text, TEXT_MOST - 1);
+    text[n < 0 ? 0 : n] = 0;
     if (file >= 0)
         close(file);
 }
@@ -89,20 +93,34 @@ static void planted_once(const char *word)
         planted_entry();
 }
 
+static void planted_begin(const char *text)
+{
+    unsigned n = 0;
+    long leases = 0;
+    memset(planted_words, 0, sizeof planted_words);
+    for (const char *line = text; *line && n < WORDS_MOST; n++) {
+        struct planted_word *w = &planted_words[n];
+        (void)sscanf(line, "%15s %ld", w->word, &w->number);
+        w->next = clock_mono();
+        if (strcmp(w->word, "lease") == 0)
+            leases = w->number;
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    atomic_store(&planted_leases, leases);
+}
+
 static void planted_look(struct timer *t)
 {
-    char now[WORDS_MOST], word[WORDS_MOST] = "";
-    long number = 0;
+    char now[TEXT_MOST];
     timer_set(t, LOOK);
     planted_read(now);
-    (void)sscanf(now, "%63s %ld", word, &number);
-    if (strcmp(now, planted_word) != 0)
-        planted_next = clock_mono();
-    memcpy(planted_word, now, sizeof now);
-    atomic_store(&planted_leases, strcmp(word, "lease") == 0 ? number : 0);
-    for (; planted_next && clock_mono() >= planted_next;
-         planted_next = number ? planted_next + number * MILLISECOND : 0)
-        planted_once(word);
+    if (strcmp(now, planted_text) != 0)
+        planted_begin(now);
+    memcpy(planted_text, now, sizeof now);
+    for (struct planted_word *w = planted_words; w < planted_words + WORDS_MOST; w++)
+        for (; w->next && clock_mono() >= w->next; w->next = w->number ? w->next + w->number * MILLISECOND : 0)
+            planted_once(w->word);
 }
 
 int __wrap_service_begin(struct service *s, struct scope *owner, struct loop *l)
