@@ -3,9 +3,11 @@
  *
  *     cc -g -fno-omit-frame-pointer leaky.c -o leaky $(pkg-config --cflags --libs leakwatch)
  *     ./leaky &
+ *     curl http://localhost:6060/leaks
  *     curl 'http://localhost:6060/debug/pprof/goroutine?format=text'
  *
- * It answers a request each tenth of a second. One in five forgets to end what it began.
+ * It answers a request each tenth of a second. One in five forgets to end what it began. That an upstream does not take half a
+ * second is all that it says of itself.
  */
 #include <leakwatch.h>
 
@@ -25,16 +27,29 @@ static void answer_request(int number)
     /* else: an early return, years ago */
 }
 
+static void say(const struct leak_alert *alert, void *arg)
+{
+    (void)arg;
+    printf("%s: %s [%s]\n", alert->event == LEAK_ALERT_RESOLVED ? "resolved" : "leak", alert->text, alert->born_at);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
-    const struct leak_options options = {.port = argc > 1 ? (unsigned)atoi(argv[1]) : 6060};
+    const struct leak_options options = {
+        .port = argc > 1 ? (unsigned)atoi(argv[1]) : 6060,
+        .check_interval_ms = 1000,
+        .on_alert = say,
+        .resolver = argc > 3 ? argv[3] : NULL,
+    };
     int requests = argc > 2 ? atoi(argv[2]) : 600;
+    leak_kind("upstream", &(struct leak_kind_options){.max_age_ms = 500});
     int r = leak_serve(&options);
     if (r < 0) {
-        fprintf(stderr, "leaky: cannot serve profiles: %s\n", strerror(-r));
+        fprintf(stderr, "leaky: cannot watch: %s\n", strerror(-r));
         return 1;
     }
-    printf("http://localhost:%u/debug/pprof/\n", leak_port());
+    printf("http://localhost:%u/leaks\n", leak_port());
     fflush(stdout);
     for (int i = 0; i < requests; i++) {
         answer_request(i);

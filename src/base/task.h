@@ -28,6 +28,7 @@ struct task_kind {
     const char *name;  /* "file_reader", a label in metrics */
     int64_t heartbeat; /* ns; 0: none expected */
     int64_t max_age;   /* ns; 0: as old as its owner */
+    uint64_t most;     /* at the same time; 0: that is not known here */
     enum task_remedy remedy;
 };
 

@@ -1,113 +1,33 @@
-/* The public functions of include/leakwatch.h, over birth records and the profiles of leak/explain. */
+/* leak_serve() of include/leakwatch.h: what is shown, and the monitor. */
 #include <leakwatch.h>
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/probe.h"
 #include "base/thread.h"
+#include "embed/monitor.h"
 #include "leak/explain/lines.h"
 #include "web/host.h"
+#include "web/leaks_metrics.h"
 #include "web/pprof.h"
 
-enum { KIND_BYTES = 40, CONNECTIONS = 16, IDLE_S = 10, DEADLINE_S = 30 };
-
-/* ---- what is tracked: birth records without a scope, which any thread may begin and end ---- */
-
-static struct {
-    struct task_kind kind;
-    char name[KIND_BYTES];
-} kinds[LEAK_KINDS];
-static _Atomic unsigned n_kinds;
-static pthread_mutex_t kinds_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static const struct task_kind *find_kind(const char *name)
-{
-    unsigned n = atomic_load_explicit(&n_kinds, memory_order_acquire);
-    for (unsigned i = 0; i < n; i++)
-        if (strncmp(kinds[i].name, name, KIND_BYTES - 1) == 0)
-            return &kinds[i].kind;
-    return NULL;
-}
-
-/* Kinds are few and never go: reading them needs no lock. */
-static const struct task_kind *kind_of(const char *name)
-{
-    const struct task_kind *k = find_kind(name);
-    if (k)
-        return k;
-    pthread_mutex_lock(&kinds_lock);
-    k = find_kind(name);
-    unsigned n = atomic_load(&n_kinds);
-    if (!k && n < LEAK_KINDS) {
-        snprintf(kinds[n].name, KIND_BYTES, "%s", name);
-        kinds[n].kind.name = kinds[n].name;
-        k = &kinds[n].kind;
-        atomic_store_explicit(&n_kinds, n + 1, memory_order_release);
-    }
-    pthread_mutex_unlock(&kinds_lock);
-    return k;
-}
-
-static _Atomic uint64_t tracked;
-
-static struct birth *birth_of(struct leak_tracked *t)
-{
-    return (struct birth *)t;
-}
-
-struct leak_tracked *leak_begin(const char *kind, const char *name)
-{
-    const struct task_kind *k = kind_of(kind);
-    struct birth *b = k ? birth_new(BIRTH_TASK, 0, name ? name : "", 0) : NULL;
-    if (b) {
-        birth_set_task_kind(b, k);
-        atomic_fetch_add_explicit(&tracked, 1, memory_order_relaxed);
-    }
-    return (struct leak_tracked *)b;
-}
-
-void leak_end(struct leak_tracked *t)
-{
-    if (!t)
-        return;
-    atomic_fetch_sub_explicit(&tracked, 1, memory_order_relaxed);
-    birth_free(birth_of(t));
-}
-
-void leak_beat(struct leak_tracked *t)
-{
-    if (t)
-        birth_beat(birth_of(t), BIRTH_RUNNING, clock_mono());
-}
-
-void leak_wait(struct leak_tracked *t)
-{
-    if (t)
-        birth_beat(birth_of(t), BIRTH_WAITING, clock_mono());
-}
-
-uint64_t leak_count(void)
-{
-    return atomic_load(&tracked);
-}
-
-/* ---- what is shown ---- */
+enum { CONNECTIONS = 16, IDLE_S = 10, DEADLINE_S = 30 };
 
 static struct watcher {
     struct scope scope;
     struct loop loop;
     struct server server;
     struct explainers explainers;
+    struct monitor monitor;
     struct thread thread;
     const char *resolver[2];
     bool runs;
 } watcher;
-static pthread_mutex_t watcher_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t watcher_lock = PTHREAD_MUTEX_INITIALIZER; /* held while leak_stop() waits for the threads: they must not take it */
+static _Atomic unsigned port;
 
 static void run(struct thread *t)
 {
@@ -135,13 +55,28 @@ static void admit(struct request *q)
         request_fail(q, 405, "this takes GET");
 }
 
+static int report(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel)
+{
+    return monitor_report(&watcher.monitor, scope, out, cancel);
+}
+
 static void answer(struct request *q)
 {
+    bool leaks = strcmp(q->path, "/leaks") == 0, metrics = strcmp(q->path, "/metrics") == 0;
     q->status = 200;
-    if (strncmp(q->path, "/debug/pprof/", strlen("/debug/pprof/")) == 0)
+    if (strncmp(q->path, "/debug/pprof/", strlen("/debug/pprof/")) == 0) {
         explainers_answer(&watcher.explainers, q);
-    else
-        request_fail(q, 404, "here is only /debug/pprof/");
+    } else if (!leaks && !metrics) {
+        request_fail(q, 404, "here are only /leaks, /metrics and /debug/pprof/");
+    } else if (!monitor_runs(&watcher.monitor)) {
+        request_fail(q, 404, "nothing is measured: the program asked leak_serve() for no checks");
+    } else if (leaks) {
+        q->content_type = "application/json";
+        explainers_start(&watcher.explainers, q, "/leaks", report, &(struct explain_ask){0});
+    } else {
+        q->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        leaks_metrics(&q->out, &watcher.monitor.watch, "leakwatch");
+    }
 }
 
 static int begin(struct watcher *w, const struct leak_options *o)
@@ -159,9 +94,20 @@ static int begin(struct watcher *w, const struct leak_options *o)
         r = server_begin(&w->server, &w->scope, &w->loop, &config);
     if (r == 0)
         r = server_listen(&w->server, o->host ? o->host : "127.0.0.1", o->port, 0, false, why, sizeof why);
+    if (r == 0 && o->check_interval_ms != LEAK_NO_CHECKS)
+        r = monitor_begin(&w->monitor, &w->scope, o);
     if (r == 0)
         r = thread_begin(&w->thread, &w->scope, "leakwatch", run, stop, w);
     return r;
+}
+
+/* The server's thread, which reads what the monitor found, before the monitor. */
+static void end(struct watcher *w)
+{
+    thread_end(&w->thread);
+    scope_end(&w->server.scope);
+    monitor_end(&w->monitor);
+    scope_end(&w->scope);
 }
 
 int leak_serve(const struct leak_options *options)
@@ -172,13 +118,16 @@ int leak_serve(const struct leak_options *options)
     pthread_mutex_lock(&watcher_lock);
     int r = w->runs ? -EALREADY : 0;
     if (r == 0) {
-        *w = (struct watcher){.explainers.loop = &w->loop, .resolver = {o->resolver ? o->resolver : LEAKWATCH_RESOLVER}};
+        memset(w, 0, sizeof *w);
+        w->explainers.loop = &w->loop;
+        w->resolver[0] = o->resolver ? o->resolver : LEAKWATCH_RESOLVER;
         lines_set_resolver(w->resolver);
         probe_prepare();
         r = scope_begin(&w->scope, &scope_root, "leakwatch");
         if (r == 0 && (r = begin(w, o)) < 0)
-            scope_end(&w->scope);
+            end(w);
         w->runs = r == 0;
+        atomic_store(&port, w->runs ? w->server.listeners[0].port : 0);
     }
     pthread_mutex_unlock(&watcher_lock);
     return r;
@@ -186,17 +135,15 @@ int leak_serve(const struct leak_options *options)
 
 unsigned leak_port(void)
 {
-    pthread_mutex_lock(&watcher_lock);
-    unsigned port = watcher.runs ? watcher.server.listeners[0].port : 0;
-    pthread_mutex_unlock(&watcher_lock);
-    return port;
+    return atomic_load(&port);
 }
 
 void leak_stop(void)
 {
     pthread_mutex_lock(&watcher_lock);
     if (watcher.runs)
-        scope_end(&watcher.scope);
+        end(&watcher);
     watcher.runs = false;
+    atomic_store(&port, 0);
     pthread_mutex_unlock(&watcher_lock);
 }

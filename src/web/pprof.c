@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "leak/explain/explain.h"
 #include "web/query.h"
 
 static const char top[] = "/debug/pprof/";
@@ -17,6 +16,8 @@ struct explainer {
     struct scope scope; /* under the request's, which ends it if the client is gone */
     struct explainers *all;
     struct request *request;
+    const char *name;
+    int (*make)(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel);
     struct explain_ask ask;
     struct thread thread;
     struct nudge done;
@@ -31,7 +32,7 @@ static void explain(struct thread *t)
 {
     struct explainer *e = t->arg;
     task_wait(&t->task); /* as long as was asked for: it does not hang */
-    e->result = explain_write(&e->ask, &t->scope, &e->out, e->cancel.n);
+    e->result = e->make(&e->ask, &t->scope, &e->out, e->cancel.n);
     nudge_set(&e->done);
 }
 
@@ -47,7 +48,7 @@ static void explained(struct nudge *n)
     struct explainer *e = container_of(n, struct explainer, done);
     if (e->result < 0) {
         buf_clear(&e->out);
-        buf_printf(&e->out, "%s cannot be told: %s\n", explain_name(e->ask.what), strerror(-e->result));
+        buf_printf(&e->out, "%s cannot be told: %s\n", e->name, strerror(-e->result));
     }
     e->is_done = true;
     request_wake(e->request);
@@ -86,7 +87,9 @@ static int begin(struct explainer *e, struct request *q)
     return r;
 }
 
-static void start(struct explainers *x, struct request *q, const struct explain_ask *ask)
+void explainers_start(struct explainers *x, struct request *q, const char *name,
+                      int (*make)(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel),
+                      const struct explain_ask *ask)
 {
     if (x->n == EXPLAINERS_MAX) {
         q->retry_after = 1;
@@ -100,6 +103,8 @@ static void start(struct explainers *x, struct request *q, const struct explain_
     }
     e->all = x;
     e->request = q;
+    e->name = name;
+    e->make = make;
     e->ask = *ask;
     int r = begin(e, q);
     if (r < 0) {
@@ -169,5 +174,5 @@ void explainers_answer(struct explainers *x, struct request *q)
                                                   : "text/plain; charset=utf-8";
     if (ask.form == EXPLAIN_PPROF)
         q->disposition = ask.what == EXPLAIN_CPU ? "attachment; filename=\"profile\"" : "attachment; filename=\"profile.pb.gz\"";
-    start(x, q, &ask);
+    explainers_start(x, q, explain_name(ask.what), explain_write, &ask);
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "leak/explain/explain.h"
 #include "web/server.h"
 
 enum { EXPLAINERS_MAX = 4, PPROF_SECONDS_MAX = 600 };
@@ -20,5 +21,12 @@ struct explainers {
     unsigned n;
 };
 
+/*
+ * Answers with what `make` writes on a thread of its own, below `scope`; its wait ends when `cancel` can be read. 0 or -errno.
+ * The request has its status and content type; `name` is what cannot be told if it fails.
+ */
+void explainers_start(struct explainers *x, struct request *q, const char *name,
+                      int (*make)(const struct explain_ask *ask, struct scope *scope, struct buf *out, int cancel),
+                      const struct explain_ask *ask);
 /* Answers what is at "/debug/pprof/" and below; the path must be there. */
 void explainers_answer(struct explainers *x, struct request *q);

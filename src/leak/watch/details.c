@@ -63,12 +63,24 @@ static const struct footprint *earlier(const struct leakwatch *w)
     return f[1].taken && (!f[0].taken || f[1].taken < f[0].taken) ? &f[1] : &f[0];
 }
 
+bool details_grown(struct leakwatch *w, const char *series, struct birth_info *birth)
+{
+    struct sites sites;
+    if (sites_gather(&sites, &w->scope, series, &w->tally, earlier(w)) < 0)
+        return false;
+    bool grown = sites.n && (!sites.grown_since || sites.list[0].grown);
+    if (grown)
+        *birth = sites.list[0].first;
+    sites_end(&sites);
+    return grown;
+}
+
 void details_gather(struct leakwatch *w, struct alert *a)
 {
     struct sites sites;
     struct lines lines;
     struct census census;
-    struct names names = {0};
+    struct names names = {.foreign = w->settings.foreign};
     if (sites_gather(&sites, &w->scope, a->series, &w->tally, earlier(w)) < 0)
         return;
     if (sites_look_up(&lines, &w->scope, a->has_birth ? &a->birth : NULL, &sites, w->loop.wake.n) == 0)

@@ -28,10 +28,12 @@ static int64_t warm_up_of(const struct leakwatch *w, enum series_section section
 /* ---- judges ---- */
 
 /* Growth without an end in these is a leak; totals and what shares its cause with another series are shown, not judged. */
-static bool has_trend(const char *name)
+static bool has_trend(const struct leakwatch *w, const char *name)
 {
     static const char *const groups[] = {"tasks:", "fds:", "arena:", "memory:rss", "memory:heap", "things:lease", "things:batch",
                                          "things:timer", "things:handle", "children"};
+    if (w->settings.foreign && strcmp(name, "threads") == 0) /* which are no tasks then */
+        return true;
     if (strcmp(name, "tasks:unexpected") == 0 || strcmp(name, "memory:heap_mapped") == 0)
         return false;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
@@ -45,7 +47,7 @@ static struct judge_settings settings_of(const struct leakwatch *w, const struct
     const struct leakwatch_settings *x = &w->settings;
     const struct kernel_limits *limits = &w->totals.limits;
     struct judge_settings j = judge_defaults;
-    j.trend = has_trend(s->name);
+    j.trend = has_trend(w, s->name);
     j.interval = interval_of(w, s->section);
     j.warm_up = warm_up_of(w, s->section);
     if (strcmp(s->name, "tasks") == 0) {
@@ -70,14 +72,26 @@ static struct judge_settings settings_of(const struct leakwatch *w, const struct
     return j;
 }
 
+static const char *born_at(struct leakwatch *w, const struct birth_info *b, char *text, size_t size)
+{
+    if (!w->has_symbols)
+        w->has_symbols = symbols_begin(&w->symbols, &w->scope) == 0;
+    const struct names names = {.symbols = &w->symbols, .foreign = w->settings.foreign};
+    return site_text(b, &names, TEXT_FRAMES, text, size);
+}
+
 static void raise_by_judge(struct leakwatch *w, const struct series *s)
 {
     const struct verdict *v = judge_verdict(&s->judge);
+    char site[200];
     struct finding *f = v->severity != LEAK_NONE ? findings_raise(&w->findings, s->name, s->section) : NULL;
     if (!f)
         return;
     snprintf(f->series, sizeof f->series, "%s", s->name);
-    snprintf(f->text, sizeof f->text, "%s: %s", s->name, v->reason);
+    snprintf(f->text, sizeof f->text, "%s: %s%s%s", s->name, v->reason, s->has_birth ? "; most of what came was started at " : "",
+             s->has_birth ? born_at(w, &s->birth, site, sizeof site) : "");
+    f->has_birth = s->has_birth;
+    f->birth = s->birth;
     f->severity = v->severity;
     f->state = v->state;
     f->current = s->value;
@@ -101,6 +115,8 @@ static void judge_series(struct leakwatch *w, struct series *s, int64_t now)
     if (s->measured)
         judge_add(&s->judge, now, s->value, s->expected);
     s->measured = false;
+    s->has_birth = strncmp(s->name, "tasks:", strlen("tasks:")) == 0 && judge_verdict(&s->judge)->state >= LEAK_GROWING &&
+                   details_grown(w, s->name, &s->birth);
     raise_by_judge(w, s);
 }
 
@@ -119,14 +135,6 @@ static struct finding *raise_exact(struct leakwatch *w, enum series_section sect
     if (f->severity < severity)
         f->severity = severity;
     return f;
-}
-
-static const char *born_at(struct leakwatch *w, const struct birth_info *b, char *text, size_t size)
-{
-    if (!w->has_symbols)
-        w->has_symbols = symbols_begin(&w->symbols, &w->scope) == 0;
-    const struct names names = {.symbols = &w->symbols};
-    return site_text(b, &names, TEXT_FRAMES, text, size);
 }
 
 static enum leak_severity severity_over(uint64_t count, uint64_t threshold)
@@ -179,6 +187,54 @@ static void raise_hanging(struct leakwatch *w)
         snprintf(f->text, sizeof f->text, "the %s \"%s\" has given no sign of life for %.0f s while it runs; started at %s%s",
                  s->birth.kind == BIRTH_THREAD ? "thread" : "task", s->birth.name, (double)s->for_ns / SECOND,
                  born_at(w, &s->birth, site, sizeof site), hung_say(&h, w->restarter, fate));
+    }
+}
+
+/* What the kind itself says of how many there may be. */
+static void raise_excess_of_kind(struct leakwatch *w, const struct tally_kind *k)
+{
+    char series[SERIES_NAME], key[FINDING_KEY], site[200];
+    struct birth_info birth;
+    snprintf(series, sizeof series, "tasks:%s", k->name);
+    snprintf(key, sizeof key, "%s/most", series);
+    struct finding *f = raise_exact(w, SERIES_OF_TASKS, series, key, severity_over(k->count, k->most));
+    if (!f)
+        return;
+    f->current = (double)k->count;
+    f->threshold = (double)k->most;
+    f->has_birth = details_grown(w, series, &birth);
+    if (f->has_birth)
+        f->birth = birth;
+    snprintf(f->text, sizeof f->text, "%" PRIu64 " tasks of the kind %s exist where at most %" PRIu64 " may%s%s", k->count, k->name,
+             k->most, f->has_birth ? "; most of what came was started at " : "", f->has_birth ? born_at(w, &birth, site, sizeof site) : "");
+}
+
+static void raise_old(struct leakwatch *w, const struct tally_kind *k)
+{
+    char series[SERIES_NAME], key[FINDING_KEY], site[200];
+    int64_t now = clock_mono(), most = k->oldest.task_kind->max_age;
+    snprintf(series, sizeof series, "tasks:%s", k->name);
+    snprintf(key, sizeof key, "%s/old", series);
+    struct finding *f = raise_exact(w, SERIES_OF_TASKS, series, key, LEAK_WARNING);
+    if (!f)
+        return;
+    f->birth = k->oldest;
+    f->has_birth = true;
+    f->current = (double)k->old;
+    f->since = k->oldest.born + most;
+    snprintf(f->text, sizeof f->text, "%" PRIu64 " task%s of the kind %s %s older than %.6g s, the oldest \"%s\" %.0f s; started at %s",
+             k->old, k->old == 1 ? "" : "s", k->name, k->old == 1 ? "is" : "are", (double)most / SECOND, k->oldest.name, (double)(now - k->oldest.born) / SECOND,
+             born_at(w, &k->oldest, site, sizeof site));
+}
+
+static void raise_kinds(struct leakwatch *w)
+{
+    for (unsigned i = 0; i < w->tally.n_kinds; i++) {
+        const struct tally_kind *k = &w->tally.kinds[i];
+        if (k->most && k->count > k->most)
+            raise_excess_of_kind(w, k);
+        if (k->old && w->settings.foreign) /* in logcap such tasks are suspects only: its sinks may well be down for days */
+            raise_old(w, k);
     }
 }
 
@@ -298,6 +354,7 @@ void judge_section(struct leakwatch *w, enum series_section section)
             judge_series(w, w->series.list[i], now);
     if (section == SERIES_OF_TASKS) {
         raise_excess(w);
+        raise_kinds(w);
         raise_hanging(w);
         raise_refused(w);
     } else {

@@ -143,8 +143,8 @@ int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct leakw
     if (r < 0)
         return r;
     pthread_mutex_init(&w->lock, NULL);
-    r = tally_begin(&w->tally, &w->scope);
-    if (r == 0)
+    r = tally_begin(&w->tally, &w->scope, settings->foreign);
+    if (r == 0 && !settings->foreign)
         r = strays_begin(&w->strays, &w->scope, &w->tally);
     if (r == 0)
         r = numbers_begin(&w->open, &w->scope, "open descriptors");

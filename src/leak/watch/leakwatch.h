@@ -29,6 +29,11 @@ enum { EXPECTATIONS = 16, LEAKWATCH_DETAILS = 128 * 1024 };
 
 /* Thresholds: 0 is none. */
 struct leakwatch_settings {
+    /*
+     * The program is not ours, and what it tracks has no scope: nothing is expected of it, and what the tree says is not
+     * compared with what the kernel says. From begin to end.
+     */
+    bool foreign;
     int64_t interval[SERIES_SECTIONS]; /* between the checks of each section; 0: it is not watched */
     bool explain[SERIES_SECTIONS];     /* alerts carry what details.h gathers */
     bool suspects;                     /* are kept, to be shown */

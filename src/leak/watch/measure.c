@@ -57,7 +57,8 @@ void measure_second(struct leakwatch *w)
     kernel_memory(&m, &w->scope, false);
     int64_t fds = kernel_fd_count();
     leakwatch_lock(w);
-    note_total(w, "tasks", (double)task_count());
+    if (!w->settings.foreign) /* else ours are among them */
+        note_total(w, "tasks", (double)task_count());
     note_total(w, "fds", (double)fds);
     note_total(w, "memory:rss", (double)m.resident);
     note_total(w, "memory:heap", (double)m.heap);
@@ -121,15 +122,16 @@ static void note_tasks(struct leakwatch *w)
         demand_all += demand;
         note_group(w, SERIES_OF_TASKS, "tasks", t->kinds[i].name, (double)t->kinds[i].count, (double)demand);
     }
-    note(w, SERIES_OF_TASKS, "tasks:unexpected", (double)(all - accounted), 0);
+    if (!w->settings.foreign)
+        note(w, SERIES_OF_TASKS, "tasks:unexpected", (double)(all - accounted), 0);
     note(w, SERIES_OF_TASKS, "tasks", (double)all, (double)demand_all);
     note_absent(w, "tasks");
-    for (int k = BIRTH_WATCH; k < BIRTH_KINDS; k++)
+    for (int k = BIRTH_WATCH; k < BIRTH_KINDS && !w->settings.foreign; k++)
         if (k != BIRTH_TASK && k != BIRTH_THREAD)
             note_group(w, SERIES_OF_TASKS, "things", birth_kind_name(k), (double)t->alive[k], 0);
     to->tasks = all;
     to->expected_tasks = demand_all;
-    to->unexpected_tasks = all - accounted;
+    to->unexpected_tasks = w->settings.foreign ? 0 : all - accounted;
     to->task_growth = percent((double)all, w->tasks_before);
     w->tasks_before = (double)all;
     if ((double)all > to->most_tasks)
@@ -196,7 +198,8 @@ static void note_fds(struct leakwatch *w, const struct kernel_fds *fds)
     note(w, SERIES_OF_RESOURCES, "fds", (double)fds->n, demand);
     for (int t = 0; t < FD_TYPES; t++)
         note_group(w, SERIES_OF_RESOURCES, "fds", fd_type_name(t), (double)fds->by_type[t], t == FD_FILE ? demand : 0);
-    note_group(w, SERIES_OF_RESOURCES, "fds", "unowned", (double)unowned, 0);
+    if (!w->settings.foreign)
+        note_group(w, SERIES_OF_RESOURCES, "fds", "unowned", (double)unowned, 0);
     w->totals.fds = fds->n;
     w->totals.unowned_fds = unowned;
 }
@@ -232,7 +235,7 @@ void measure_resources(struct leakwatch *w)
     int r = kernel_fds(&fds, &w->open, &w->scope);
     if (r == 0)
         r = tally_take(&w->tally, now);
-    if (r == 0)
+    if (r == 0 && !w->settings.foreign)
         r = strays_look(&w->strays, &w->open, &w->tally, now);
     if (r < 0) {
         log_warn("leaks", "cannot measure what is open: %s", strerror(-r));
@@ -245,7 +248,8 @@ void measure_resources(struct leakwatch *w)
     leakwatch_lock(w);
     note_fds(w, &fds);
     note_memory(w, &memory);
-    note_arenas(w);
+    if (!w->settings.foreign)
+        note_arenas(w);
     note(w, SERIES_OF_RESOURCES, "threads", (double)threads, 0);
     if (children >= 0)
         note(w, SERIES_OF_RESOURCES, "children", (double)children, 0);

@@ -38,7 +38,7 @@ static void optional_real(struct doc *d, const char *key, bool there, double val
         doc_string(d, key, NULL);
 }
 
-static void write_series(struct doc *d, const struct series *s)
+static void write_series(struct doc *d, const struct series *s, const struct names *names, int64_t now)
 {
     const struct verdict *v = judge_verdict(&s->judge);
     char kind[SERIES_NAME];
@@ -64,6 +64,8 @@ static void write_series(struct doc *d, const struct series *s)
     doc_real(d, "slope_high", v->slope_high);
     doc_real(d, "confidence", v->confidence);
     optional_real(d, "limit_in_s", v->limit_in >= 0, v->limit_in);
+    if (s->has_birth)
+        site_write_birth(d, "born", &s->birth, names, now);
     doc_object_end(d);
 }
 
@@ -129,6 +131,27 @@ static enum leak_severity worst(const struct leakwatch *l)
     return s;
 }
 
+static size_t add_addresses(const struct birth_info *b, uintptr_t *addresses, size_t n, size_t room)
+{
+    for (unsigned i = 0; i < b->frames && n < room; i++)
+        addresses[n++] = b->stack[i] - 1;
+    return n;
+}
+
+size_t report_addresses(const struct leakwatch *l, uintptr_t *addresses, size_t room)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < l->findings.n; i++)
+        if (l->findings.list[i].has_birth)
+            n = add_addresses(&l->findings.list[i].birth, addresses, n, room);
+    for (unsigned i = 0; i < l->n_suspects; i++)
+        n = add_addresses(&l->suspects[i].birth, addresses, n, room);
+    for (unsigned i = 0; i < l->series.n; i++)
+        if (l->series.list[i]->has_birth)
+            n = add_addresses(&l->series.list[i]->birth, addresses, n, room);
+    return n;
+}
+
 void report_members(struct doc *d, const struct leakwatch *l, const struct names *names, int64_t now)
 {
     enum leak_severity s = worst(l);
@@ -138,7 +161,7 @@ void report_members(struct doc *d, const struct leakwatch *l, const struct names
     write_totals(d, l);
     doc_array(d, "series");
     for (unsigned i = 0; i < l->series.n; i++)
-        write_series(d, l->series.list[i]);
+        write_series(d, l->series.list[i], names, now);
     doc_array_end(d);
     write_findings(d, l, names, now);
     write_suspects(d, l, names, now);

@@ -8,5 +8,7 @@
 #include "leak/watch/leakwatch.h"
 #include "leak/watch/sites.h"
 
+/* Addresses whose names the report can say, each within its call; at most `room`. Locked. */
+size_t report_addresses(const struct leakwatch *l, uintptr_t *addresses, size_t room);
 /* Members of an object that is open. `l` is locked. now: clock_mono(). */
 void report_members(struct doc *d, const struct leakwatch *l, const struct names *names, int64_t now);

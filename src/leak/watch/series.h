@@ -17,11 +17,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/birth.h"
 #include "base/mem.h"
 #include "leak/judge/alarm.h"
 #include "leak/judge/judge.h"
 
-enum { SERIES_MAX = 200, SERIES_NAME = 64, SERIES_KEPT_S = 15 * 60 };
+enum { SERIES_MAX = 400, SERIES_NAME = 64, SERIES_KEPT_S = 15 * 60 };
 
 /* Which of the two intervals it is measured at, and so which section of the configuration judges it. */
 enum series_section { SERIES_OF_TASKS, SERIES_OF_RESOURCES, SERIES_SECTIONS };
@@ -44,6 +45,8 @@ struct series {
     struct point *ring;
     unsigned room, n, next;
     double value, expected; /* the latest */
+    bool has_birth;          /* of tasks that grow in number: */
+    struct birth_info birth; /* of the oldest of those that were born where most of what grew was */
     struct step minute, hour;
     struct judge judge;
     struct alarm alarm;

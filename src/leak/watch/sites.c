@@ -25,6 +25,8 @@ static const char *holder_of(const struct gathering *g, const struct birth_info 
 
 static bool is_meant(const struct gathering *g, const struct birth_info *b)
 {
+    if (g->tally->foreign && b->owner)
+        return false;
     if (strcmp(g->kind, "tasks") == 0)
         return task_is(b) && (!*g->group || strcmp(g->group, "unexpected") == 0 ||
                               (b->task_kind && strcmp(b->task_kind->name, g->group) == 0));
@@ -165,15 +167,25 @@ void sites_end(struct sites *s)
 
 /* ---- writing ---- */
 
+/* As snprintf(). */
+static size_t frame_text(const struct frame *f, bool own_code, const char *before, char *text, size_t size)
+{
+    char offset[16] = "", line[270] = "";
+    if (own_code)
+        snprintf(offset, sizeof offset, "+0x%" PRIx32, f->offset);
+    if (f->file[0])
+        snprintf(line, sizeof line, " %.250s:%" PRIu32, f->file, f->line);
+    return (size_t)snprintf(text, size, "%s%.100s%s%s", before, f->function, offset, line);
+}
+
 static const char *name_text(const struct names *names, uintptr_t address, char text[FRAME_TEXT])
 {
     static const struct symbols none;
     const struct place *at = names->lines ? lines_find(names->lines, address - 1) : NULL; /* within the call */
     if (at && at->n) {
-        const struct frame *f = &names->lines->frames[at->first + at->n - 1];
-        int n = snprintf(text, FRAME_TEXT, "%.100s+0x%" PRIx32, f->function, f->offset);
-        if (f->file[0])
-            snprintf(text + n, FRAME_TEXT - (size_t)n, " %.250s:%" PRIu32, f->file, f->line);
+        size_t n = 0;
+        for (uint32_t i = 0; i < at->n && n < FRAME_TEXT; i++) /* inlined ones first: theirs is the line that is meant */
+            n += frame_text(&names->lines->frames[at->first + i], i + 1 == at->n, i ? " < " : "", text + n, FRAME_TEXT - n);
         return text;
     }
     return symbols_text(names->symbols ? names->symbols : &none, address, text);
@@ -268,7 +280,7 @@ const char *site_text(const struct birth_info *b, const struct names *names, uns
     for (unsigned i = 0; i < b->frames && shown < most && used < size; i++) {
         char frame[FRAME_TEXT];
         name_text(names, b->stack[i], frame);
-        if (shown == 0 && is_plumbing(frame) && i + 1 < b->frames)
+        if (shown == 0 && !names->foreign && is_plumbing(frame) && i + 1 < b->frames)
             continue;
         used += (size_t)snprintf(text + used, size - used, "%s%s", shown++ ? " < " : "", frame);
     }

@@ -20,6 +20,7 @@ struct names {
     const struct symbols *symbols; /* may be NULL, as */
     const struct lines *lines;     /* and */
     const struct census *owners;
+    bool foreign; /* of a program that is not logcap: which of its functions are base's own is not known */
 };
 
 struct site {

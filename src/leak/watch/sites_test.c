@@ -36,7 +36,7 @@ static void begin(void)
 {
     assert_int_equal(scope_begin(&scope, &scope_root, "test"), 0);
     assert_int_equal(scope_begin(&holder, &scope, "pool of nothing"), 0);
-    assert_int_equal(tally_begin(&tally, &scope), 0);
+    assert_int_equal(tally_begin(&tally, &scope, false), 0);
 }
 
 /* Those that hold most are not those that grew. */

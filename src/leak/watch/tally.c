@@ -98,23 +98,44 @@ static int64_t task_overdue(const struct birth_info *b, int64_t now, bool *hangs
     return k->max_age && now - b->born > k->max_age ? now - b->born : 0;
 }
 
-static void add_task(struct tally *t, const struct birth_info *b)
+/* Of its kind, by name: the same name is hardly ever another string. NULL: there is no room. */
+static struct tally_kind *kind_of(struct tally *t, const struct birth_info *b)
 {
     const char *name = task_kind_name(b);
-    unsigned i = 0;
-    while (i < t->n_kinds && strcmp(t->kinds[i].name, name) != 0)
-        i++;
-    if (i < TALLY_KINDS) {
-        if (i == t->n_kinds)
-            t->kinds[t->n_kinds++] = (struct tally_kind){.name = name};
-        t->kinds[i].count++;
-    }
+    for (unsigned i = 0; i < t->n_kinds; i++)
+        if (t->kinds[i].name == name)
+            return &t->kinds[i];
+    for (unsigned i = 0; i < t->n_kinds; i++)
+        if (strcmp(t->kinds[i].name, name) == 0)
+            return &t->kinds[i];
+    if (t->n_kinds == TALLY_KINDS)
+        return NULL;
+    struct tally_kind *k = &t->kinds[t->n_kinds++];
+    k->name = name;
+    k->count = k->old = 0;
+    k->most = b->task_kind ? b->task_kind->most : 0;
+    return k;
+}
+
+static void add_old(struct tally_kind *k, const struct birth_info *b)
+{
+    if (!k->old++ || b->born < k->oldest.born)
+        k->oldest = *b;
+}
+
+static void add_task(struct tally *t, const struct birth_info *b)
+{
+    struct tally_kind *k = kind_of(t, b);
+    if (k)
+        k->count++;
     bool hangs;
     int64_t overdue = task_overdue(b, t->now, &hangs);
     if (!overdue)
         return;
     t->hanging += hangs;
     t->old += !hangs;
+    if (k && !hangs)
+        add_old(k, b);
     if (t->n_suspects < TALLY_SUSPECTS)
         t->suspects[t->n_suspects++] = (struct suspect){.birth = *b, .hangs = hangs, .for_ns = overdue};
 }
@@ -124,7 +145,7 @@ static bool add_thing(const struct birth_info *b, void *arg)
     struct walk *w = arg;
     struct tally *t = w->tally;
     t->alive[b->kind]++;
-    if (task_is(b))
+    if (task_is(b) && (!t->foreign || (!b->owner && b->task_kind /* it has it in a moment */)))
         add_task(t, b);
     /* A scope's own bytes, its object and its arena, are its own, not its parent's. */
     struct tally_group *g = group_at(t, b->kind == BIRTH_SCOPE ? b->id : b->owner);
@@ -182,9 +203,9 @@ uint64_t tally_tasks(const struct tally *t, const char *kind)
     return 0;
 }
 
-int tally_begin(struct tally *t, struct scope *owner)
+int tally_begin(struct tally *t, struct scope *owner, bool foreign)
 {
-    *t = (struct tally){0};
+    *t = (struct tally){.foreign = foreign};
     int r = scope_begin(&t->scope, owner, "tally");
     if (r == 0)
         r = numbers_begin(&t->fds, &t->scope, "owned descriptors");

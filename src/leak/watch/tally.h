@@ -11,7 +11,7 @@
 #include "base/task.h"
 #include "leak/watch/kernel.h"
 
-enum { TALLY_GROUPS = 64, TALLY_KINDS = 64, TALLY_THREADS = 1024, TALLY_SUSPECTS = 32 };
+enum { TALLY_GROUPS = 64, TALLY_KINDS = 256, TALLY_THREADS = 1024, TALLY_SUSPECTS = 32 };
 
 struct tally_group {
     char name[BIRTH_NAME];
@@ -20,7 +20,8 @@ struct tally_group {
 
 struct tally_kind {
     const char *name;
-    uint64_t count;
+    uint64_t count, most /* as the kind says; 0: nothing */, old;
+    struct birth_info oldest; /* of those that are older than their kind becomes, while old */
 };
 
 /* A task that somebody should look at. */
@@ -33,6 +34,7 @@ struct suspect {
 
 struct tally {
     struct scope scope;
+    bool foreign; /* the program is not ours: only tasks that no scope owns are counted, those that it tracks */
     uint64_t alive[BIRTH_KINDS];
     struct tally_kind kinds[TALLY_KINDS];
     unsigned n_kinds;
@@ -48,7 +50,7 @@ struct tally {
     int64_t now;
 };
 
-int tally_begin(struct tally *t, struct scope *owner);
+int tally_begin(struct tally *t, struct scope *owner, bool foreign);
 /* 0, or -errno and it is not to be used. now: clock_mono(). */
 int tally_take(struct tally *t, int64_t now);
 /* Only which descriptors and threads have an owner. */
