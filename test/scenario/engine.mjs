@@ -7,7 +7,7 @@
 //     web.die(); web.remove();
 //
 // engine.answer(request, response) is asked first; when it returns true it has taken the request: that is where misbehaviour is
-// scripted. Later it may have it answered as usual: engine.serve(request.req, response). What is followed is in engine.follows; engine.most is how many there were at once.
+// scripted. Later it may have it answered as usual: engine.serve(request.req, response). What is followed is in engine.follows.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -98,7 +98,6 @@ export class Engine {
         this.path = path;
         this.containers = new Map();
         this.follows = new Set();
-        this.most = 0;
         this.opened = 0;           // streams of logs
         this.requests = [];
         this.made = 0;
@@ -252,7 +251,6 @@ export class Engine {
             return res.end();
         const follow = {container: c, res, deaf: false, send: (m) => write(this.encode(c, m)), end: () => { this.follows.delete(follow); res.end(); }};
         this.follows.add(follow);
-        this.most = Math.max(this.most, this.follows.size);
         res.on('close', () => this.follows.delete(follow));
         return undefined;
     }
