@@ -16,9 +16,9 @@
 #define LOOK (2 * SECOND)        /* after the logs that are files */
 #define FIND_AGAIN (30 * SECOND) /* engines that were not there */
 
-const struct task_kind container_stream_kind = {"container_stream", 30 * SECOND, 0, TASK_BEGUN_ANEW};
-const struct task_kind container_events_kind = {"container_events", 30 * SECOND, 0, TASK_BEGUN_ANEW};
-const struct task_kind container_ask_kind = {"container_ask", 30 * SECOND, 60 * SECOND, TASK_REPORTED};
+const struct task_kind container_stream_kind = {.name = "container_stream", .heartbeat = 30 * SECOND, .remedy = TASK_BEGUN_ANEW};
+const struct task_kind container_events_kind = {.name = "container_events", .heartbeat = 30 * SECOND, .remedy = TASK_BEGUN_ANEW};
+const struct task_kind container_ask_kind = {.name = "container_ask", .heartbeat = 30 * SECOND, .max_age = 60 * SECOND};
 
 /* ---- room ---- */
 

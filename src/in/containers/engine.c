@@ -16,7 +16,7 @@ enum { PATH_TEXT = 400, VERSION_MOST = 256 << 10 };
 #define ANSWER_WITHIN (20 * SECOND)
 #define CONNECT_WITHIN (5 * SECOND)
 
-static const struct task_kind inspect_kind = {"container_inspect", 0, 60 * SECOND, TASK_REPORTED};
+static const struct task_kind inspect_kind = {.name = "container_inspect", .max_age = 60 * SECOND};
 
 static void greet(struct engine *e);
 static void list(struct engine *e);
