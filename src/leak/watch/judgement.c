@@ -223,8 +223,8 @@ static void raise_old(struct leakwatch *w, const struct tally_kind *k)
     f->current = (double)k->old;
     f->since = k->oldest.born + most;
     snprintf(f->text, sizeof f->text, "%" PRIu64 " task%s of the kind %s %s older than %.6g s, the oldest \"%s\" %.0f s; started at %s",
-             k->old, k->old == 1 ? "" : "s", k->name, k->old == 1 ? "is" : "are", (double)most / SECOND, k->oldest.name, (double)(now - k->oldest.born) / SECOND,
-             born_at(w, &k->oldest, site, sizeof site));
+             k->old, k->old == 1 ? "" : "s", k->name, k->old == 1 ? "is" : "are", (double)most / SECOND, k->oldest.name,
+             (double)(now - k->oldest.born) / SECOND, born_at(w, &k->oldest, site, sizeof site));
 }
 
 static void raise_kinds(struct leakwatch *w)
