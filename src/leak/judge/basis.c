@@ -27,15 +27,6 @@ void basis_begin(struct basis *b, const double *values, unsigned rows)
     b->rss = dot(values, values, rows);
 }
 
-double basis_gain(const struct basis *b, double *column)
-{
-    double length = dot(column, column, b->rows);
-    for (unsigned i = 0; i < b->n; i++)
-        take_off(column, dot(b->q[i], column, b->rows), b->q[i], b->rows);
-    double left = dot(column, column, b->rows), along = dot(column, b->rest, b->rows);
-    return left > SAME * length ? along * along / left : 0;
-}
-
 bool basis_add(struct basis *b, double *column)
 {
     if (b->n == BASIS_COLUMNS)

@@ -18,8 +18,6 @@ struct basis {
 };
 
 void basis_begin(struct basis *b, const double *values, unsigned rows);
-/* By how much rss would fall. `column` is changed. */
-double basis_gain(const struct basis *b, double *column);
 /* false, and nothing was added: the column says nothing new, or there are too many. `column` is changed. */
 bool basis_add(struct basis *b, double *column);
 /* The coefficients of the columns, in the order they were added. */
