@@ -25,8 +25,6 @@ struct teller {
     struct buf body;
 };
 
-struct leakwatch_settings teller_settings(const struct config *config);
-
 /* Begins the watch too. 0 or -errno. */
 int teller_begin(struct teller *t, struct scope *owner, const struct config *config, struct leakwatch *watch);
 struct keeper_guest *teller_guest(struct teller *t);
