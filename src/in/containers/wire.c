@@ -74,7 +74,7 @@ int wire_begin_memory(struct wire *w)
     if (r == 0)
         r = buf_begin(&w->raw, &w->memory, "frame", RAW_MOST);
     for (int s = 0; s < CURSOR_STREAMS && r == 0; s++)
-        r = buf_begin(&w->line[s].text, &w->memory, "line", longest(w) + RAW_MOST);
+        r = buf_begin(&w->line[s].text, &w->memory, "line", 0); /* ready_line() says how long */
     if (r < 0)
         scope_end(&w->memory);
     else
@@ -311,10 +311,18 @@ static void take(struct wire *w, unsigned stream, const char *text, size_t len, 
         put_line(w, stream, l->text.data, l->text.len);
 }
 
-/* Memory for `most` bytes of the line, if that takes some. false: there is none, the wire is blocked for a while. */
+/*
+ * Memory for `most` bytes more of the line, if that takes some. false: there is none, the wire is blocked for a while. What is
+ * in line[] is as long as longest() allowed when it came, which a reload may change: the limit is never in the way.
+ */
 static bool ready_line(struct wire *w, const struct mark *m, size_t most)
 {
-    return !is_buffered(w, m->stream, m->len, m->more) || buf_reserve(&w->line[m->stream].text, most) == 0 || block_for_memory(w);
+    struct buf *text = &w->line[m->stream].text;
+    size_t need = text->len + most, usual = longest(w) + RAW_MOST;
+    if (!is_buffered(w, m->stream, m->len, m->more))
+        return true;
+    text->limit = need > usual ? need : usual;
+    return buf_reserve(text, most) == 0 || block_for_memory(w);
 }
 
 static void shrink_lines(struct wire *w)

@@ -263,6 +263,35 @@ static void a_time_that_is_torn_is_no_text(void **state)
     end();
 }
 
+/* What came of a line outlives a reload, also one that lets lines be longer, or shorter, than when the line began. */
+static void a_line_grows_to_what_the_configuration_allows_now(void **state)
+{
+    enum { SHORT = 1 << 10, LONG = 1 << 20, PIECE = 16 << 10, PIECES = 40 };
+    static char piece[PIECE + 1];
+    const uint64_t before = config.files.max_line_bytes;
+    const uint32_t size = PIECE + sizeof T + sizeof TAIL - 1;
+    const char header[FRAMES_HEADER] = {1, 0, 0, 0, 0, 0, (char)(size >> 8), (char)size};
+    memset(piece, 'p', PIECE);
+    memcpy(chunk, header, sizeof header);
+    used = FRAMES_HEADER + (uint32_t)sprintf(chunk + FRAMES_HEADER, T "1" TAIL "%s", piece);
+    config.files.max_line_bytes = SHORT;
+    begin(false);
+    open_stream();
+    config.files.max_line_bytes = LONG;
+    for (int i = 0; i < PIECES; i++)
+        assert_int_equal(wire_piece(&w->request, chunk, used), HTTP_TAKEN);
+    assert_int_equal(w->line[0].text.len, PIECES * PIECE);
+    config.files.max_line_bytes = SHORT;
+    assert_int_equal(wire_piece(&w->request, chunk, used), HTTP_TAKEN);
+    assert_int_equal(w->line[0].text.len, SHORT);
+    give_rest();
+    wire_flush(w);
+    assert_int_equal(container.records, (PIECES + 1) * PIECE / SHORT);
+    assert_int_equal(container.bytes, (PIECES + 1) * PIECE);
+    end();
+    config.files.max_line_bytes = before;
+}
+
 /* Whichever call finds no memory: it is waited for, and nothing is missing or twice. */
 static void no_memory_is_waited_for(void **state)
 {
@@ -295,6 +324,7 @@ int main(void)
         TEST(wherever_a_stream_breaks_what_came_is_given_once),
         TEST(a_line_whose_beginning_is_not_told_again_is_given),
         TEST(a_time_that_is_torn_is_no_text),
+        TEST(a_line_grows_to_what_the_configuration_allows_now),
         TEST(no_memory_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
