@@ -222,7 +222,7 @@ static void learn(struct engine *e, const struct facts *f)
     struct container *c = engine_find(e, f->id);
     if (!c) {
         c = container_new(e, f->id);
-        e->untold |= http_busy(&e->events) && e->round > e->heard_round;
+        e->untold |= c && http_busy(&e->events) && e->round > e->heard_round;
     }
     if (!c || c->removed)
         return;
