@@ -130,7 +130,8 @@ static uint64_t two(void *arg)
     return 2;
 }
 
-static const struct task_kind reader_kind = {.name = "test_reader"}, busy_kind = {.name = "busy", .heartbeat = 1};
+static const struct task_kind reader_kind = {.name = "test_reader"}, busy_kind = {.name = "busy", .heartbeat = 1},
+                              old_kind = {.name = "old", .max_age = 1};
 
 static void more_tasks_than_expected_are_found_and_as_many_as_expected_are_not(void **state)
 {
@@ -179,6 +180,28 @@ static void a_task_without_a_sign_of_life_is_found_unless_it_waits(void **state)
     end();
 }
 
+static void what_hangs_is_found_among_many_that_are_old(void **state)
+{
+    static struct task old[2 * TALLY_SUSPECTS];
+    struct task hangs;
+    assert_int_equal(begin(), 0);
+    for (unsigned i = 0; i < TALLY_SUSPECTS; i++)
+        assert_int_equal(task_begin(&old[i], &scope, &old_kind, "an old one"), 0);
+    assert_int_equal(task_begin(&hangs, &scope, &busy_kind, "the busy one"), 0);
+    for (unsigned i = TALLY_SUSPECTS; i < 2 * TALLY_SUSPECTS; i++)
+        assert_int_equal(task_begin(&old[i], &scope, &old_kind, "an old one"), 0);
+    check(SERIES_OF_TASKS);
+    assert_int_equal(watch.totals.old, 2 * TALLY_SUSPECTS);
+    assert_int_equal(watch.n_suspects, TALLY_SUSPECTS);
+    const struct finding *f = find("tasks:busy");
+    assert_non_null(f);
+    assert_string_equal(f->birth.name, "the busy one");
+    for (unsigned i = 0; i < 2 * TALLY_SUSPECTS; i++)
+        task_end(&old[i]);
+    task_end(&hangs);
+    end();
+}
+
 static void the_ring_keeps_the_newest_alerts(void **state)
 {
     struct task tasks[5];
@@ -219,6 +242,7 @@ int main(void)
         TEST(a_file_that_a_library_keeps_open_is_its_own),
         TEST(more_tasks_than_expected_are_found_and_as_many_as_expected_are_not),
         TEST(a_task_without_a_sign_of_life_is_found_unless_it_waits),
+        TEST(what_hangs_is_found_among_many_that_are_old),
         TEST(the_ring_keeps_the_newest_alerts),
         TEST(survives_every_fault),
     };

@@ -123,6 +123,17 @@ static void add_old(struct tally_kind *k, const struct birth_info *b)
         k->oldest = *b;
 }
 
+/* One that hangs is a finding, and takes the place of one that is only old. NULL: there is no room. */
+static struct suspect *room_for_suspect(struct tally *t, bool hangs)
+{
+    if (t->n_suspects < TALLY_SUSPECTS)
+        return &t->suspects[t->n_suspects++];
+    for (unsigned i = 0; hangs && i < TALLY_SUSPECTS; i++)
+        if (!t->suspects[i].hangs)
+            return &t->suspects[i];
+    return NULL;
+}
+
 static void add_task(struct tally *t, const struct birth_info *b)
 {
     struct tally_kind *k = kind_of(t, b);
@@ -136,8 +147,9 @@ static void add_task(struct tally *t, const struct birth_info *b)
     t->old += !hangs;
     if (k && !hangs)
         add_old(k, b);
-    if (t->n_suspects < TALLY_SUSPECTS)
-        t->suspects[t->n_suspects++] = (struct suspect){.birth = *b, .hangs = hangs, .for_ns = overdue};
+    struct suspect *s = room_for_suspect(t, hangs);
+    if (s)
+        *s = (struct suspect){.birth = *b, .hangs = hangs, .for_ns = overdue};
 }
 
 static bool add_thing(const struct birth_info *b, void *arg)

@@ -38,7 +38,7 @@ struct tally {
     uint64_t alive[BIRTH_KINDS];
     struct tally_kind kinds[TALLY_KINDS];
     unsigned n_kinds;
-    uint64_t hanging, old; /* tasks; the first TALLY_SUSPECTS of them: */
+    uint64_t hanging, old; /* tasks; TALLY_SUSPECTS of them, those that hang before those that are old: */
     struct suspect suspects[TALLY_SUSPECTS];
     unsigned n_suspects;
     struct tally_group groups[TALLY_GROUPS]; /* the last: all for which there was no room */
