@@ -80,12 +80,13 @@ static void wait_at_gate(struct thread *t)
     (void)!read(gate[0], &c, 1);
 }
 
-/* A process of its own, with this one's memory and its own copy of the gate. */
+/* A process of its own, with this one's memory and its own copy of the descriptors. */
 static int wait_as_child(void *arg)
 {
+    const int *mine = arg;
     char c;
-    syscall(SYS_close, gate[1]);
-    syscall(SYS_read, gate[0], &c, 1);
+    syscall(SYS_close, mine[1]);
+    syscall(SYS_read, mine[0], &c, 1);
     syscall(SYS_exit, 0);
     return 0;
 }
@@ -94,8 +95,9 @@ static int wait_as_child(void *arg)
 static void wait_for_child(struct thread *t)
 {
     static char stack[64 << 10] __attribute__((aligned(16)));
+    int mine[2] = {gate[0], gate[1]}; /* which another one's are as soon as this one is held */
     tid = gettid();
-    int child = clone(wait_as_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK, NULL);
+    int child = clone(wait_as_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK, mine);
     assert(child > 0);
     waitpid(child, NULL, __WCLONE);
 }
