@@ -133,11 +133,61 @@ static void readers_and_owners_do_not_notice_it(void **state)
     assert_int_equal(seen_now().n, 0);
 }
 
+/* One that works for a moment and waits for long, by a clock of its own. Under ThreadSanitizer there is time to look between two stores. */
+enum { TURNS = 1000000, LONG_WAIT = 1000 };
+
+struct turns {
+    struct birth *birth;
+    _Atomic int64_t now;
+    _Atomic bool over;
+    int64_t now_before; /* as its reader began to look, who found: */
+    bool wrong; /* it seemed to have run all the time that it waited */
+};
+
+static void *take_turns(void *arg)
+{
+    struct turns *t = arg;
+    int64_t now = 0;
+    for (int i = 0; i < TURNS; i++) {
+        birth_beat(t->birth, BIRTH_RUNNING, now);
+        birth_beat(t->birth, BIRTH_WAITING, now);
+        atomic_store(&t->now, now += LONG_WAIT);
+    }
+    atomic_store(&t->over, true);
+    return NULL;
+}
+
+static bool look_at_turns(const struct birth_info *info, void *arg)
+{
+    struct turns *t = arg;
+    if (info->kind == BIRTH_TASK && info->state == BIRTH_RUNNING && info->beat < t->now_before)
+        t->wrong = true;
+    return true;
+}
+
+static void what_goes_on_after_a_long_wait_is_not_seen_as_silent(void **state)
+{
+    static struct turns turns;
+    pthread_t thread;
+    turns.birth = birth_new(BIRTH_TASK, 0, "in turns", 0);
+    assert_non_null(turns.birth);
+    birth_beat(turns.birth, BIRTH_WAITING, 0);
+    assert_int_equal(pthread_create(&thread, NULL, take_turns, &turns), 0);
+    while (!atomic_load(&turns.over)) {
+        turns.now_before = atomic_load(&turns.now);
+        birth_walk(look_at_turns, &turns);
+    }
+    pthread_join(thread, NULL);
+    birth_free(turns.birth);
+    assert_false(turns.wrong);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_burst_gives_its_memory_back),
         TEST(readers_and_owners_do_not_notice_it),
+        TEST(what_goes_on_after_a_long_wait_is_not_seen_as_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
