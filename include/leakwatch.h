@@ -79,7 +79,11 @@ static inline void leak_end_at(struct leak_tracked **t)
 
 /* ---- what is known of a kind, so that the monitor finds exactly what else it can only infer ---- */
 
-/* One that runs (leak_begin() and leak_beat() say so, leak_wait() ends it) and has not beaten for two heartbeats. */
+/*
+ * One that runs (leak_begin() and leak_beat() say so, leak_wait() ends it), has not beaten for two heartbeats, and does not for one more
+ * from the check on that found it so: a program that was stopped (a debugger, a paused container or machine) is given the time to go
+ * on. Strings are valid during the call, and never NULL.
+ */
 struct leak_hang {
     const char *kind, *name;
     uint64_t id;     /* leak_id() */
@@ -91,8 +95,8 @@ struct leak_kind_options {
     unsigned max_age_ms;   /* an older one is forgotten somewhere; 0: as old as it likes */
     unsigned most;         /* at the same time; more are an alert. 0: as many as there are */
     /*
-     * Called once for each hang, at a check, so that the program can begin its work anew; it is an alert in any case. From the library's
-     * thread: it may call everything but leak_serve() and leak_stop(); checks wait until it returns.
+     * Called once for each hang, at a check, so that the program can begin its work anew. It is an alert too; a second one of the same
+     * task within five minutes is an alert only if it still lasts when these are over. From the library's thread, as on_alert below.
      */
     void (*on_hang)(const struct leak_hang *hang, void *arg);
     void *arg;
@@ -135,11 +139,15 @@ struct leak_options {
     const char *resolver; /* the program that looks up files and lines; NULL: where it was installed */
     /*
      * How often all is measured and judged; 0: each 30 s, as logcap does, LEAK_NO_CHECKS: never, and there is one thread and only
-     * /debug/pprof/. At least 100. What is never in doubt (a hang, an age, a number) is said at the next check; of what grows,
-     * first verdicts come after 25 checks, alerts after hours: a warm-up, a pool and a rising day look the same before.
+     * /debug/pprof/. At least 100. What is never in doubt (an age, a number) is said at the next check, a hang at the first one that
+     * comes a heartbeat or more after the one that found it; of what grows, first verdicts come after 25 checks, alerts after hours: a
+     * warm-up, a pool and a rising day look the same before.
      */
     unsigned check_interval_ms;
-    /* From the library's thread: it may call everything but leak_serve() and leak_stop(); checks wait until it returns. */
+    /*
+     * From the library's thread: it may call everything but leak_serve() and leak_stop(); checks wait until it returns. So does
+     * leak_stop(): who calls that must hold no lock that is taken here.
+     */
     void (*on_alert)(const struct leak_alert *alert, void *arg);
     void *arg;
 };
@@ -153,7 +161,8 @@ struct leak_options {
  */
 int leak_serve(const struct leak_options *options);
 unsigned leak_port(void); /* 0: it does not run */
-void leak_stop(void);     /* ends the threads and closes what was opened; nothing when it does not run */
+/* Ends the threads, which waits for on_alert and on_hang, and closes what was opened; nothing when it does not run. */
+void leak_stop(void);
 
 #ifdef __cplusplus
 }

@@ -43,30 +43,17 @@ static void hear(struct alert_listener *l, const struct alert *a, const char *de
 
 /* ---- tasks that hang ---- */
 
-static bool was_told(struct monitor *m, const struct birth_info *b)
-{
-    for (unsigned i = 0; i < m->n_told; i++)
-        if (m->told[i].id == b->id && m->told[i].beat == b->beat)
-            return m->told[i].hangs = true;
-    return false;
-}
-
 static bool look_at(const struct birth_info *b, void *arg)
 {
     struct monitor *m = arg;
-    if (b->kind == BIRTH_TASK && !b->owner && b->task_kind && tracked_kind_of(b)->on_hang && task_hangs(b, m->now) &&
-        !was_told(m, b) && m->n_news < MONITOR_TOLD_AT_ONCE)
+    if (b->kind != BIRTH_TASK || b->owner || !b->task_kind || !tracked_kind_of(b)->on_hang || !task_hangs(b, m->now))
+        return true;
+    struct silent_task *s = silent_seen(&m->silent, b, m->now);
+    if (s && !s->told && m->n_news < MONITOR_TOLD_AT_ONCE) {
+        s->told = true;
         m->news[m->n_news++] = *b;
+    }
     return true;
-}
-
-static void forget_others(struct monitor *m)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < m->n_told; i++)
-        if (m->told[i].hangs)
-            m->told[n++] = (struct told){m->told[i].id, m->told[i].beat, false};
-    m->n_told = n;
 }
 
 /* Each once. While there is no room for one more to remember, the next wait. */
@@ -75,12 +62,11 @@ static void tell_hangs(struct monitor *m)
     m->now = clock_mono();
     m->n_news = 0;
     birth_walk(look_at, m);
-    forget_others(m);
-    for (unsigned i = 0; i < m->n_news && m->n_told < MONITOR_TOLD; i++) {
+    silent_settle(&m->silent);
+    for (unsigned i = 0; i < m->n_news; i++) {
         const struct birth_info *b = &m->news[i];
         const struct tracked_kind *k = tracked_kind_of(b);
         const struct leak_hang hang = {.kind = k->name, .name = b->name, .id = b->id, .silent_s = (double)(m->now - b->beat) / SECOND};
-        m->told[m->n_told++] = (struct told){b->id, b->beat, false};
         k->on_hang(&hang, k->arg);
     }
 }
@@ -104,6 +90,7 @@ int monitor_begin(struct monitor *m, struct scope *owner, const struct leak_opti
     m->on_alert = o->on_alert;
     m->arg = o->arg;
     m->interval = ms * MILLISECOND;
+    m->silent = (struct silent){.list = m->silent_tasks, .room = MONITOR_SILENT};
     const struct leakwatch_settings settings = {
         .foreign = true,
         .interval = {m->interval, m->interval},

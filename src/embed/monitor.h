@@ -9,7 +9,7 @@
 #include "embed/tracked.h"
 #include "leak/watch/leakwatch.h"
 
-enum { MONITOR_TOLD = 1024, MONITOR_TOLD_AT_ONCE = 32 };
+enum { MONITOR_SILENT = 1024, MONITOR_TOLD_AT_ONCE = 32 };
 
 struct monitor {
     struct leakwatch watch;
@@ -18,12 +18,8 @@ struct monitor {
     int64_t interval;
     void (*on_alert)(const struct leak_alert *alert, void *arg);
     void *arg;
-    struct told {
-        uint32_t id;
-        int64_t beat; /* the last one: a task that went on and hangs again is told again */
-        bool hangs;   /* in this turn */
-    } told[MONITOR_TOLD];
-    unsigned n_told;
+    struct silent silent; /* what was told of these; a task that went on and hangs again is told again */
+    struct silent_task silent_tasks[MONITOR_SILENT];
     struct birth_info news[MONITOR_TOLD_AT_ONCE];
     unsigned n_news;
     int64_t now;

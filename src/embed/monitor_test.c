@@ -79,6 +79,25 @@ static void a_task_that_hangs_is_told_once_and_again_when_it_hangs_again(void **
     end();
 }
 
+/* Who was stopped for ten minutes is silent, and beats when it goes on. */
+static void nobody_hangs_who_was_stopped_and_goes_on(void **state)
+{
+    static const struct leak_kind_options kind = {.heartbeat_ms = 60 * 1000, .on_hang = hang_told, .arg = &hangs};
+    begin();
+    assert_int_equal(leak_kind("monitor_stopped", &kind), 0);
+    struct leak_tracked *stopped = leak_begin("monitor_stopped", "");
+    birth_beat((struct birth *)stopped, BIRTH_RUNNING, clock_mono() - 10 * MINUTE);
+    wait_for_checks(3);
+    assert_int_equal(hangs, 0);
+    leakwatch_lock(&monitor.watch);
+    assert_int_equal(monitor.watch.totals.hanging, 0);
+    assert_int_equal(monitor.watch.n_suspects, 0);
+    assert_int_equal(monitor.watch.findings.n, 0);
+    leakwatch_unlock(&monitor.watch);
+    leak_end(stopped);
+    end();
+}
+
 static void more_than_a_kind_may_have_are_an_alert(void **state)
 {
     struct leak_tracked *few[3];
@@ -146,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_task_that_hangs_is_told_once_and_again_when_it_hangs_again),
+        TEST(nobody_hangs_who_was_stopped_and_goes_on),
         TEST(more_than_a_kind_may_have_are_an_alert),
         TEST(only_what_the_program_tracks_is_counted),
         TEST(a_kind_is_what_it_was_first),

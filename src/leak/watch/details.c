@@ -63,16 +63,16 @@ static const struct footprint *earlier(const struct leakwatch *w)
     return f[1].taken && (!f[0].taken || f[1].taken < f[0].taken) ? &f[1] : &f[0];
 }
 
-bool details_grown(struct leakwatch *w, const char *series, struct birth_info *birth)
+enum details_site details_site(struct leakwatch *w, const char *series, struct birth_info *birth)
 {
     struct sites sites;
     if (sites_gather(&sites, &w->scope, series, &w->tally, earlier(w)) < 0)
-        return false;
-    bool grown = sites.n && (!sites.grown_since || sites.list[0].grown);
-    if (grown)
+        return SITE_NONE;
+    bool any = sites.n, grown = any && (!sites.grown_since || sites.list[0].grown);
+    if (any)
         *birth = sites.list[0].first;
     sites_end(&sites);
-    return grown;
+    return grown ? SITE_GROWN : any ? SITE_LARGEST : SITE_NONE;
 }
 
 void details_gather(struct leakwatch *w, struct alert *a)

@@ -14,9 +14,10 @@
 /* Into w->details, as members of a JSON object, and a->born_at. Without memory for it: nothing. */
 void details_gather(struct leakwatch *w, struct alert *a);
 /*
- * The oldest of the series' things that were born where most of those that came since the earlier moment were, or ever without one. false:
- * nothing came.
+ * The oldest of the series' things that were born where most of those that came since the earlier moment were, or ever without one. If
+ * nothing came since: where most of all were.
  */
-bool details_grown(struct leakwatch *w, const char *series, struct birth_info *birth);
+enum details_site { SITE_NONE, SITE_LARGEST, SITE_GROWN };
+enum details_site details_site(struct leakwatch *w, const char *series, struct birth_info *birth);
 /* After each check behind the warm-up: keeps what there is as an earlier moment when it is time to. */
 void details_remember(struct leakwatch *w, int64_t now);

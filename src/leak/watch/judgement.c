@@ -116,7 +116,7 @@ static void judge_series(struct leakwatch *w, struct series *s, int64_t now)
         judge_add(&s->judge, now, s->value, s->expected);
     s->measured = false;
     s->has_birth = strncmp(s->name, "tasks:", strlen("tasks:")) == 0 && judge_verdict(&s->judge)->state >= LEAK_GROWING &&
-                   details_grown(w, s->name, &s->birth);
+                   details_site(w, s->name, &s->birth) == SITE_GROWN;
     raise_by_judge(w, s);
 }
 
@@ -193,6 +193,7 @@ static void raise_hanging(struct leakwatch *w)
 /* What the kind itself says of how many there may be. */
 static void raise_excess_of_kind(struct leakwatch *w, const struct tally_kind *k)
 {
+    static const char *const says[] = {"", "; most of them were started at ", "; most of what came was started at "};
     char series[SERIES_NAME], key[FINDING_KEY], site[200];
     struct birth_info birth;
     snprintf(series, sizeof series, "tasks:%s", k->name);
@@ -202,11 +203,12 @@ static void raise_excess_of_kind(struct leakwatch *w, const struct tally_kind *k
         return;
     f->current = (double)k->count;
     f->threshold = (double)k->most;
-    f->has_birth = details_grown(w, series, &birth);
+    enum details_site where = details_site(w, series, &birth);
+    f->has_birth = where != SITE_NONE;
     if (f->has_birth)
         f->birth = birth;
     snprintf(f->text, sizeof f->text, "%" PRIu64 " tasks of the kind %s exist where at most %" PRIu64 " may%s%s", k->count, k->name,
-             k->most, f->has_birth ? "; most of what came was started at " : "", f->has_birth ? born_at(w, &birth, site, sizeof site) : "");
+             k->most, says[where], f->has_birth ? born_at(w, &birth, site, sizeof site) : "");
 }
 
 static void raise_old(struct leakwatch *w, const struct tally_kind *k)

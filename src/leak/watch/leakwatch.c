@@ -139,6 +139,7 @@ int leakwatch_begin(struct leakwatch *w, struct scope *owner, const struct leakw
     w->settings = *settings;
     w->listener = listener;
     w->started = clock_mono();
+    w->silent = (struct silent){.list = w->silent_tasks, .room = TALLY_SUSPECTS};
     int r = scope_begin(&w->scope, owner, "leakwatch");
     if (r < 0)
         return r;

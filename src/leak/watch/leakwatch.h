@@ -22,6 +22,7 @@
 #include "leak/watch/alert.h"
 #include "leak/watch/findings.h"
 #include "leak/watch/footprint.h"
+#include "leak/watch/silent.h"
 #include "leak/watch/strays.h"
 #include "loop/loop.h"
 
@@ -30,8 +31,8 @@ enum { EXPECTATIONS = 16, LEAKWATCH_DETAILS = 128 * 1024 };
 /* Thresholds: 0 is none. */
 struct leakwatch_settings {
     /*
-     * The program is not ours, and what it tracks has no scope: nothing is expected of it, and what the tree says is not
-     * compared with what the kernel says. From begin to end.
+     * The program is not ours, and what it tracks has no scope: nothing is expected of it, what the tree says is not compared
+     * with what the kernel says, and a task hangs only when that is sure (silent.h). From begin to end.
      */
     bool foreign;
     int64_t interval[SERIES_SECTIONS]; /* between the checks of each section; 0: it is not watched */
@@ -86,6 +87,8 @@ struct leakwatch {
     struct expectation expectations[EXPECTATIONS];
     unsigned n_expectations;
     struct tally tally;
+    struct silent silent;
+    struct silent_task silent_tasks[TALLY_SUSPECTS];
     struct strays strays;
     struct numbers open;
     pthread_mutex_t lock;

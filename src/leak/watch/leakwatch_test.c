@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "leak/watch/details.h"
 #include "unit.h"
 
 /* Without its thread: the test takes the samples, at any moment it likes. */
@@ -202,6 +203,25 @@ static void what_hangs_is_found_among_many_that_are_old(void **state)
     end();
 }
 
+static void where_most_came_from_is_known_and_else_where_most_are(void **state)
+{
+    struct task first, second;
+    struct birth_info birth;
+    assert_int_equal(begin(), 0);
+    assert_int_equal(details_site(&watch, "tasks:test_reader", &birth), SITE_NONE);
+    assert_int_equal(task_begin(&first, &scope, &reader_kind, "first"), 0);
+    assert_int_equal(details_site(&watch, "tasks:test_reader", &birth), SITE_GROWN); /* ever */
+    details_remember(&watch, clock_mono());
+    assert_int_equal(details_site(&watch, "tasks:test_reader", &birth), SITE_LARGEST);
+    assert_string_equal(birth.name, "first");
+    assert_int_equal(task_begin(&second, &scope, &reader_kind, "second"), 0);
+    assert_int_equal(details_site(&watch, "tasks:test_reader", &birth), SITE_GROWN);
+    assert_string_equal(birth.name, "second");
+    task_end(&first);
+    task_end(&second);
+    end();
+}
+
 static void the_ring_keeps_the_newest_alerts(void **state)
 {
     struct task tasks[5];
@@ -243,6 +263,7 @@ int main(void)
         TEST(more_tasks_than_expected_are_found_and_as_many_as_expected_are_not),
         TEST(a_task_without_a_sign_of_life_is_found_unless_it_waits),
         TEST(what_hangs_is_found_among_many_that_are_old),
+        TEST(where_most_came_from_is_known_and_else_where_most_are),
         TEST(the_ring_keeps_the_newest_alerts),
         TEST(survives_every_fault),
     };

@@ -110,6 +110,27 @@ static double growth_a_minute(const struct series *s)
     return minutes > 0 ? ((double)last->value - first->value) / minutes : 0;
 }
 
+static void note_suspects(struct leakwatch *w)
+{
+    const struct tally *t = &w->tally;
+    uint64_t sure = 0;
+    bool doubted = false;
+    w->n_suspects = 0;
+    for (unsigned i = 0; i < t->n_suspects; i++) {
+        const struct suspect *s = &t->suspects[i];
+        if (s->hangs && w->settings.foreign && !silent_seen(&w->silent, &s->birth, t->now)) {
+            doubted = true;
+            continue;
+        }
+        sure += s->hangs;
+        if (w->settings.suspects)
+            w->suspects[w->n_suspects++] = *s;
+    }
+    silent_settle(&w->silent);
+    w->totals.hanging = doubted ? sure : t->hanging;
+    w->totals.old = t->old;
+}
+
 static void note_tasks(struct leakwatch *w)
 {
     struct tally *t = &w->tally;
@@ -137,12 +158,9 @@ static void note_tasks(struct leakwatch *w)
     if ((double)all > to->most_tasks)
         to->most_tasks = (double)all;
     to->tasks_a_minute = growth_a_minute(series_find(&w->series, "tasks:unexpected"));
-    to->hanging = t->hanging;
-    to->old = t->old;
     to->samples++;
     to->last_check = clock_real();
-    w->n_suspects = w->settings.suspects ? t->n_suspects : 0;
-    memcpy(w->suspects, t->suspects, w->n_suspects * sizeof *w->suspects);
+    note_suspects(w);
 }
 
 /* Whether it holds those that hang. */
