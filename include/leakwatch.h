@@ -39,6 +39,11 @@
  *
  * Threads: everything from any thread. A track costs some 150 ns and no lock; its record takes 192 bytes, which the kernel gets back
  * at a later check once it has ended. leak_serve() takes the signal SIGPROF and two threads; without it nothing runs.
+ *
+ * Processes: call leak_serve() after fork() and daemon(), for threads do not come along. Files and lines are looked up by a child process
+ * that lives for some 100 ms, 30 s at most: for an alert with `born_at`, for GET /leaks and for profiles with names. It ends with a
+ * SIGCHLD; a program that waits for any child sees an identifier that it does not know, and may forget it: to wait for it, or to ignore
+ * SIGCHLD, does no harm. It has none of the program's descriptors but standard error.
  */
 #ifndef LEAKWATCH_H
 #define LEAKWATCH_H

@@ -17,7 +17,7 @@ enum { ROOM = 16 * 1024 };
 
 extern char **environ;
 
-/* -1: it had been waited for. */
+/* 0: it had been waited for by somebody else, who knows what became of it. */
 static int wait_for_it(pid_t pid)
 {
     int status;
@@ -25,7 +25,14 @@ static int wait_for_it(pid_t pid)
     do
         r = waitpid(pid, &status, 0);
     while (r < 0 && errno == EINTR);
-    return r < 0 ? -1 : status;
+    return r < 0 ? 0 : status;
+}
+
+/* Its number may be another's by now, if somebody else waited for it. */
+static bool is_ours(pid_t pid)
+{
+    siginfo_t info;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static void child_thing_end(struct thing *t)
@@ -33,7 +40,7 @@ static void child_thing_end(struct thing *t)
     struct child *c = container_of(t, struct child, thing);
     fd_close(&c->in);
     fd_close(&c->out);
-    if (c->pid) {
+    if (c->pid && is_ours(c->pid)) {
         kill(c->pid, SIGKILL);
         wait_for_it(c->pid);
     }
@@ -64,6 +71,8 @@ static int spawn(struct child *c, const char *const argv[], int in, int out)
     r = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
     if (r == 0)
         r = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1); /* a program that we are a part of may have such */
     if (r == 0)
         r = posix_spawn(&c->pid, argv[0], &files, &attributes, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attributes);

@@ -6,7 +6,8 @@
  * system call filter. The child gets no descriptor but the two pipes and standard error, no blocked signal, and is
  * killed with the thread that began it.
  *
- * Ending it kills it if it has not ended, and waits for it: moments. One thread.
+ * Ending it kills it if it has not ended, and waits for it: moments. Where the program waits for all its children, or ignores SIGCHLD,
+ * so that nobody can tell how this one ended, it is taken to have ended well: what it wrote says whether it is whole. One thread.
  */
 #pragma once
 
@@ -27,7 +28,7 @@ void child_end(struct child *c); /* nothing when not alive */
 
 /*
  * Writes `ask`, closes, and adds all that it writes to `answer`. 0; -ETIMEDOUT after `patience` ns; -ECANCELED as soon
- * as the descriptor `cancel` can be read (-1: there is none); -EIO when it ended otherwise than with exit code 0.
+ * as the descriptor `cancel` can be read (-1: there is none); -EIO when it is known to have ended otherwise than with exit code 0.
  */
 int child_exchange(struct child *c, const void *ask, size_t size, struct buf *answer, int64_t patience, int cancel);
 

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "unit.h"
@@ -66,17 +67,41 @@ static void leaves_it_nothing(void **state)
 {
     sigset_t all, before;
     struct fd open;
-    char number[16];
+    int kept = dup(STDERR_FILENO); /* without O_CLOEXEC, as a program may have it that we are a part of */
+    char number[32];
     assert_int_equal(begin_answer(), 0);
     assert_int_equal(fd_open(&open, &scope_root, "/", 0, 0), 0);
-    snprintf(number, sizeof number, "%d\n", open.n);
+    snprintf(number, sizeof number, "%d %d\n", open.n, kept);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
-    int r = exchange("grep SigBlk /proc/self/status; read n; test ! -e /proc/$$/fd/$n", number, &answer, patience, -1);
+    int r = exchange("grep SigBlk /proc/self/status; read n m; test ! -e /proc/$$/fd/$n && test ! -e /proc/$$/fd/$m", number, &answer, patience, -1);
     sigprocmask(SIG_SETMASK, &before, NULL);
     assert_int_equal(r, 0);
     assert_string_equal(answer.data, "SigBlk:\t0000000000000000\n");
+    close(kept);
     fd_close(&open);
+    buf_end(&answer);
+}
+
+/* Of a program that we are a part of: it waits for all its children, or for none. */
+static void does_not_mind_who_waits_for_it(void **state)
+{
+    const char *const argv[] = {"/bin/sh", "-c", "echo done", NULL};
+    struct child c;
+    assert_int_equal(begin_answer(), 0);
+    signal(SIGCHLD, SIG_IGN);
+    assert_int_equal(exchange("cat", "what is asked", &answer, patience, -1), 0);
+    signal(SIGCHLD, SIG_DFL);
+    assert_string_equal(answer.data, "what is asked");
+    buf_clear(&answer);
+    assert_int_equal(child_begin(&c, &scope_root, argv), 0);
+    assert_int_equal(waitpid(-1, NULL, 0), c.pid);
+    assert_int_equal(child_exchange(&c, "", 0, &answer, patience, -1), 0);
+    assert_string_equal(answer.data, "done\n");
+    child_end(&c);
+    assert_int_equal(child_begin(&c, &scope_root, argv), 0);
+    assert_int_equal(waitpid(-1, NULL, 0), c.pid);
+    child_end(&c); /* kills nobody */
     buf_end(&answer);
 }
 
@@ -100,6 +125,7 @@ int main(void)
         TEST(gives_while_it_takes),
         TEST(says_how_it_ended),
         TEST(leaves_it_nothing),
+        TEST(does_not_mind_who_waits_for_it),
         TEST(survives_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
