@@ -122,6 +122,7 @@ static void only_what_the_program_tracks_is_counted(void **state)
     wait_for_checks(2);
     leakwatch_lock(&monitor.watch);
     assert_int_equal(monitor.watch.totals.tasks, 1); /* not its own thread */
+    assert_false(timer_is_set(&monitor.watch.second)); /* what costs the program something is for the checks */
     assert_int_equal(monitor.watch.findings.n, 0);   /* not the descriptors of this test that no scope owns */
     leakwatch_unlock(&monitor.watch);
     assert_int_equal(buf_begin(&out, &scope, "out", 1 << 20), 0);

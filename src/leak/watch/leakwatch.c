@@ -95,7 +95,7 @@ static void set_timers(struct leakwatch *w)
         timer_set(&w->tasks, tasks < SECOND ? tasks : SECOND);
     if (resources)
         timer_set(&w->resources, resources < SECOND ? resources : SECOND);
-    if (tasks || resources)
+    if ((tasks || resources) && !w->settings.foreign)
         timer_set(&w->second, SECOND);
 }
 

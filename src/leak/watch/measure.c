@@ -7,12 +7,16 @@
 #include "base/probe.h"
 #include "leak/watch/leakwatch.h"
 
+static bool is_noted_each_second(const char *name)
+{
+    return strcmp(name, "tasks") == 0 || strcmp(name, "fds") == 0 || strcmp(name, "memory:rss") == 0 || strcmp(name, "memory:heap") == 0;
+}
+
 /* A point of a series; its judge gets it in judge_section(). Locked. */
 static struct series *note(struct leakwatch *w, enum series_section section, const char *name, double value, double expected)
 {
     int64_t interval = w->settings.interval[section];
-    bool each_second = strcmp(name, "tasks") == 0 || strcmp(name, "fds") == 0 || strcmp(name, "memory:rss") == 0 ||
-                       strcmp(name, "memory:heap") == 0;
+    bool each_second = !w->settings.foreign && is_noted_each_second(name);
     struct series *s = series_obtain(&w->series, name, section, each_second || interval < SECOND ? 1 : (unsigned)(interval / SECOND));
     if (!s)
         return NULL;
@@ -57,8 +61,7 @@ void measure_second(struct leakwatch *w)
     kernel_memory(&m, &w->scope, false);
     int64_t fds = kernel_fd_count();
     leakwatch_lock(w);
-    if (!w->settings.foreign) /* else ours are among them */
-        note_total(w, "tasks", (double)task_count());
+    note_total(w, "tasks", (double)task_count());
     note_total(w, "fds", (double)fds);
     note_total(w, "memory:rss", (double)m.resident);
     note_total(w, "memory:heap", (double)m.heap);
