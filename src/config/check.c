@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "config/limits.h"
 #include "config/suggest.h"
 #include "config/units.h"
@@ -160,6 +161,14 @@ static void check_server(const struct config *c, const struct binding *agent, st
                 "server.tls.cert_file and key_file need each other");
 }
 
+static void check_patience(const struct config *c, const struct binding *agent, struct problems *problems)
+{
+    const int64_t after = c->task_tracking.restart_hung_after;
+    if (after && after < MINUTE) /* a busy thread that is well may take half of one for a turn */
+        problem(problems, place_seen(c, agent, "task_tracking.restart_hung_after"),
+                "task_tracking.restart_hung_after must be at least 1m, or 0: never");
+}
+
 void check_config(const struct config *c, const struct binding *agent, const struct binding *files,
                   struct problems *problems)
 {
@@ -183,6 +192,7 @@ void check_config(const struct config *c, const struct binding *agent, const str
     if (c->metrics.path[0] != '/')
         problem(problems, place_seen(c, agent, "metrics.path"), "metrics.path must begin with '/'");
     check_server(c, agent, problems);
+    check_patience(c, agent, problems);
 }
 
 static bool is_engine(const char *address)

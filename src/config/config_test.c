@@ -297,6 +297,8 @@ static void options_are_checked_against_each_other(void **state)
     refused("sinks: {null: {enabled: false}}\n", "f:1:8: no sink is enabled, so nothing could be delivered\n");
     refused("memory_limit: 8MiB\nmonitors: {files: {max_line_bytes: 4MiB}}\n",
             "f:1:15: memory_limit must be at least 33280KiB with max_line_bytes: 4MiB\n");
+    refused("task_tracking: {restart_hung_after: 59s}\n",
+            "f:1:37: task_tracking.restart_hung_after must be at least 1m, or 0: never\n");
     refused("metrics: {port: 8401}\n", "f:1:17: metrics.port and server.port are the same; the API has /metrics too, so set "
                                        "metrics.enabled: false\n");
     refused("monitors: {files: {labels: {a: b}, sources: [{paths: [/a]}, {labels: {c: d}}]}}\n",

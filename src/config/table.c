@@ -145,7 +145,7 @@ static const struct option agent[] = {
     {"task_tracking.restart_hung_after", OPTION_TIME, AT(struct config, task_tracking.restart_hung_after), .initial = "5m",
      .least = 0, .most = 24 * HOUR,
      .doc = "A thread that gives no sign of life for so long, and that the kernel does not hold, makes the service manager's "
-            "watchdog, or the liveness probe on /livez, restart the agent. 0: never. See docs/leaks.md."},
+            "watchdog, or the liveness probe on /livez, restart the agent. At least 1m; 0: never. See docs/leaks.md."},
     {"task_tracking.retention_period", OPTION_TIME, AT(struct config, task_tracking.retention_period), .initial = "24h",
      .least = 15 * MINUTE, .most = 3650 * 24 * HOUR,
      .doc = "How long the history of all series is kept in state.db, over restarts: hours for all of it, minutes for at "

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import fs from 'node:fs';
-import {scenario, sleep, until} from './harness.mjs';
+import {pick, scenario, sleep, until} from './harness.mjs';
 import {finding, planted, quick, skipShim} from './leaks.mjs';
 
 // Prints each datagram in a line: node has no such sockets.
@@ -31,20 +31,49 @@ const goesOn = async (manager) => {
     await until('there are more signs of life', () => signs(manager) >= before + 3);
 };
 
-scenario('a thread that hangs ends the signs of life to the service manager, whose restart loses nothing', async (s) => {
-    const [{plant, env}, manager, loki] = [planted(s), await serviceManager(s), await s.loki()];
-    const agent = await s.agent(s.config({loki, local: true, ...quick, task_tracking: {check_interval: '1s', restart_hung_after: '1s'}}),
-        {env: {...env, ...manager.env}});
+const patient = {task_tracking: {check_interval: '1s', restart_hung_after: '1m'}};
+
+// Writes to w until it is there.
+const found = async (agent, w, text) => {
+    await until(`the finding says ${text}`, async () => {
+        w.write(1);
+        await sleep(200);
+        return text.test((await finding(agent, 'tasks:thread'))?.text);
+    }, 120);
+    return finding(agent, 'tasks:thread');
+};
+
+scenario('a thread that hangs soon after the start is said, and the agent is left to work for an hour', async (s) => {
+    const [{plant, env}, manager] = [planted(s), await serviceManager(s)];
+    const agent = await s.agent(s.config({local: true, ...quick, ...patient}), {env: {...env, ...manager.env}});
     const w = s.writer('a.log');
     await goesOn(manager);
     assert.match(manager.told, /^READY=1 /m);
-    await sleep(1500); // later than restart_hung_after from the start: what hangs sooner is given longer
+    plant('hang');
+    const f = await found(agent, w, /; in \d+ min, unless it goes on, the service manager restarts the agent$/);
+    assert.equal(f.severity, 'high');
+    await goesOn(manager);
+    const live = await agent.get('/livez');
+    assert.deepEqual([live.status, live.json.alive, live.json.restart_after_seconds], [200, true, 3600]);
+    assert.match((await agent.get('/metrics')).text, /^logcap_restart_due 0$/m);
+    await agent.kill();
+}, {skip: skipShim});
+
+// What hangs within five minutes of the start is given longer than a test.
+const short = pick({light: 'it takes seven minutes', full: false, soak: false});
+
+scenario('a thread that hangs ends the signs of life to the service manager, whose restart loses nothing', async (s) => {
+    const [{plant, env}, manager, loki] = [planted(s), await serviceManager(s), await s.loki()];
+    const agent = await s.agent(s.config({loki, local: true, ...quick, ...patient}),
+        {env: {...env, ...manager.env}});
+    const w = s.writer('a.log');
+    await sleep(5.1 * 60 * 1000);
     plant('hang');
     await until('it is said', async () => {
         w.write(1);
         await sleep(200);
         return /the service manager is not told any more that the agent lives/.test(agent.stderr);
-    }, 120);
+    }, 180);
     await until('there is no sign of life any more', async () => {
         const before = signs(manager);
         await sleep(3000);
@@ -65,23 +94,16 @@ scenario('a thread that hangs ends the signs of life to the service manager, who
     assert.equal((await agent.get('/livez')).status, 200);
     assert.equal((await agent.get('/sources')).json.adds_up, true);
     await agent.stop();
-}, {skip: skipShim});
+}, {skip: skipShim || short, timeout: 900000});
 
 scenario('a thread that the kernel holds keeps the agent, since a restart would not help', async (s) => {
     const [{plant, env}, manager] = [planted(s), await serviceManager(s)];
-    const agent = await s.agent(s.config({local: true, ...quick, task_tracking: {check_interval: '1s', restart_hung_after: '1s'}}),
+    const agent = await s.agent(s.config({local: true, ...quick, ...patient}),
         {env: {...env, ...manager.env}});
     const w = s.writer('a.log');
     await goesOn(manager);
-    await sleep(1500);
     plant('disk');
-    await until('it is found', async () => {
-        w.write(1);
-        await sleep(200);
-        return finding(agent, 'tasks:thread');
-    }, 120);
-    const f = await finding(agent, 'tasks:thread');
-    assert.match(f.text, /; the kernel holds it, as when a disk or a mount does not answer: a restart would not help$/);
+    const f = await found(agent, w, /; the kernel holds it, as when a disk or a mount does not answer: a restart would not help$/);
     assert.equal(f.severity, 'high');
     await goesOn(manager);
     const live = await agent.get('/livez');

@@ -5,7 +5,20 @@
 #include "base/clock.h"
 #include "base/probe.h"
 
+#define START_LEAST (5 * MINUTE)
+#define PATIENCE_LEAST HOUR
 enum { LOOKED_AT = 32, SPAN_TEXT = 24 };
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t due_of(const struct birth_info *task, const struct hung_rule *rule)
+{
+    bool from_the_start = task->beat - rule->started < larger(rule->after, START_LEAST);
+    return from_the_start ? larger(rule->after * HUNG_PATIENCE, PATIENCE_LEAST) : rule->after;
+}
 
 struct hung hung_judge(const struct birth_info *task, char state, const struct hung_rule *rule, int64_t now)
 {
@@ -13,9 +26,7 @@ struct hung hung_judge(const struct birth_info *task, char state, const struct h
     if (!h.silent || !rule->after || task->task_kind->remedy != TASK_NEW_PROCESS)
         return h;
     h.thread = *task;
-    h.due = rule->after;
-    if (task->beat - rule->started < rule->after)
-        h.due *= HUNG_PATIENCE;
+    h.due = due_of(task, rule);
     h.remedy = state == 'D' ? HUNG_HELD : h.silent < h.due ? HUNG_LATER : HUNG_NOW;
     return h;
 }

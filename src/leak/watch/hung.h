@@ -8,8 +8,8 @@
  *
  * - A thread that the kernel holds (state D: a disk or a mount that does not answer). It could not even be killed, and a new
  *   process would wait at the same place. While one of the threads that hang is held so, nobody is asked.
- * - What hangs again after each start. One that began to hang within `after` of the start is given HUNG_PATIENCE times as long, so
- *   that the others work for an hour between two restarts, not for five minutes.
+ * - What hangs again after each start. One that began to hang within `after` of the start, or within five minutes, is given
+ *   HUNG_PATIENCE times as long, and an hour at least, for which the others work between two restarts.
  *
  * Any thread; nobody is waited for, so it can be asked while whatever hangs. Units: ns, clock_mono().
  */
@@ -20,7 +20,7 @@
 enum { HUNG_PATIENCE = 12, HUNG_TEXT = 240 };
 
 struct hung_rule {
-    int64_t after;   /* task_tracking.restart_hung_after; 0: never */
+    int64_t after;   /* task_tracking.restart_hung_after, a minute at least; 0: never */
     int64_t started; /* the process */
 };
 

@@ -54,6 +54,22 @@ static void what_hangs_from_the_start_on_is_given_longer(void **state)
     assert_int_equal(hung_judge(&b, 'S', &rule, b.beat + HUNG_PATIENCE * AFTER).remedy, HUNG_NOW);
 }
 
+/* However little patience is asked for, the others work for most of the time. */
+static void short_patience_makes_no_loop_of_restarts(void **state)
+{
+    const struct hung_rule hasty = {.after = MINUTE, .started = HOUR}, patient = {.after = 30 * MINUTE, .started = HOUR};
+    struct birth_info b = {.kind = BIRTH_THREAD, .state = BIRTH_RUNNING, .task_kind = &mended};
+    b.beat = HOUR + 5 * MINUTE - 1;
+    assert_true(hung_judge(&b, 'S', &hasty, b.beat + MINUTE).due == HOUR);
+    assert_int_equal(hung_judge(&b, 'S', &hasty, b.beat + HOUR - 1).remedy, HUNG_LATER);
+    assert_int_equal(hung_judge(&b, 'S', &hasty, b.beat + HOUR).remedy, HUNG_NOW);
+    b.beat = HOUR + 5 * MINUTE;
+    assert_int_equal(hung_judge(&b, 'S', &hasty, b.beat + MINUTE - 1).remedy, HUNG_LATER);
+    assert_int_equal(hung_judge(&b, 'S', &hasty, b.beat + MINUTE).remedy, HUNG_NOW);
+    b.beat = HOUR + 30 * MINUTE - 1;
+    assert_true(hung_judge(&b, 'S', &patient, b.beat + 30 * MINUTE).due == 6 * HOUR);
+}
+
 static void what_becomes_of_it_is_said(void **state)
 {
     struct hung h = judged(&mended, 100 * SECOND, 'S'), now = judged(&mended, AFTER, 'S'), held = judged(&mended, AFTER, 'D'),
@@ -168,6 +184,7 @@ int main(void)
         TEST(a_new_process_is_for_what_hangs_long_enough),
         TEST(what_the_kernel_holds_and_what_is_only_reported_is_not_mended_by_it),
         TEST(what_hangs_from_the_start_on_is_given_longer),
+        TEST(short_patience_makes_no_loop_of_restarts),
         TEST(what_becomes_of_it_is_said),
         TEST(a_thread_that_hangs_is_named),
         TEST(one_that_the_kernel_holds_keeps_the_process),
