@@ -8,7 +8,7 @@
  * A port that cannot be had is an error at start: an agent that nobody can look at is not wanted.
  * Who may ask: on a loopback address whoever is on this machine; with a token or password configured who knows it; on an
  * address that other machines reach without either nobody. /metrics, /health, /livez and /ready are for all (ROUTE_OPEN). Requests are
- * answered for a loopback name, an address literal or our names only (403 otherwise, see host.h; on the network the three open
+ * answered for a loopback name, an address literal or our names only (403 otherwise, see host.h; on the network the four open
  * ones under any name), and nothing but GET if another site's page sent them.
  *
  * A page that is opened from a browser gets what it shows by the same routes, and live events (live.h, tail.h).
