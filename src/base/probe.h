@@ -40,5 +40,5 @@ void probe_prepare(void);
  * are asked before any is waited for, PROBE_AT_ONCE at a time. Those that do not answer within `patience` are not reached.
  */
 int probe_threads(struct probe *probes, unsigned max, int64_t patience, struct scope *scratch);
-/* The state alone, as the kernel tells it: 'R', 'S', 'D'...; '?': there is no such thread. Any thread; nobody is asked. */
+/* The state alone, as the kernel tells it: 'R', 'S', 'D'...; '?': there is no such thread, or nobody can look. Any thread; nobody is asked. */
 char probe_state(pid_t tid, struct scope *scratch);

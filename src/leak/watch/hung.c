@@ -27,7 +27,7 @@ struct hung hung_judge(const struct birth_info *task, char state, const struct h
         return h;
     h.thread = *task;
     h.due = due_of(task, rule);
-    h.remedy = state == 'D' ? HUNG_HELD : h.silent < h.due ? HUNG_LATER : HUNG_NOW;
+    h.remedy = state == 'D' ? HUNG_HELD : h.silent < h.due || state == '?' ? HUNG_LATER : HUNG_NOW;
     return h;
 }
 
@@ -83,6 +83,8 @@ const char *hung_say(const struct hung *h, const char *restarter, char text[HUNG
         snprintf(text, HUNG_TEXT, "; the kernel holds it, as when a disk or a mount does not answer: a restart would not help");
     else if (h->remedy != HUNG_NOTHING && !restarter)
         snprintf(text, HUNG_TEXT, "; nobody restarts the agent by itself: it runs under no service manager with a watchdog");
+    else if (h->remedy == HUNG_LATER && h->silent >= h->due)
+        snprintf(text, HUNG_TEXT, "; whether the kernel holds it cannot be read in /proc: it is waited for");
     else if (h->remedy == HUNG_LATER)
         snprintf(text, HUNG_TEXT, "; in %s, unless it goes on, %s restarts the agent", span(h->due - h->silent, left), restarter);
     else if (h->remedy == HUNG_NOW)

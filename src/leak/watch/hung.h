@@ -7,7 +7,7 @@
  * kubelet; each of them begins the process anew. Two things are not helped by that, and would only take the rest down:
  *
  * - A thread that the kernel holds (state D: a disk or a mount that does not answer). It could not even be killed, and a new
- *   process would wait at the same place. While one of the threads that hang is held so, nobody is asked.
+ *   process would wait at the same place. While one of the threads that hang is held so, nobody is asked; nor for one of which that cannot be read.
  * - What hangs again after each start. One that began to hang within `after` of the start, or within five minutes, is given
  *   HUNG_PATIENCE times as long, and an hour at least, for which the others work between two restarts.
  *
@@ -26,7 +26,7 @@ struct hung_rule {
 
 enum hung_remedy {
     HUNG_NOTHING, /* nobody hangs, or its kind or the configuration says that it is only reported */
-    HUNG_LATER,   /* a new process, if it goes on until `due` */
+    HUNG_LATER,   /* a new process, if it goes on until `due`, and until the kernel says how it is */
     HUNG_HELD,    /* the kernel holds it */
     HUNG_NOW,     /* a new process */
 };
@@ -37,7 +37,7 @@ struct hung {
     struct birth_info thread; /* with HUNG_NOTHING: nobody's */
 };
 
-/* Of one task. state: what the kernel says of it, as in proc(5). */
+/* Of one task. state: what the kernel says of it, as in proc(5); '?': it cannot be read. */
 struct hung hung_judge(const struct birth_info *task, char state, const struct hung_rule *rule, int64_t now);
 /* Of all: one that is held, else the one that is most due. */
 struct hung hung_look(const struct hung_rule *rule, struct scope *scratch, int64_t now);

@@ -54,6 +54,14 @@ static void what_hangs_from_the_start_on_is_given_longer(void **state)
     assert_int_equal(hung_judge(&b, 'S', &rule, b.beat + HUNG_PATIENCE * AFTER).remedy, HUNG_NOW);
 }
 
+static void of_what_cannot_be_looked_at_nobody_says_that_a_restart_helps(void **state)
+{
+    struct hung h = judged(&mended, 10 * HOUR, '?');
+    char text[HUNG_TEXT];
+    assert_int_equal(h.remedy, HUNG_LATER);
+    assert_string_equal(hung_say(&h, "systemd", text), "; whether the kernel holds it cannot be read in /proc: it is waited for");
+}
+
 /* However little patience is asked for, the others work for most of the time. */
 static void short_patience_makes_no_loop_of_restarts(void **state)
 {
@@ -184,6 +192,7 @@ int main(void)
         TEST(a_new_process_is_for_what_hangs_long_enough),
         TEST(what_the_kernel_holds_and_what_is_only_reported_is_not_mended_by_it),
         TEST(what_hangs_from_the_start_on_is_given_longer),
+        TEST(of_what_cannot_be_looked_at_nobody_says_that_a_restart_helps),
         TEST(short_patience_makes_no_loop_of_restarts),
         TEST(what_becomes_of_it_is_said),
         TEST(a_thread_that_hangs_is_named),
