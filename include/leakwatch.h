@@ -60,8 +60,8 @@ extern "C" {
 struct leak_tracked;
 
 /*
- * `kind` groups ("connection"), `name` tells one from the other (its first 39 bytes are kept, of both). NULL: there is no memory, or
- * there are LEAK_KINDS kinds already; all the other functions take NULL and do nothing.
+ * `kind` groups ("connection"), `name` tells one from the other. Of both the first 39 bytes are kept; a kind is shown as UTF-8, of whole
+ * characters. NULL: there is no memory, or there are LEAK_KINDS kinds already; all the other functions take NULL and do nothing.
  */
 struct leak_tracked *leak_begin(const char *kind, const char *name);
 void leak_end(struct leak_tracked *t);

@@ -1,9 +1,12 @@
 #include "embed/monitor.h"
 
+#include <errno.h>
 #include <poll.h>
 
 #include "base/clock.h"
+#include "codec/utf8.h"
 #include "unit.h"
+#include "web/leaks_metrics.h"
 
 static struct scope scope;
 static struct monitor monitor;
@@ -134,6 +137,27 @@ static void only_what_the_program_tracks_is_counted(void **state)
     end();
 }
 
+/* 38 bytes, then a character of two; and what is no text at all. */
+static void names_of_kinds_are_whole_characters(void **state)
+{
+    static const char cut[] = "monitor_name_of_38_bytes_and_one_more_\xc3\xa9", *const none = "monitor_\xff\"\n\xc3";
+    struct buf out;
+    begin();
+    struct leak_tracked *t[] = {leak_begin(cut, ""), leak_begin(cut, ""), leak_begin(none, "\xff"), leak_begin(none, "")};
+    for (int i = 0; i < 4; i++)
+        assert_non_null(t[i]);
+    assert_int_equal(leak_kind(cut, NULL), -EEXIST);
+    wait_for_checks(1);
+    assert_int_equal(buf_begin(&out, &scope, "out", 1 << 20), 0);
+    leaks_metrics(&out, &monitor.watch, "leakwatch");
+    assert_true(utf8_valid(out.data, out.len));
+    assert_non_null(strstr(out.data, "leakwatch_series{series=\"tasks:monitor_name_of_38_bytes_and_one_more_\"} 2\n"));
+    assert_non_null(strstr(out.data, "leakwatch_series{series=\"tasks:monitor_\xef\xbf\xbd\\\"\\n\xef\xbf\xbd\"} 2\n"));
+    for (int i = 0; i < 4; i++)
+        leak_end(t[i]);
+    end();
+}
+
 static void a_kind_is_what_it_was_first(void **state)
 {
     const struct leak_kind_options other = {.most = 1};
@@ -169,6 +193,7 @@ int main(void)
         TEST(nobody_hangs_who_was_stopped_and_goes_on),
         TEST(more_than_a_kind_may_have_are_an_alert),
         TEST(only_what_the_program_tracks_is_counted),
+        TEST(names_of_kinds_are_whole_characters),
         TEST(a_kind_is_what_it_was_first),
         TEST(survives_every_fault),
     };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "codec/utf8.h"
 
 static struct tracked_kind kinds[LEAK_KINDS];
 static _Atomic unsigned n_kinds;
@@ -16,7 +17,7 @@ static const struct task_kind *find_kind(const char *name)
 {
     unsigned n = atomic_load_explicit(&n_kinds, memory_order_acquire);
     for (unsigned i = 0; i < n; i++)
-        if (strncmp(kinds[i].name, name, sizeof kinds->name - 1) == 0)
+        if (strncmp(kinds[i].said, name, sizeof kinds->said - 1) == 0)
             return &kinds[i].kind;
     return NULL;
 }
@@ -29,7 +30,9 @@ static int add_kind(const char *name, const struct leak_kind_options *o)
     int r = find_kind(name) ? -EEXIST : n < LEAK_KINDS ? 0 : -ENOSPC;
     if (r == 0) {
         struct tracked_kind *k = &kinds[n];
-        snprintf(k->name, sizeof k->name, "%s", name);
+        size_t shown, fits = utf8_fit(name, strlen(name), sizeof k->name - 1, &shown);
+        snprintf(k->said, sizeof k->said, "%s", name);
+        k->name[utf8_repair(name, fits, k->name)] = 0;
         k->kind = (struct task_kind){.name = k->name, .heartbeat = o->heartbeat_ms * MILLISECOND,
                                      .max_age = o->max_age_ms * MILLISECOND, .most = o->most};
         k->on_hang = o->on_hang;

@@ -11,7 +11,8 @@
 /* A kind never changes once there is one of it, and never goes: reading it needs no lock. */
 struct tracked_kind {
     struct task_kind kind;
-    char name[40];
+    char said[40]; /* the first bytes of what the program calls it, by which it is found */
+    char name[40]; /* the same as text: whole characters, UTF-8 */
     void (*on_hang)(const struct leak_hang *hang, void *arg); /* NULL: nobody is called */
     void *arg;
 };

@@ -3,9 +3,10 @@
  *
  * Each second the totals that cost nothing (tasks, descriptors, resident memory, heap) are noted; not in a program that is not ours, whose
  * allocator may take all its locks to tell. At the interval of the tasks they are counted by kind and looked at one by one; at that of
- * the resources descriptors by type, threads, memory and children. Each series is judged (judge.h) beyond what is expected of it; what the scope tree says is compared with what the kernel says
- * (strays.h); what is wrong is a finding (findings.h), and when a finding begins, becomes worse or ends, there is an alert. Alerts
- * are kept for whoever reads them, and told to a listener: in logcap leak/tell's teller, in libleakwatch the program.
+ * the resources descriptors by type, threads, memory and children. Each series is judged (judge.h) beyond what is expected of it; what
+ * the scope tree says is compared with what the kernel says (strays.h); what is wrong is a finding (findings.h), and when a finding
+ * begins, becomes worse or ends, there is an alert. Alerts are kept for whoever reads them, and told to a listener: in logcap
+ * leak/tell's teller, in libleakwatch the program.
  *
  * What is expected of a kind of task is told by whoever knows (leakwatch_expect()): a reader for each source, a client for each
  * connection. More than that, in two checks one after the other, is a finding. A kind whose number follows the demand
