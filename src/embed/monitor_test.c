@@ -133,6 +133,10 @@ static void only_what_the_program_tracks_is_counted(void **state)
     assert_non_null(strstr(out.data, "\"status\":\"ok\""));
     assert_non_null(strstr(out.data, "\"name\":\"tasks:monitor_own\""));
     assert_null(strstr(out.data, "\"name\":\"tasks:thread\""));
+    leaks_metrics(&out, &monitor.watch, "leakwatch");
+    assert_non_null(strstr(out.data, "leakwatch_tasks_hanging 0\n"));
+    assert_null(strstr(out.data, "unowned")); /* which nobody looked for */
+    assert_null(strstr(out.data, "unexpected"));
     leak_end(own);
     end();
 }

@@ -80,9 +80,11 @@ void leaks_metrics(struct buf *out, struct leakwatch *l, const char *prefix)
     each_series(f, l, "series_slope_per_minute", "Their growth; 0 unless they grow.", slope);
     each_series(f, l, "series_severity", "0 none, 1 warning, 2 high, 3 critical.", severity);
     each_series(f, l, "series_leaking", "1 when the verdict is leaking or at the limit.", leaking);
-    one(f, "tasks_unexpected", "gauge", "Tasks beyond what is expected of their kinds.", (double)t->unexpected_tasks);
     one(f, "tasks_hanging", "gauge", "Tasks that run and give no sign of life.", (double)t->hanging);
-    one(f, "fds_unowned", "gauge", "Descriptors that the kernel has and no scope.", (double)t->unowned_fds);
+    if (!l->settings.foreign) { /* else nobody looks for them */
+        one(f, "tasks_unexpected", "gauge", "Tasks beyond what is expected of their kinds.", (double)t->unexpected_tasks);
+        one(f, "fds_unowned", "gauge", "Descriptors that the kernel has and no scope.", (double)t->unowned_fds);
+    }
     one(f, "leak_checks_total", "counter", "Checks of the tasks.", (double)t->samples);
     one(f, "leak_check_cpu_seconds", "gauge", "What the last check of everything took.",
         (double)(t->section_cpu[0] + t->section_cpu[1]) / SECOND);

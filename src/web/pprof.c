@@ -1,15 +1,17 @@
 #include "web/pprof.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "codec/doc.h"
 #include "web/query.h"
 
 static const char top[] = "/debug/pprof/";
 
-enum { CPU_SECONDS = 30, STACKS_MOST = 1000 };
+enum { CPU_SECONDS = 30, STACKS_MOST = 1000, FAILURE_TEXT = 200 };
 
 /* One answer being made. Its thread writes `out` and `result`; the loop reads them once `done` has been set. */
 struct explainer {
@@ -43,12 +45,27 @@ static void stop(struct thread *t)
     (void)fd_write(e->cancel.n, &one, sizeof one);
 }
 
+/* The answer's head is sent already. */
+static void say_failure(struct explainer *e)
+{
+    char text[FAILURE_TEXT];
+    struct doc d = {.out = &e->out};
+    snprintf(text, sizeof text, "%s cannot be told: %s", e->name, strerror(-e->result));
+    if (strcmp(e->request->content_type, "application/json") != 0) {
+        buf_printf(&e->out, "%s\n", text);
+        return;
+    }
+    doc_object(&d, NULL);
+    doc_string(&d, "error", text);
+    doc_object_end(&d);
+}
+
 static void explained(struct nudge *n)
 {
     struct explainer *e = container_of(n, struct explainer, done);
     if (e->result < 0) {
         buf_clear(&e->out);
-        buf_printf(&e->out, "%s cannot be told: %s\n", e->name, strerror(-e->result));
+        say_failure(e);
     }
     e->is_done = true;
     request_wake(e->request);

@@ -11,12 +11,14 @@ static void write_totals(struct doc *d, const struct leakwatch *l)
     const struct leak_totals *t = &l->totals;
     doc_object(d, "totals");
     doc_uint(d, "tasks", t->tasks);
-    doc_uint(d, "unexpected_tasks", t->unexpected_tasks);
+    if (!l->settings.foreign) /* else nobody looks for them */
+        doc_uint(d, "unexpected_tasks", t->unexpected_tasks);
     doc_uint(d, "hanging_tasks", t->hanging);
     doc_uint(d, "old_tasks", t->old);
     doc_uint(d, "threads", t->threads);
     doc_uint(d, "fds", t->fds);
-    doc_uint(d, "fds_unowned", t->unowned_fds);
+    if (!l->settings.foreign)
+        doc_uint(d, "fds_unowned", t->unowned_fds);
     doc_uint(d, "children", t->children);
     doc_int(d, "resident_bytes", t->memory.resident);
     doc_int(d, "heap_bytes", t->memory.heap);
