@@ -77,11 +77,14 @@ enum details_site details_site(struct leakwatch *w, const char *series, struct b
 
 void details_gather(struct leakwatch *w, struct alert *a)
 {
-    struct sites sites;
+    bool all = !w->settings.foreign; /* else only born_at is told */
+    struct sites sites = {0};
     struct lines lines;
     struct census census;
     struct names names = {.foreign = w->settings.foreign};
-    if (sites_gather(&sites, &w->scope, a->series, &w->tally, earlier(w)) < 0)
+    if (!all && !a->has_birth)
+        return;
+    if (all && sites_gather(&sites, &w->scope, a->series, &w->tally, earlier(w)) < 0)
         return;
     if (sites_look_up(&lines, &w->scope, a->has_birth ? &a->birth : NULL, &sites, w->loop.wake.n) == 0)
         names.lines = &lines;
@@ -90,10 +93,12 @@ void details_gather(struct leakwatch *w, struct alert *a)
         site_text(&a->birth, &names, 1, a->born_at, sizeof a->born_at);
         leakwatch_unlock(w);
     }
-    if (census_take(&census))
-        names.owners = &census;
-    write_details(w, a, &sites, &names);
-    census_drop(&census);
+    if (all) {
+        if (census_take(&census))
+            names.owners = &census;
+        write_details(w, a, &sites, &names);
+        census_drop(&census);
+    }
     if (names.lines)
         lines_end(&lines);
     sites_end(&sites);

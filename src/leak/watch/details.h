@@ -11,7 +11,10 @@
 
 #include "leak/watch/leakwatch.h"
 
-/* Into w->details, as members of a JSON object, and a->born_at. Without memory for it: nothing. */
+/*
+ * Into w->details, as members of a JSON object, and a->born_at. Without memory for it: nothing. In a program that is not ours a->born_at
+ * alone: it is told no more.
+ */
 void details_gather(struct leakwatch *w, struct alert *a);
 /*
  * The oldest of the series' things that were born where most of those that came since the earlier moment were, or ever without one. If
