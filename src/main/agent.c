@@ -262,6 +262,12 @@ static int begin_web(struct agent *a)
     return r;
 }
 
+static void live_on(struct timer *t)
+{
+    atomic_store(&agent.web_context.main_beat, clock_mono());
+    timer_set(t, HUNG_MAIN_BEATS);
+}
+
 static bool is_over(void *restart)
 {
     return restart_is_due(restart);
@@ -282,6 +288,10 @@ static int begin_moving(struct agent *a)
         r = reload_begin(&a->reload, a, a->config_file);
     if (r == 0 && !a->dry_run)
         r = begin_web(a);
+    if (r == 0)
+        r = timer_begin(&a->life, &a->scope, &a->loop, "life", live_on);
+    if (r == 0)
+        live_on(&a->life);
     if (r == 0)
         r = service_begin(&a->service, &a->scope, &a->loop);
     a->restart = (struct restart){.config = &a->config, .started = a->started};
@@ -331,6 +341,7 @@ static void agent_end(struct agent *a)
     arm_hard_stop(a);
     service_stopping();
     service_end(&a->service);
+    timer_end(&a->life);
     reload_end(&a->reload);
     if (thing_alive(&a->web.scope.thing))
         address_remove(a->reload.first->state_dir);

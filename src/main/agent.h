@@ -46,6 +46,7 @@ struct agent {
     struct teller teller;
     struct web web;
     struct web_context web_context;
+    struct timer life; /* main's sign of life to the web */
     int64_t started; /* clock_mono() */
     struct service service;
     struct restart restart;

@@ -299,7 +299,7 @@ void health_answer(struct web *w, struct request *q)
 void livez_answer(struct web *w, struct request *q)
 {
     const struct web_context *c = w->context;
-    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started};
+    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started, &c->main_beat};
     struct hung h = hung_look(&rule, &q->scope, clock_mono());
     struct doc d = {.out = &q->out};
     q->status = h.remedy == HUNG_NOW ? 503 : 200;

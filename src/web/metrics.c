@@ -181,7 +181,7 @@ static void write_begun_anew(const struct task_kind *kind, uint64_t begun_anew, 
 
 static void write_remedies(struct buf *out, const struct web_context *c, struct scope *scratch)
 {
-    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started};
+    const struct hung_rule rule = {c->config->task_tracking.restart_hung_after, c->started, &c->main_beat};
     family(out, "logcap_task_restarts_total", "counter", "Tasks that missed their heartbeat and were begun anew, by kind.");
     task_remedies(write_begun_anew, out);
     plain(out, "logcap_restart_due", "gauge", "1 when a thread hangs so that only a new process helps.",

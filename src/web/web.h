@@ -56,6 +56,7 @@ struct web_context {
     int64_t deadline;   /* of an HTTP request, ns; 0: 30 s */
     int64_t started;    /* clock_mono() */
     _Atomic bool ready; /* everything has started; /ready */
+    _Atomic int64_t main_beat; /* see leak/watch/hung.h */
     uint64_t databases_set_aside;
     int (*print_config)(const struct config *c, struct buf *out);    /* config_print_json(), masked */
     const struct files_stats *(*files)(void); /* NULL, or it returns NULL: no files are read */

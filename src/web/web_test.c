@@ -21,6 +21,7 @@ static struct dispatcher dispatcher = {.pool = &pool};
 static struct tap tap;
 static struct web web;
 static int64_t deadline; /* for the next begin() */
+static int64_t main_silent; /* as if main's loop were, for so long; the same */
 static const char *host = "127.0.0.1", *token = "", *state_dir = "/";
 static struct leakwatch *leaks;
 static struct letters *letters;
@@ -50,6 +51,11 @@ static int up(char *error, size_t size)
                              .host = "here", .api = {.enabled = true, .max_body = 4096, .rate = 100}};
     context = (struct web_context){.config = &config, .dispatcher = &dispatcher, .tap = &tap, .pool = &pool, .started = clock_mono(), .ready = true, .deadline = deadline, .leaks = leaks, .letters = letters,
                                    .print_config = print_config, .why = why, .files = files};
+    if (main_silent) {
+        config.task_tracking.restart_hung_after = 5 * MINUTE;
+        context.started -= 10 * HOUR;
+        context.main_beat = clock_mono() - main_silent;
+    }
     tap_begin(&tap);
     int r = streams_begin(&scope_root);
     if (r < 0)
@@ -250,6 +256,21 @@ static void a_token_is_asked_for(void **state)
     says(converse(1, GET("/metrics")), 200, "logcap_build_info");
     assert_int_equal(web.server.unauthorized, 4);
     end();
+}
+
+static void a_main_loop_that_does_not_turn_is_not_alive(void **state)
+{
+    main_silent = 4 * MINUTE;
+    begin();
+    says(converse(0, GET("/livez")), 200, "\"alive\":true,\"hangs\":\"main\"");
+    says(converse(0, GET("/metrics")), 200, "logcap_restart_due 0\n");
+    end();
+    main_silent = 5 * MINUTE;
+    begin();
+    says(converse(0, GET("/livez")), 503, "\"alive\":false,\"hangs\":\"main\"");
+    says(converse(0, GET("/metrics")), 200, "logcap_restart_due 1\n");
+    end();
+    main_silent = 0;
 }
 
 static void on_the_network_nothing_else_is_open(void **state)
@@ -600,6 +621,7 @@ int main(int argc, char **argv)
         TEST(a_file_is_found_by_the_name_that_it_has_now),
         TEST(methods_and_hosts),
         TEST(a_token_is_asked_for),
+        TEST(a_main_loop_that_does_not_turn_is_not_alive),
         TEST(on_the_network_nothing_else_is_open),
         TEST(hostile_heads_and_bodies),
         TEST(slow_ones_make_room),

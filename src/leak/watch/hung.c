@@ -1,6 +1,7 @@
 #include "leak/watch/hung.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/probe.h"
@@ -52,10 +53,21 @@ static bool is_worse(const struct hung *a, const struct hung *b)
     return a->remedy > b->remedy || (a->remedy == b->remedy && a->due - a->silent < b->due - b->silent);
 }
 
+/* The record that main would have. Its kernel's id is the process's. */
+static struct birth_info main_thread(const struct hung_rule *rule)
+{
+    static const struct task_kind kind = {.name = "thread", .heartbeat = 2 * HUNG_MAIN_BEATS, .remedy = TASK_NEW_PROCESS};
+    return (struct birth_info){.kind = BIRTH_THREAD, .state = BIRTH_RUNNING, .task_kind = &kind, .name = "main", .fd = getpid(),
+                               .beat = rule->main_beat ? atomic_load(rule->main_beat) : 0};
+}
+
 struct hung hung_look(const struct hung_rule *rule, struct scope *scratch, int64_t now)
 {
     struct hung worst = {0};
     struct looked l = {.now = now};
+    const struct birth_info first = main_thread(rule);
+    if (rule->after && first.beat)
+        add_hanging(&first, &l);
     if (rule->after)
         birth_walk(add_hanging, &l);
     for (unsigned i = 0; i < l.n; i++) {

@@ -15,13 +15,20 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
+#include "base/clock.h"
 #include "base/task.h"
 
 enum { HUNG_PATIENCE = 12, HUNG_TEXT = 240 };
 
+#define HUNG_MAIN_BEATS (5 * SECOND)
+
 struct hung_rule {
     int64_t after;   /* task_tracking.restart_hung_after, a minute at least; 0: never */
     int64_t started; /* the process */
+    /* When main's loop gave its last sign of life, each HUNG_MAIN_BEATS: it is no thread of a scope. NULL, 0: that is not asked. */
+    const _Atomic int64_t *main_beat;
 };
 
 enum hung_remedy {

@@ -177,6 +177,20 @@ static void one_that_the_kernel_holds_keeps_the_process(void **state)
     end(&held);
 }
 
+static void main_hangs_when_its_loop_does_not_turn(void **state)
+{
+    const int64_t now = clock_mono();
+    _Atomic int64_t beat = now;
+    const struct hung_rule with_main = {.after = AFTER, .started = now - 10 * HOUR, .main_beat = &beat};
+    assert_int_equal(hung_look(&with_main, &scope_root, now + 20 * SECOND).remedy, HUNG_NOTHING);
+    struct hung h = hung_look(&with_main, &scope_root, now + AFTER - 1);
+    assert_int_equal(h.remedy, HUNG_LATER);
+    assert_string_equal(h.thread.name, "main");
+    assert_int_equal(hung_look(&with_main, &scope_root, now + AFTER).remedy, HUNG_NOW);
+    beat = 0; /* it did not begin to tell */
+    assert_int_equal(hung_look(&with_main, &scope_root, now + AFTER).remedy, HUNG_NOTHING);
+}
+
 static void one_that_waits_as_it_should_does_not_hang(void **state)
 {
     struct task waits;
@@ -197,6 +211,7 @@ int main(void)
         TEST(what_becomes_of_it_is_said),
         TEST(a_thread_that_hangs_is_named),
         TEST(one_that_the_kernel_holds_keeps_the_process),
+        TEST(main_hangs_when_its_loop_does_not_turn),
         TEST(one_that_waits_as_it_should_does_not_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
