@@ -154,7 +154,7 @@ class Kubernetes(Container, unittest.TestCase):
         server = self.settings()['server']
         ports = {p['name']: p['containerPort'] for p in self.container['ports']}
         self.assertEqual(list(ports.values()), [server['port']])
-        for probe, path in (('readinessProbe', '/ready'), ('livenessProbe', '/health')):
+        for probe, path in (('readinessProbe', '/ready'), ('livenessProbe', '/livez')):
             get = self.container[probe]['httpGet']
             self.assertEqual((ports[get['port']], get['path']), (server['port'], path))
         self.assertIn(server['host'], ('0.0.0.0', '::'), 'the kubelet asks at the address of the pod')
