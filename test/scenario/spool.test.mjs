@@ -128,10 +128,18 @@ scenario('kills while it is written and while it is read lose nothing, and the l
     }
 });
 
+// At `a`: on disk, while it is down.
+async function allIsSecured(agent, total) {
+    await until('all is taken and secured', async () => {
+        const {since_start: n} = await sinkStats(agent, 'a');
+        return n.taken.records >= total && n.in_flight.records === 0;
+    }, 60);
+}
+
 // Fills the spool while `a` is down, and ends the agent. Returns the number of lines.
 async function fillSpool(s, agent, writers, bytes) {
     const total = await writeUntil(writers, () => spoolBytes(s) > bytes);
-    await until('all is read', async () => (await sinkStats(agent, 'a')).since_start.taken.records >= total);
+    await allIsSecured(agent, total);
     await agent.stop();
     return total;
 }
@@ -232,7 +240,7 @@ scenario('posted lines survive a restart and a kill while the only Loki is down'
     await agent.stop();
     await agent.start();
     await post(2);
-    await until('all of it is secured', async () => (await sinkStats(agent, 'a')).since_start.in_flight.records === 0);
+    await allIsSecured(agent, 1000);
     await sleep(500 * patience); // the next commit
     await agent.kill();
     down = false;
@@ -256,6 +264,7 @@ scenario('memory stays bounded while a Loki is down', async (s) => {
     await until('the other has all', () => b.lines.size >= total, 60);
     if (!sanitized)
         assert.ok(most < 40 << 20, `${most >> 20} MiB`);
+    await allIsSecured(agent, total);
     await agent.stop();
     assert.equal(ledger(s, 'a').spooled, total);
 }, {timeout: 600000});
