@@ -7,7 +7,7 @@
 #define DAY 86400.0
 #define LATEST_END .8 /* of the span: what ended later may as well go on */
 
-enum { STEPS = 4, LEVELS = 6, HARMONICS = 2, PIECES_A_STEP = 8 };
+enum { STEPS = 4, LEVELS = 6, HARMONICS = 2, PIECES_A_STEP = 8, TOOTH_COLUMN = 1 };
 
 /* Of the errors, from piece to piece; times as parts of the span. */
 static const double memories[] = {0, 0.5, 0.8, 0.92, 0.97};
@@ -25,7 +25,8 @@ struct field {
     double memory;
     double penalty;         /* what the errors' correlation takes off the likelihood */
     double least;           /* variance below which a fit is as good as perfect */
-    struct basis common;
+    struct basis common;    /* a level, the phase of the tooth if there are teeth, a day's course if it is known */
+    bool has_teeth;
     struct contest *contest;
 };
 
@@ -171,6 +172,7 @@ static void offer(const struct field *f, const struct basis *b, struct contest_m
     if (is_endless(m.shape) && !(m.rise > 0))
         return;
     m.sigma = sqrt(b->rss / f->w->n);
+    m.tooth = f->has_teeth ? coefficients[TOOTH_COLUMN] : 0;
     if (plain)
         f->contest->plain = m;
     if (m.bic < best->bic)
@@ -322,7 +324,7 @@ static void refine_endless(const struct field *f)
 static void prepare(struct field *f, double memory, bool day)
 {
     const struct windows *w = f->w;
-    double values[BASIS_ROWS], ones[BASIS_ROWS];
+    double values[BASIS_ROWS], ones[BASIS_ROWS], phase[BASIS_ROWS];
     f->memory = memory;
     f->penalty = 0;
     for (unsigned i = 0; i < w->n; i++) {
@@ -337,6 +339,9 @@ static void prepare(struct field *f, double memory, bool day)
     whiten(f, ones);
     basis_begin(&f->common, values, w->n);
     basis_add(&f->common, ones);
+    memcpy(phase, w->phase, w->n * sizeof *phase);
+    whiten(f, phase);
+    f->has_teeth = w->teeth && basis_add(&f->common, phase);
     if (day)
         add_day(f, &f->common, HARMONICS);
 }

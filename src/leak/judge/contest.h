@@ -8,7 +8,7 @@
  *             and up to two
  *
  * Where a day and a half was seen both sides may have a day's course besides; where less was, it is one more way to explain
- * growth that ends.
+ * growth that ends. Where there are teeth, both have one more number: by how much each rises.
  */
 #pragma once
 
@@ -26,6 +26,7 @@ struct contest_model {
     enum contest_warm_up warm_up; /* besides; of what ends, of a day's course alone */
     double warm_from, warm_to; /* s: as `from`, `to` */
     unsigned steps;
+    double tooth;      /* by how much each rises; 0: there are none (windows.h) */
     double memory;     /* of the errors, from piece to piece */
     double rise;       /* of the shape, from begin to end */
     double sigma;      /* what is left over */

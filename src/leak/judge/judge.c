@@ -12,6 +12,7 @@
 #define DOUBT 0.12         /* of the same: for so long it must have looked like none before the verdict is taken back */
 #define FAR 1              /* times as long as it has grown: while the limit is further away an alert may wait */
 #define SOON (24 * HOUR)   /* to the limit: high */
+#define LONG (48 * HOUR)   /* in which it has doubled the whole, where no limit is known: high */
 #define AT_ONCE HOUR       /* critical */
 #define VERY_SOON (15 * MINUTE) /* critical, though it may end before */
 enum { LOOKS = 48 };       /* the trend is looked for whenever the past has become longer by this part */
@@ -193,14 +194,14 @@ static void apply_thresholds(struct judge *j)
         blame(j, LEAK_WARNING, LEAK_BY_RATE, s->rate);
 }
 
-/* How bad a leak is: how soon it meets the limit; without one, whether it has doubled the whole in a day or more. */
+/* How bad a leak is: how soon it meets the limit; without one, whether it has doubled the whole in two days or more. */
 static enum leak_severity severity_of_leak(const struct judge *j)
 {
     const struct verdict *v = &j->verdict;
     double left = v->limit_in * SECOND, grown = v->slope * (double)(j->last - v->since) / MINUTE;
     if (v->limit_in >= 0)
         return left < AT_ONCE ? LEAK_CRITICAL : left < SOON ? LEAK_HIGH : LEAK_WARNING;
-    return j->last - v->since >= SOON && grown > v->current / 2 ? LEAK_HIGH : LEAK_WARNING;
+    return j->last - v->since >= LONG && grown > v->current / 2 ? LEAK_HIGH : LEAK_WARNING;
 }
 
 static void say(struct judge *j)

@@ -146,6 +146,30 @@ static double line_over_steps(double h)
     return steps(h) + 10 * h;
 }
 
+/* Fewer teeth than would tell a trend by their floors. */
+static double wide_teeth(double h)
+{
+    return flat(h) + 300 * fmod(h, 1.8);
+}
+
+static double line_of_wide_teeth(double h)
+{
+    return wide_teeth(h) + 40 * h;
+}
+
+static void few_teeth_hide_no_leak(void **state)
+{
+    for (unsigned k = 0; k < 10; k++) {
+        begin(&judge_defaults);
+        seed = k + 1;
+        assert_int_equal(feed(0, 9, line_of_wide_teeth)->state, LEAK_LEAKING);
+        begin(&judge_defaults);
+        seed = k + 1;
+        for (double h = 0; h < 9; h += .5)
+            assert_int_not_equal(feed(h, h + .5, wide_teeth)->state, LEAK_LEAKING);
+    }
+}
+
 static void what_does_not_end_is_one(void **state)
 {
     static double (*const leaks[])(double) = {line,       late,         accelerating,      stairs,        busy_hours, line_after_warm_up,
@@ -522,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_ends_is_no_leak),
         TEST(what_does_not_end_is_one),
+        TEST(few_teeth_hide_no_leak),
         TEST(the_verdict_says_how_fast_since_when_and_how_long),
         TEST(half_a_day_proves_nothing),
         TEST(an_old_leak_that_pauses_is_doubted_first),

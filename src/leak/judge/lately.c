@@ -60,9 +60,8 @@ double lately_sigma(const struct lately *l)
 bool lately_rises(const struct lately *l, unsigned scale, struct rise *rise)
 {
     const struct lately_scale *s = &l->scales[scale];
-    double rising;
-    if (s->n < LATELY)
+    if (s->n < LATELY || pairs_rising(s->points, s->n) < RISING)
         return false;
-    *rise = (struct rise){s->points[0].time, pairs_slope(s->points, s->n, &rising), level(s)};
-    return rising >= RISING && rise->slope > 0;
+    *rise = (struct rise){s->points[0].time, pairs_slope(s->points, s->n), level(s)};
+    return rise->slope > 0;
 }

@@ -47,15 +47,15 @@ static bool leads_there(const struct nearing *n, unsigned from, double before, d
 {
     const struct pairs_point *first = &n->points[from], *last = &n->points[n->n - 1];
     unsigned count = n->n - from, third = (count + 2) / 3;
-    double rising, any, ahead = n->near ? KEEP : 1, grown = last->value - fmax(first->value, before);
+    double ahead = n->near ? KEEP : 1, grown = last->value - fmax(first->value, before);
     double span = (double)(last->time - first->time), within = WITHIN * ahead;
     if (first->time - n->first < span)
         ahead *= OF_ALL_IT_KNOWS;
-    if (grown < least || left > grown * ahead)
+    if (grown < least || left > grown * ahead || pairs_rising(first, count) < STEADY)
         return false;
-    *slope = pairs_slope(first, count, &rising);
-    double rate = fmin(*slope, pairs_slope(last - third, third + 1, &any));
-    return rising >= STEADY && left <= rate * fmin(within, span * ahead);
+    *slope = pairs_slope(first, count);
+    double rate = fmin(*slope, pairs_slope(last - third, third + 1));
+    return left <= rate * fmin(within, span * ahead);
 }
 
 bool nearing_look(struct nearing *n, double limit, double least, struct approach *a)

@@ -12,8 +12,9 @@ struct pairs_point {
     double value;
 };
 
-/*
- * The median of the slopes of all pairs, a ns, and in *rising how many more of them rise than fall, as a share of all: 1 if each point
- * is above all before it. 2 to PAIRS_POINTS points, in the order of their times, of which no two are the same.
- */
-double pairs_slope(const struct pairs_point *points, unsigned n, double *rising);
+/* Of 2 to PAIRS_POINTS points, in the order of their times, of which no two are the same. */
+
+/* How many more of the pairs rise than fall, as a share of all: 1 if each point is above all before it. */
+double pairs_rising(const struct pairs_point *points, unsigned n);
+/* The median of their slopes, a ns. Some ten times as dear. */
+double pairs_slope(const struct pairs_point *points, unsigned n);

@@ -94,6 +94,13 @@ static void measure(struct found *f, const struct windows *w)
     f->on_top = c->classes[CONTEST_COURSE_ON_TOP].bic - growth;
 }
 
+/* Without what the teeth rise by. */
+static void take_teeth_off(struct windows *w, double tooth)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        w->value[i] -= tooth * w->phase[i];
+}
+
 static bool lasted(const struct found *f, const struct proof *p)
 {
     return f->lasted >= (f->contest.endless.from <= 0 ? p->from_start : f->w->span < CYCLE ? p->young : p->old);
@@ -161,7 +168,7 @@ void trend_find(struct trend *out, const struct trace *t, double least, bool end
     out->answer = TREND_NONE;
     out->confidence = 0.5 + 0.49 * fmin(1, w.span / CYCLE);
     least = fmax(least, LEAST_SHARE * fabs(out->level));
-    if (!endless && !windows_rise(&w, least))
+    if (!endless && !w.teeth && !windows_rise(&w, least))
         return;
     measure(&f, &w);
     out->rise = f.contest.endless.rise;
@@ -169,6 +176,7 @@ void trend_find(struct trend *out, const struct trace *t, double least, bool end
         out->settled = has_ended(&f);
         return;
     }
+    take_teeth_off(&w, f.contest.endless.tooth);
     find_slope(&w, f.contest.endless.from, &out->slope, &out->slope_low, &out->slope_high);
     answer(out, &f, endless);
     if (out->answer == TREND_NONE)

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "leak/judge/order.h"
 
+enum { MANY_TEETH = 6 }; /* so many floors tell a trend; of fewer the phase is taken off instead */
+
 static double median(const double *values, unsigned n)
 {
     double v[BASIS_ROWS];
@@ -93,6 +95,27 @@ static void cut_teeth(struct windows *w, const struct trace *t, const struct fal
     w->length = w->span / (f->n + 1);
 }
 
+/* Since the last fall, in teeth; the first is taken for whole at its end. */
+static double phase_of(const struct falls *f, unsigned cell)
+{
+    unsigned k = 0;
+    double length = (double)(f->at[f->n - 1] - f->at[0]) / (f->n - 1);
+    while (k < f->n && f->at[k] <= cell)
+        k++;
+    return k ? (cell + .5 - f->at[k - 1]) / length : 1 - (f->at[0] - cell - .5) / length;
+}
+
+static void add_phases(struct windows *w, const struct trace *t, const struct falls *f, unsigned each)
+{
+    unsigned first = t->n % each;
+    w->teeth = true;
+    for (unsigned i = 0; i < w->n; i++) {
+        unsigned at = first + (unsigned)(w->time[i] / w->length) * each;
+        for (unsigned k = 0; k < each; k++)
+            w->phase[i] += phase_of(f, at + k) / each;
+    }
+}
+
 void windows_cut(struct windows *w, const struct trace *t, const struct falls *f)
 {
     struct windows floors;
@@ -101,11 +124,16 @@ void windows_cut(struct windows *w, const struct trace *t, const struct falls *f
     *w = (struct windows){0};
     if (!cells)
         return;
-    if (f->teeth && t->n > 2 * each * f->n) {
+    bool wide = f->teeth && t->n > 2 * each * f->n;
+    if (wide && f->n >= MANY_TEETH) {
         cut_teeth(w, t, f);
         return;
     }
     cut(w, t, f->life, each, false);
+    if (wide) {
+        add_phases(w, t, f, each);
+        return;
+    }
     cut(&floors, t, f->life, each, true);
     double means_say = rise_in_sigmas(w, &of_means), floors_say = rise_in_sigmas(&floors, &of_floors);
     if (floors_say > means_say || of_floors < of_means / 2)

@@ -18,9 +18,11 @@ struct windows {
     double time[BASIS_ROWS];  /* s since begin: the middle */
     double value[BASIS_ROWS]; /* above the trace's zero */
     bool floors;              /* else means */
+    bool teeth;               /* a few, each of several pieces: then */
+    double phase[BASIS_ROWS]; /* the time since the last fall, in teeth; else 0 */
 };
 
-/* Of the present life; where there are teeth wider than a piece, one piece for each. */
+/* Of the present life; where there are many teeth wider than a piece, one piece for each: its floor. */
 void windows_cut(struct windows *w, const struct trace *t, const struct falls *f);
 
 /* A quick look: whether the end may lie above the begin, or above the middle, by `least` at least. */

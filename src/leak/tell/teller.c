@@ -49,7 +49,7 @@ static void hear(struct alert_listener *l, const struct alert *a, const char *de
 
 /* ---- configuration ---- */
 
-static struct leakwatch_settings teller_settings(const struct config *config)
+struct leakwatch_settings teller_settings(const struct config *config)
 {
     const struct task_tracking_config *t = &config->task_tracking;
     const struct resource_monitoring_config *r = &config->resource_monitoring;

@@ -25,6 +25,8 @@ struct teller {
     struct buf body;
 };
 
+/* What the watch is told of the configuration. */
+struct leakwatch_settings teller_settings(const struct config *config);
 /* Begins the watch too. 0 or -errno. */
 int teller_begin(struct teller *t, struct scope *owner, const struct config *config, struct leakwatch *watch);
 struct keeper_guest *teller_guest(struct teller *t);
