@@ -14,6 +14,17 @@ export function assertOnce(loki, expected) {
     assert.deepEqual([...loki.lines.keys()].filter((line) => !expected.includes(line)).map((x) => x.slice(0, 100)).slice(0, 5), []);
 }
 
+// Through Podman's API a terminal's line that conmon read in two pieces has the time of the second in its midst (docs/containers.md).
+function takeTimesOut(loki) {
+    for (const [line, times] of [...loki.lines]) {
+        const text = line.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* /, '');
+        if (text === line)
+            continue;
+        loki.lines.delete(line);
+        loki.lines.set(text, (loki.lines.get(text) ?? 0) + times);
+    }
+}
+
 const there = (loki, expected, seconds = 60) => until(`${expected.length} lines are at the sink`, () => loki.lines.size >= expected.length, seconds);
 
 export async function world(kind, s, mode) {
@@ -63,6 +74,8 @@ export function realScenarios(kind) {
             expected = expected.filter((line) => !line.startsWith('early '));
             for (const line of lines('early', n))
                 loki.lines.delete(line);
+            if (kind === 'podman' && mode === 'api')
+                takeTimesOut(loki);
             assertOnce(loki, expected);
             const {json} = await agent.get('/containers');
             assert.deepEqual([...new Set(json.containers.map((c) => c.mode))], [way]);
