@@ -341,7 +341,7 @@ static void prepare(struct field *f, double memory, bool day)
     basis_add(&f->common, ones);
     memcpy(phase, w->phase, w->n * sizeof *phase);
     whiten(f, phase);
-    f->has_teeth = w->teeth && basis_add(&f->common, phase);
+    f->has_teeth = basis_add(&f->common, phase); /* without teeth a column of zeros, which says nothing */
     if (day)
         add_day(f, &f->common, HARMONICS);
 }

@@ -69,8 +69,7 @@ bool nearing_look(struct nearing *n, double limit, double least, struct approach
     /* The shortest that suffices: a longer one has more of what was before. */
     for (unsigned count = POINTS_LEAST; !near && count <= n->n; count++) {
         unsigned from = n->n - count;
-        near =
-            leads_there(n, from, before[from], limit - n->points[n->n - 1].value, least, &a->slope);
+        near = leads_there(n, from, before[from], limit - n->points[n->n - 1].value, least, &a->slope);
         a->since = n->points[from].time;
     }
     return n->near = near;

@@ -14,14 +14,9 @@
 #define CLEAR_AFTER (5 * MINUTE)
 enum { WARM_UP_INTERVALS = 10, ROUNDS_SURE = 2, TEXT_FRAMES = 4, EXPLAINED_AT_ONCE = 5 };
 
-static int64_t interval_of(const struct leakwatch *w, enum series_section section)
-{
-    return w->settings.interval[section];
-}
-
 static int64_t warm_up_of(const struct leakwatch *w, enum series_section section)
 {
-    int64_t some = interval_of(w, section) * WARM_UP_INTERVALS;
+    int64_t some = w->settings.interval[section] * WARM_UP_INTERVALS;
     return some < WARM_UP_MOST ? some : WARM_UP_MOST;
 }
 
@@ -48,7 +43,7 @@ static struct judge_settings settings_of(const struct leakwatch *w, const struct
     const struct kernel_limits *limits = &w->totals.limits;
     struct judge_settings j = judge_defaults;
     j.trend = has_trend(w, s->name);
-    j.interval = interval_of(w, s->section);
+    j.interval = w->settings.interval[s->section];
     j.warm_up = warm_up_of(w, s->section);
     if (strcmp(s->name, "tasks") == 0) {
         j.limit = (double)x->max_tasks;
@@ -343,7 +338,7 @@ static void say_new(struct leakwatch *w, uint64_t said_before)
 void judge_section(struct leakwatch *w, enum series_section section)
 {
     int64_t now = clock_mono(), cooldown = w->settings.cooldown;
-    int64_t interval = interval_of(w, section);
+    int64_t interval = w->settings.interval[section];
     const struct finding_settings settings = {
         .exact = {.hold = 0, .clear = 2 * interval, .cooldown = cooldown},
         .inferred = {.hold = 2 * interval, .clear = CLEAR_AFTER, .cooldown = cooldown},
